@@ -1,0 +1,1 @@
+"""The exchanges' rule book: pure functions over dated data, no state. Floor 1."""

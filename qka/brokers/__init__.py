@@ -1,0 +1,1 @@
+"""Where orders go. Floor 2: never imports feeds or risk."""

@@ -1,0 +1,42 @@
+"""The broker's port: where orders go, on a postcard.
+
+A broker promises:
+
+* `submit` and `cancel` are plain calls that return at once; they never block the loop.
+* Every submitted order gets at least one report through `report`: `OrderSubmitted`,
+  `OrderAccepted` or `OrderRejected` when the outcome is known, `OrderUnknown` when it is not.
+  Silence is never taken for a refusal, and nothing is ever sent a second time.
+* Reports may come late, twice or out of order; each names our own order id.
+* Shares and cash change hands only by `Fill`.
+
+Why no `async def submit`: an outcome that comes both as a return value and as a report has two
+orders of arrival; here there is one way in, the door, and one order.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from qka.model.account import AccountIdentity, AccountSnapshot
+from qka.model.events import Fill, LinkState, OrderReport
+from qka.model.order import Approved, Order
+
+Sink = Callable[[OrderReport | Fill | LinkState], None]
+
+
+class Broker(Protocol):
+    """Paper, xtquant or remote."""
+
+    async def connect(self, report: Sink) -> AccountIdentity:
+        """Reach the account; raises BrokerUnavailable. Reports go to `report`, on the loop."""
+
+    def submit(self, approved: Approved) -> None:
+        """Take an order into the outbox. The outcome is reported."""
+
+    def cancel(self, order: Order) -> None:
+        """Ask for a cancel. `OrderCancelled` or `CancelRefused` is reported."""
+
+    async def snapshot(self) -> AccountSnapshot:
+        """What is true now: asset, positions, today's orders."""
+
+    async def close(self) -> None:
+        """Let go of the link; working orders stay as they are. Calling it twice is fine."""

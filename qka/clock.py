@@ -1,0 +1,182 @@
+"""Clocks: the only readers of wall time. Every room is handed one.
+
+`WallClock` lives with the world; `ReplayClock` is moved by the events of a recorded or simulated
+day, as fast as they can be worked or at a multiple of real time; `ManualClock` is moved by tests.
+"""
+
+import asyncio
+import heapq
+import itertools
+import time as _time
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Protocol
+
+from qka.model.times import DAY, SECOND, day_of, midnight
+
+Callback = Callable[[], None]
+DayHook = Callable[[date], None]
+
+
+class Timer:
+    """A callback due at a moment; `cancel()` forgets it."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: int, callback: Callback) -> None:
+        self.when = when
+        self.callback: Callback | None = callback
+
+    def cancel(self) -> None:
+        """Never call it; calling this twice is fine."""
+        self.callback = None
+
+
+class Clock(Protocol):
+    """What every room may ask of time."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+
+    def call_at(self, when: int, callback: Callback) -> Timer:
+        """Call back at `when` (ns), or as soon as the current event is done if that is past."""
+
+    def on_day(self, hook: DayHook) -> None:
+        """Call `hook(day)` when a calendar day begins, and for the day it is now."""
+
+
+class SimulatedClock:
+    """Time that moves only when told; due callbacks run in order of (when, registration)."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.time = start
+        self.due = 0  # nothing happens by itself before this moment
+        self.held = 0  # async handlers still busy: time must wait
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._ties = itertools.count()
+        self._hooks: list[DayHook] = []
+        self._day_end = 0
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return self.time
+
+    def call_at(self, when: int, callback: Callback) -> Timer:
+        """Call back at `when` (ns), or as soon as the current event is done if that is past."""
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._ties), timer))
+        self.due = min(self.due, when)
+        return timer
+
+    def on_day(self, hook: DayHook) -> None:
+        """Call `hook(day)` when an event of a new day comes."""
+        self._hooks.append(hook)
+
+    def fire(self, until: int) -> bool:
+        """Move to the next due moment not after `until` and run what is due; False when none."""
+        timers = self._timers
+        if timers and timers[0][0] <= min(until, self._day_end - 1):
+            when, _, timer = heapq.heappop(timers)
+            self.time = max(self.time, when)
+            if timer.callback is not None:
+                timer.callback()
+            return True
+        if until >= self._day_end:
+            day = day_of(until)
+            self._day_end = midnight(day) + DAY
+            for hook in self._hooks:
+                hook(day)
+            return True
+        self.time = max(self.time, until)
+        self.due = min(timers[0][0], self._day_end) if timers else self._day_end
+        return False
+
+
+class ManualClock(SimulatedClock):
+    """A clock for tests: `advance` and everything due happens now."""
+
+    def advance(self, *, to: int | None = None, by: float = 0.0) -> None:
+        """Move to a moment (ns), or by seconds."""
+        target = to if to is not None else self.time + int(by * SECOND)
+        while self.fire(target):
+            pass
+
+
+class ReplayClock(SimulatedClock):
+    """The clock of a recorded or simulated day.
+
+    `speed` is a multiple of real time; None means as fast as the events can be worked. Time
+    never passes an event that an async handler is still working on.
+    """
+
+    def __init__(self, start: int = 0, speed: float | None = None) -> None:
+        super().__init__(start)
+        self.speed = speed
+        self.idle: Callable[[], Awaitable[None]] = _nothing
+        self._anchor: tuple[float, int] | None = None
+
+    async def advance(self, to: int) -> None:
+        """Move to `to` (ns): wait for busy handlers, keep the pace, run what is due."""
+        while True:
+            if self.held:
+                await self.idle()
+            if self.speed is not None:
+                await self._pace(to)
+            if not self.fire(to):
+                return
+
+    async def breathe(self) -> None:
+        """Let the loop look at its other work: signals, the progress bar, a dashboard."""
+        await asyncio.sleep(0)
+
+    async def _pace(self, to: int) -> None:
+        assert self.speed is not None
+        step = min([to, *(when for when, _, _ in self._timers[:1])])
+        wall = _time.monotonic()
+        # a night between two recorded days is not waited for
+        if self._anchor is None or step - self.time > 3600 * SECOND:
+            self._anchor = (wall, step)
+        began, origin = self._anchor
+        late = began + (step - origin) / SECOND / self.speed - wall
+        if late > 0:
+            await asyncio.sleep(late)
+
+
+class WallClock:
+    """The world's time, on the running loop."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return _time.time_ns()
+
+    def call_at(self, when: int, callback: Callback) -> Timer:
+        """Call back on the loop's thread at `when` (ns)."""
+        timer = Timer(when, callback)
+        asyncio.get_running_loop().call_later(
+            max(0.0, (when - self.now()) / SECOND), self._fire, timer
+        )
+        return timer
+
+    def on_day(self, hook: DayHook) -> None:
+        """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
+
+        def begin() -> None:
+            day = day_of(self.now())
+            self.call_at(midnight(day) + DAY, begin)
+            hook(day)
+
+        begin()
+
+    def _fire(self, timer: Timer) -> None:
+        # a stepped wall clock or a coarse loop timer may wake us early: wait for the rest
+        if timer.callback is None:
+            return
+        late = timer.when - self.now()
+        if late > 0:
+            asyncio.get_running_loop().call_later(late / SECOND, self._fire, timer)
+        else:
+            timer.callback()
+
+
+async def _nothing() -> None:
+    return

@@ -1,0 +1,38 @@
+"""What can go wrong, by who can act on it.
+
+::
+
+    QkaError
+    ├── ConfigError          the user edits a file or a command line        exit code 2
+    │   └── SymbolError      a symbol that does not exist
+    ├── DataError            recorded input is damaged: file and row        exit code 2
+    ├── BrokerUnavailable    the link is down: the engine retries
+    └── EngineFault          stop, keep what is known, tell a human         exit code 1
+
+A refused order is none of these: it is the event `OrderDenied` (ours) or
+`OrderRejected` (theirs), and the strategy decides what to do about it.
+"""
+
+
+class QkaError(Exception):
+    """Base of every error that qka raises on purpose; its text is meant for the user."""
+
+
+class ConfigError(QkaError):
+    """The configuration, a strategy file or a command line is wrong; nothing was started."""
+
+
+class SymbolError(ConfigError, ValueError):
+    """The text is not a symbol that trades on an exchange we know."""
+
+
+class DataError(QkaError):
+    """Recorded market data is damaged; the message names the file and the row."""
+
+
+class BrokerUnavailable(QkaError):
+    """The broker can't be reached now. Orders already sent keep their last known state."""
+
+
+class EngineFault(QkaError):
+    """The engine can't go on safely: no new order leaves until a human has looked."""

@@ -1,0 +1,245 @@
+"""Every event, on one page, in the past tense.
+
+Five families: market data (`Quote`, `Bar`, `SessionPhase`), signal, order, fill, engine.
+Immutable, dispatched by class; `time` is the clock's, in ns.
+"""
+
+import enum
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from qka.model.account import Asset, Position
+from qka.model.market import Bar, Phase, Quote
+from qka.model.order import Order, Side
+
+
+class TradingState(enum.StrEnum):
+    """ACTIVE, REDUCING (only orders that shrink a position) or HALTED (no new order)."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+class Severity(enum.StrEnum):
+    """How loud an alert is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False, tag=True):
+    time: int
+
+
+# ------------------------------------------------------------------ market data
+
+
+class SessionPhase(_Event, frozen=True, gc=False, tag=True):
+    """The exchange day entered a phase."""
+
+    day: date
+    phase: Phase
+
+
+# ------------------------------------------------------------------ signal
+
+
+class Signal(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """What a strategy wants: a side (with a quantity, or sized by the executor) or one target.
+
+    Exactly one of `side`, `target_shares`, `target_value` (CNY) and `target_ratio` (of total
+    assets) is set. `price` is a limit; without one the executor's price policy decides.
+    The engine fills in `strategy`, `time` and `id`.
+    """
+
+    symbol: str
+    side: Side | None = None
+    quantity: int | None = None
+    target_shares: int | None = None
+    target_value: float | None = None
+    target_ratio: float | None = None
+    price: float | None = None
+    reason: str = ""
+    confidence: float = 1.0
+    placed: bool = False  # the strategy places the order itself; the executor leaves it alone
+    strategy: str = ""
+    time: int = 0
+    id: int = 0
+
+
+# ------------------------------------------------------------------ order
+
+
+class OrderRequested(_Event, frozen=True, gc=False, tag=True):
+    """The gate approved it and the intent is in the journal: the order is SUBMITTING."""
+
+    order: Order
+
+
+class OrderDenied(_Event, frozen=True, gc=False, tag=True):
+    """A rule refused it; it never left the engine."""
+
+    order: Order
+    code: str  # of the rule
+    reason: str
+    limit: float | None = None
+    value: float | None = None
+
+
+class OrderSubmitted(_Event, frozen=True, gc=False, tag=True):
+    """The broker took it and named it."""
+
+    order_id: str
+    broker_id: str = ""
+
+
+class OrderAccepted(_Event, frozen=True, gc=False, tag=True):
+    """The exchange has it."""
+
+    order_id: str
+    broker_id: str = ""
+
+
+class OrderRejected(_Event, frozen=True, gc=False, tag=True):
+    """The broker or the exchange refused it."""
+
+    order_id: str
+    reason: str = ""
+
+
+class CancelRequested(_Event, frozen=True, gc=False, tag=True):
+    """We asked for a cancel; until it is confirmed the order can still fill."""
+
+    order_id: str
+    reason: str = ""
+
+
+class CancelRefused(_Event, frozen=True, gc=False, tag=True):
+    """The cancel did not happen; the order works on."""
+
+    order_id: str
+    reason: str = ""
+
+
+class OrderCancelled(_Event, frozen=True, gc=False, tag=True):
+    """The rest of the order is gone."""
+
+    order_id: str
+    reason: str = ""
+
+
+class OrderExpired(_Event, frozen=True, gc=False, tag=True):
+    """The day ended and took the rest of the order with it."""
+
+    order_id: str
+    reason: str = ""
+
+
+class OrderUnknown(_Event, frozen=True, gc=False, tag=True):
+    """Nobody can say what became of it; its cash and shares stay reserved until evidence comes."""
+
+    order_id: str
+    reason: str = ""
+
+
+# ------------------------------------------------------------------ fill
+
+
+class Fill(_Event, frozen=True, gc=False, tag=True):
+    """Shares changed hands. `fees` is this fill's share of the order's fees, in CNY."""
+
+    order_id: str
+    deal_id: str
+    symbol: str
+    side: Side
+    price: float
+    quantity: int
+    fees: Decimal
+
+
+class PositionChanged(_Event, frozen=True, gc=False, tag=True):
+    """A position after a fill."""
+
+    position: Position
+
+
+class AssetChanged(_Event, frozen=True, gc=False, tag=True):
+    """The account's money after a fill."""
+
+    asset: Asset
+
+
+# ------------------------------------------------------------------ engine
+
+
+class EngineState(_Event, frozen=True, gc=False, tag=True):
+    """The engine started, stopped, or its trading state changed."""
+
+    state: str  # started, stopped, or trading
+    trading: TradingState
+    reason: str = ""
+
+
+class LinkState(_Event, frozen=True, gc=False, tag=True):
+    """A link (broker or feed) went up or down."""
+
+    link: str
+    up: bool
+    reason: str = ""
+
+
+class TimerFired(_Event, frozen=True, gc=False, tag=True):
+    """A strategy's `every` or `at` came due."""
+
+    strategy: str
+    name: str
+
+
+class OperatorCommand(_Event, frozen=True, gc=False, tag=True):
+    """A human stepped in."""
+
+    command: str
+    args: str = ""
+    who: str = ""
+
+
+class Alert(_Event, frozen=True, gc=False, tag=True):
+    """Something a human should know."""
+
+    severity: Severity
+    source: str
+    message: str
+
+
+MarketEvent = Quote | Bar
+OrderReport = (
+    OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | CancelRequested
+    | CancelRefused
+    | OrderCancelled
+    | OrderExpired
+    | OrderUnknown
+)
+Event = (
+    Quote
+    | Bar
+    | SessionPhase
+    | Signal
+    | OrderRequested
+    | OrderDenied
+    | OrderReport
+    | Fill
+    | PositionChanged
+    | AssetChanged
+    | EngineState
+    | LinkState
+    | TimerFired
+    | OperatorCommand
+    | Alert
+)

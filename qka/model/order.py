@@ -1,0 +1,95 @@
+"""Orders and their life, as a pure function."""
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+ZERO = Decimal("0.00")
+
+
+class Side(enum.StrEnum):
+    """Direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(enum.StrEnum):
+    """`LIMIT`, or `MARKET`: best five levels, the rest cancelled, protected by `Order.price`."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class OrderStatus(enum.StrEnum):
+    """Where an order stands. *Denied* is ours, *rejected* is theirs; UNKNOWN is never guessed."""
+
+    NEW = "new"
+    DENIED = "denied"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    PENDING_CANCEL = "pending_cancel"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+FINAL = frozenset(
+    {
+        OrderStatus.DENIED,
+        OrderStatus.FILLED,
+        OrderStatus.CANCELLED,
+        OrderStatus.REJECTED,
+        OrderStatus.EXPIRED,
+    }
+)
+
+
+class Order(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """An order as it stands at one moment; a change is a new value.
+
+    `id` is ours: ASCII, at most 24 bytes, carried as the broker's `order_remark`.
+    `price` is the limit, or for a market order the worst price it may trade at.
+    """
+
+    id: str
+    symbol: str
+    side: Side
+    quantity: int  # shares
+    price: float  # CNY, on tick
+    type: OrderType = OrderType.LIMIT
+    strategy: str = ""
+    signal: int = 0  # id of the signal it was born of
+    time: int = 0  # ns, when it was made
+    status: OrderStatus = OrderStatus.NEW
+    filled: int = 0  # shares
+    turnover: Decimal = ZERO  # CNY of all fills
+    fees: Decimal = ZERO  # CNY of all fills
+    broker_id: str = ""
+    reason: str = ""  # why it was denied, rejected, cancelled or is unknown
+
+    @property
+    def remaining(self) -> int:
+        """Shares not filled."""
+        return self.quantity - self.filled
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more is expected of it."""
+        return self.status in FINAL
+
+    @property
+    def average_price(self) -> float:
+        """CNY a share over its fills, 0.0 without one."""
+        return float(self.turnover / self.filled) if self.filled else 0.0
+
+
+class Approved(msgspec.Struct, frozen=True, gc=False):
+    """An order that passed every rule. Only the gate makes one, and a broker takes nothing else."""
+
+    order: Order

@@ -1,0 +1,59 @@
+"""What the gate and the strategies may see of the books: questions, no pens."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from qka.model.account import Asset, Position
+from qka.model.events import TradingState
+from qka.model.market import Quote
+from qka.model.order import Order
+
+
+class View(Protocol):
+    """Read-only questions to the ledger; money in whole cents where the name says so."""
+
+    @property
+    def trading(self) -> TradingState:
+        """The trading state now."""
+
+    @property
+    def asset(self) -> Asset:
+        """The account's money."""
+
+    @property
+    def available_cents(self) -> int:
+        """Cash that a new buy may use, in cents."""
+
+    @property
+    def total_cents(self) -> int:
+        """Cash and positions at their last price, in cents."""
+
+    def now(self) -> int:
+        """The clock's time in ns."""
+
+    def position(self, symbol: str) -> Position:
+        """The account's position, an empty one when nothing is held."""
+
+    def sellable(self, symbol: str) -> int:
+        """Shares a new sell may use."""
+
+    def exposure(self, symbol: str) -> int:
+        """Shares held plus all that working and unknown buys could still add."""
+
+    def order(self, order_id: str) -> Order | None:
+        """The order as it stands now."""
+
+    def working(self, symbol: str | None = None) -> Iterable[Order]:
+        """Orders that are not final."""
+
+    def unknown(self, symbol: str, strategy: str) -> bool:
+        """Whether an UNKNOWN order of that strategy blocks the symbol."""
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last snapshot."""
+
+    def price(self, symbol: str) -> float:
+        """What one share is worth now in CNY, 0.0 when nothing is known."""
+
+    def reserve(self, order: Order) -> int:
+        """Cents that the order would freeze: turnover at its price and all fees."""
