@@ -7,7 +7,7 @@ import msgspec
 from qka.model.order import Order
 
 
-class Asset(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Asset(msgspec.Struct, frozen=True, gc=False):
     """Money of the account in CNY, to the cent."""
 
     cash: Decimal  # all cash, frozen included
@@ -25,7 +25,7 @@ class Asset(msgspec.Struct, frozen=True, gc=False, tag=True):
         return self.cash + self.market_value
 
 
-class Position(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Position(msgspec.Struct, frozen=True, gc=False):
     """Shares held of one symbol. T+1: what was bought today is held but not sellable."""
 
     symbol: str

@@ -50,7 +50,7 @@ FINAL = frozenset(
 )
 
 
-class Order(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """An order as it stands at one moment; a change is a new value.
 
     `id` is ours: ASCII, at most 24 bytes, carried as the broker's `order_remark`.
