@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import itertools
 import time as _time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
@@ -44,6 +44,12 @@ class Clock(Protocol):
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` when a calendar day begins, and for the day it is now."""
 
+    def begin(self, when: int) -> None:
+        """The first event is due at `when` (ns): a clock without a time of its own starts there."""
+
+    def hold(self, change: int) -> None:
+        """An async handler became busy (+1) or idle (-1); a simulated clock waits for them."""
+
 
 class SimulatedClock:
     """Time that moves only when told; due callbacks run in order of (when, registration)."""
@@ -71,6 +77,17 @@ class SimulatedClock:
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` when an event of a new day comes."""
         self._hooks.append(hook)
+
+    def begin(self, when: int) -> None:
+        """Start at midnight of the first event's day, so that every phase of it is lived."""
+        if when:
+            self.time = max(self.time, midnight(day_of(when)))
+            while self.fire(self.time):
+                pass
+
+    def hold(self, change: int) -> None:
+        """An async handler became busy (+1) or idle (-1)."""
+        self.held += change
 
     def fire(self, until: int) -> bool:
         """Move to the next due moment not after `until` and run what is due; False when none."""
@@ -112,18 +129,25 @@ class ReplayClock(SimulatedClock):
     def __init__(self, start: int = 0, speed: float | None = None) -> None:
         super().__init__(start)
         self.speed = speed
-        self.idle: Callable[[], Awaitable[None]] = _nothing
+        self._idle: asyncio.Event | None = None
         self._anchor: tuple[float, int] | None = None
 
     async def advance(self, to: int) -> None:
         """Move to `to` (ns): wait for busy handlers, keep the pace, run what is due."""
         while True:
-            if self.held:
-                await self.idle()
+            while self.held:
+                self._idle = asyncio.Event()
+                await self._idle.wait()
             if self.speed is not None:
                 await self._pace(to)
             if not self.fire(to):
                 return
+
+    def hold(self, change: int) -> None:
+        """An async handler became busy (+1) or idle (-1)."""
+        self.held += change
+        if not self.held and self._idle is not None:
+            self._idle.set()
 
     async def breathe(self) -> None:
         """Let the loop look at its other work: signals, the progress bar, a dashboard."""
@@ -167,6 +191,12 @@ class WallClock:
 
         begin()
 
+    def begin(self, when: int) -> None:
+        """Nothing: the world's time has begun."""
+
+    def hold(self, change: int) -> None:
+        """Nothing: the world does not wait."""
+
     def _fire(self, timer: Timer) -> None:
         # a stepped wall clock or a coarse loop timer may wake us early: wait for the rest
         if timer.callback is None:
@@ -176,7 +206,3 @@ class WallClock:
             asyncio.get_running_loop().call_later(late / SECOND, self._fire, timer)
         else:
             timer.callback()
-
-
-async def _nothing() -> None:
-    return

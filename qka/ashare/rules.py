@@ -54,6 +54,12 @@ def tick_size(symbol: str) -> Decimal:
     return _MILL if board_of(symbol) in (Board.FUND, Board.BOND, Board.REPO) else _CENT
 
 
+@lru_cache(maxsize=65536)
+def tick_price(symbol: str, price: float) -> float:
+    """The price on the symbol's tick, HALF_UP in decimal."""
+    return on_tick(price, tick_size(symbol))
+
+
 @lru_cache(maxsize=16384)
 def lots(symbol: str) -> tuple[int, int]:
     """(least shares of a buy, step in shares)."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from qka.clock import ReplayClock
 from qka.model.events import MarketEvent
 from qka.model.market import Bar
+from qka.model.times import DAY, day_of, midnight
 
 Report = Callable[[MarketEvent], None]
 BATCH = 2048  # events worked between two looks at the loop
@@ -43,7 +44,10 @@ class Feed(Protocol):
 async def play(
     batches: Iterable[Sequence[MarketEvent]], clock: ReplayClock, report: Report
 ) -> None:
-    """Report recorded events with the clock in step; shared by every feed that has its own time."""
+    """Report recorded events with the clock in step, then live the last day to its end.
+
+    Shared by every feed that has its own time.
+    """
     for batch in batches:
         for event in batch:
             when = event.time
@@ -54,3 +58,5 @@ async def play(
                     clock.time = when
             report(event)
         await clock.breathe()
+    if clock.time:
+        await clock.advance(midnight(day_of(clock.time)) + DAY - 1)

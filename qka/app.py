@@ -1,0 +1,211 @@
+"""The composition root: settings → a running engine. The only file that names concrete classes.
+
+A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from qka import loading, logs, settings
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.paper import PaperBroker
+from qka.brokers.port import Broker
+from qka.clock import Clock, ReplayClock, WallClock
+from qka.engine import engine
+from qka.engine.journal import FileJournal
+from qka.engine.runner import Policy
+from qka.engine.strategy import Strategy
+from qka.errors import ConfigError
+from qka.feeds.port import Feed
+from qka.feeds.replay import ReplayFeed
+from qka.feeds.simulated import SimulatedFeed
+from qka.model.events import SessionPhase, TradingState
+from qka.model.market import Bar, Quote
+from qka.model.money import to_cents
+from qka.model.times import to_datetime
+from qka.risk.rules import (
+    ForStrategy,
+    PositionRatio,
+    RateLimit,
+    Rule,
+    SlidingWindow,
+    cash,
+    instrument,
+    known,
+    sellable,
+    trading_state,
+)
+from qka.settings import RiskSettings, Settings, StrategySettings
+from qka.wire import pretty
+
+
+class Engine(engine.Engine):
+    """The engine with everything a config names; `folder` is where its run is kept."""
+
+    settings: Settings
+    folder: Path
+
+    @classmethod
+    def from_config(
+        cls,
+        config: str | Path | Mapping[str, Any] | Settings,
+        *,
+        overrides: Sequence[str] = (),
+        live: bool = False,
+    ) -> "Engine":
+        """Build from a YAML file, a mapping or Settings; nothing is opened, written or sent.
+
+        `overrides` are `key=value` as after `--set`. Raises ConfigError.
+        """
+        root = Path.cwd()
+        if isinstance(config, Settings):
+            chosen = config
+        elif isinstance(config, Mapping):
+            chosen = settings.from_mapping(config, overrides)
+        else:
+            chosen = settings.load(config, overrides)
+            root = _project(Path(config))
+        settings.require_live(chosen, live)
+        return _build(chosen, root)
+
+    async def __aenter__(self) -> Self:
+        """Make the run's folder and its log, then start."""
+        logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
+        return await super().__aenter__()
+
+    async def stop(self) -> None:
+        """Stop cleanly and write `summary.json`."""
+        running = self._state == "started"
+        await super().stop()
+        if running:
+            (self.folder / "summary.json").write_bytes(pretty(self.summary()) + b"\n")
+            logs.close()
+
+    def summary(self) -> dict[str, Any]:
+        """What each strategy did and what the account holds; money in CNY."""
+        return {"run": str(self.folder), "name": self.settings.name, **super().summary()}
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """What differs between paper, replay and live."""
+
+    clock: Clock
+    feed: Feed
+    broker: Broker
+
+
+def _project(config: Path) -> Path:
+    """The project a config file belongs to: the folder above `config/`, or the file's own."""
+    folder = config.resolve().parent
+    return folder.parent if folder.name == "config" else folder
+
+
+def _build(chosen: Settings, root: Path) -> Engine:
+    account = chosen.account
+    fees = _fees(chosen)
+    edges = _edges(chosen, fees, root)
+    folder = _folder(chosen)
+    strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+    built = Engine(
+        clock=edges.clock,
+        feed=edges.feed,
+        broker=edges.broker,
+        journal=FileJournal(folder / "journal.jsonl"),
+        rules=_rules(chosen.risk, strategies),
+        fees=fees,
+        cash=to_cents(account.cash),
+        account_id=account.id,
+        positions={
+            symbol: (held.quantity, to_cents(held.cost * held.quantity))
+            for symbol, held in account.positions.items()
+        },
+        ratio=chosen.executor.ratio,
+        history=chosen.run.history,
+    )
+    built.settings, built.folder = chosen, folder
+    built.ledger.trading = TradingState(chosen.risk.trading)
+    if isinstance(edges.broker, PaperBroker):
+        built.listen(Quote, edges.broker.on_quote)
+        built.listen(Bar, edges.broker.on_bar)
+        built.listen(SessionPhase, edges.broker.on_phase)
+    for entry, strategy in strategies:
+        built.register(strategy, Policy(entry.max_errors, entry.on_error))
+    return built
+
+
+def _strategy(entry: StrategySettings, root: Path) -> Strategy:
+    return loading.build(
+        loading.find(entry.use, root),
+        name=entry.name,
+        symbols=entry.symbols,
+        bars=entry.bars,
+        params=entry.params,
+    )
+
+
+def _folder(chosen: Settings) -> Path:
+    started = to_datetime(WallClock().now())
+    base = chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
+    folder, more = base, 1
+    while folder.exists():
+        more += 1
+        folder = base.with_name(f"{base.name}-{more}")
+    return folder
+
+
+def _fees(chosen: Settings) -> FeeSchedule:
+    contract = chosen.broker.fees if isinstance(chosen.broker, settings.PaperBroker) else None
+    contract = contract or settings.Fees()
+    return FeeSchedule(contract.commission, contract.minimum)
+
+
+def _edges(chosen: Settings, fees: FeeSchedule, root: Path) -> _Edges:
+    feed, account = chosen.feed, chosen.account
+    if not isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
+        raise ConfigError(
+            f"feed.kind: {feed.kind} comes with the QMT link; use simulated or replay"
+        )
+    if not isinstance(chosen.broker, settings.PaperBroker):
+        raise ConfigError(f"broker.kind: {chosen.broker.kind} needs the QMT link; use paper")
+    if chosen.clock == "live":
+        raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
+    clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
+    source: Feed
+    if isinstance(feed, settings.SimulatedFeed):
+        source = SimulatedFeed(
+            clock, seed=feed.seed, day=feed.day, days=feed.days, symbols=feed.symbols
+        )
+    else:
+        path = feed.path if feed.path.exists() else root / feed.path
+        source = ReplayFeed(path, clock, strict=feed.strict, start=feed.start, end=feed.end)
+    broker = PaperBroker(
+        clock,
+        fees,
+        account.id,
+        to_cents(account.cash),
+        {symbol: held.quantity for symbol, held in account.positions.items()},
+        latency=chosen.broker.latency,
+    )
+    return _Edges(clock, source, broker)
+
+
+def _rules(
+    risk: RiskSettings, strategies: Sequence[tuple[StrategySettings, Strategy]]
+) -> list[Rule]:
+    """The gate's rules in their order: what is cheap and certain first."""
+    rules: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    if risk.position_ratio is not None:
+        rules.append(PositionRatio(risk.position_ratio))
+    for limit, span in ((risk.max_orders_per_second, 1), (risk.max_orders_per_minute, 60)):
+        if limit is not None:
+            rules.append(RateLimit(SlidingWindow(limit, span)))
+    for entry, strategy in strategies:
+        if entry.position_ratio is not None:
+            rules.append(ForStrategy(strategy.name, PositionRatio(entry.position_ratio)))
+        if entry.max_orders_per_minute is not None:
+            window = SlidingWindow(entry.max_orders_per_minute, 60)
+            rules.append(RateLimit(window, strategy.name))
+    return rules

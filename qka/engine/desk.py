@@ -1,0 +1,152 @@
+"""The desk: places and cancels, in one corridor without a turn.
+
+order → gate → journal (write ahead) → ledger (reserve) → broker. A plain call: when it returns
+the order is DENIED, or on its way with its cash or shares reserved; nothing else ran meanwhile.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from qka.ashare.rules import tick_price
+from qka.ashare.sessions import cancels_taken
+from qka.brokers.port import Broker
+from qka.clock import Clock
+from qka.engine.journal import Journal
+from qka.engine.ledger import Ledger
+from qka.engine.sizing import protection
+from qka.model.events import CancelRefused, CancelRequested, OrderDenied, OrderRequested
+from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
+from qka.model.symbol import check_symbol
+from qka.model.times import DAY, MILLISECOND, time_of_day, to_datetime
+from qka.risk.gate import Gate
+from qka.risk.rules import Denial
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Desk:
+    """Places and cancels orders for strategies, the executor and the operator alike."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        gate: Gate,
+        journal: Journal,
+        ledger: Ledger,
+        broker: Broker,
+        publish: Callable[[Any], None],
+        decide: Callable[[Any], None],
+        on_fault: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._gate = gate
+        self._journal = journal
+        self._ledger = ledger
+        self._broker = broker
+        self._publish = publish
+        self._decide = decide  # journal a decision, then publish it
+        self._on_fault = on_fault
+        self._prefix = ""
+        self._count = 0
+
+    def place(
+        self,
+        strategy: str,
+        symbol: str,
+        side: Side,
+        quantity: int,
+        price: float | None = None,
+        signal: int = 0,
+    ) -> Order:
+        """Send an order if every rule lets it pass; returns it as it stands now.
+
+        Without a price it is a market order, protected by the day's limit. Raises SymbolError
+        for a symbol that can't exist; everything else that is wrong is a denial with its reason.
+        """
+        check_symbol(symbol)
+        now = self._clock.now()
+        kind = OrderType.LIMIT if price is not None else OrderType.MARKET
+        limit = (
+            protection(self._ledger, symbol, side) if price is None else tick_price(symbol, price)
+        )
+        order = Order(
+            self._next_id(now), symbol, side, int(quantity), limit, kind, strategy, signal, now
+        )
+        verdict = self._gate.review(order)
+        if isinstance(verdict, Denial):
+            return self._deny(order, verdict)
+        sent = _with_status(order, OrderStatus.SUBMITTING)
+        requested = OrderRequested(now, sent)
+        try:
+            self._journal.append(requested)
+            self._journal.commit()
+        except (OSError, ValueError) as error:
+            words = f"the journal can't be written ({error})"
+            self._on_fault(f"{words}: no new order leaves, cancels and reports go on")
+            return self._deny(order, Denial("journal", words))
+        self._ledger.open(sent)
+        self._broker.submit(verdict)
+        self._publish(requested)
+        return sent
+
+    def cancel(self, order_id: str, reason: str = "") -> bool:
+        """Ask the broker to cancel; False when there is nothing to cancel or no cancel is taken.
+
+        Until `OrderCancelled` comes the order can still fill.
+        """
+        order = self._ledger.order(order_id)
+        if order is None or order.status in FINAL or order.status is OrderStatus.PENDING_CANCEL:
+            return False
+        now = self._clock.now()
+        if not cancels_taken(now):
+            words = "the exchange takes no cancels in 09:20-09:25 and 14:57-15:00; try again after"
+            self._publish(CancelRefused(now, order_id, words))
+            return False
+        self._gate.count(order.strategy)
+        self._decide(CancelRequested(now, order_id, reason))
+        self._broker.cancel(order)
+        return True
+
+    def _deny(self, order: Order, denial: Denial) -> Order:
+        denied = _with_status(order, OrderStatus.DENIED, denial.reason)
+        self._ledger.note(denied)
+        self._decide(OrderDenied(order.time, denied, *denial))
+        return denied
+
+    def _next_id(self, now: int) -> str:
+        """`q260105-0-000001`: day and time of the first order, then a counter."""
+        if not self._prefix:
+            start = _base36(time_of_day(now) % DAY // MILLISECOND)
+            self._prefix = f"q{to_datetime(now):%y%m%d}-{start}-"
+        self._count += 1
+        return f"{self._prefix}{self._count:06d}"
+
+
+def _with_status(order: Order, status: OrderStatus, reason: str = "") -> Order:
+    # positional: a keyword `replace` costs several times more, and every order passes here
+    return Order(
+        order.id,
+        order.symbol,
+        order.side,
+        order.quantity,
+        order.price,
+        order.type,
+        order.strategy,
+        order.signal,
+        order.time,
+        status,
+        order.filled,
+        order.turnover,
+        order.fees,
+        order.broker_id,
+        reason,
+    )
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits

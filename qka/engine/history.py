@@ -1,0 +1,54 @@
+"""The last bars of every watched symbol and period."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from qka.errors import ConfigError
+from qka.model.market import Bar
+from qka.model.times import SHANGHAI
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = ("open", "high", "low", "close", "volume", "amount")
+
+
+class History:
+    """Keeps up to `limit` bars for each (symbol, period) that was asked for."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._limit = limit
+        self._bars: dict[tuple[str, str], deque[Bar]] = {}
+
+    def keep(self, symbol: str, period: str, bars: Iterable[Bar] = ()) -> None:
+        """Start keeping, with the warm-up bars first; a second call changes nothing."""
+        key = (symbol, period)
+        if key not in self._bars:
+            self._bars[key] = deque(bars, self._limit)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Keep the bar if anyone asked for its kind."""
+        bars = self._bars.get((bar.symbol, bar.period))
+        if bars is not None:
+            bars.append(bar)
+
+    def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
+        """The last `count` bars, oldest first; raises ConfigError when they are not kept."""
+        kept = self._bars.get((symbol, period))
+        if kept is None:
+            periods = sorted({p for _, p in self._bars}) or ["none"]
+            raise ConfigError(
+                f"history({symbol!r}, {period!r}): these bars are not kept. Name the symbol in the "
+                f"strategy's `symbols` and the period in its `bars` (kept: {', '.join(periods)})"
+            )
+        return list(kept)[-count:] if count > 0 else []
+
+    def frame(self, symbol: str, period: str, count: int) -> "pd.DataFrame":
+        """The same as a DataFrame indexed by Shanghai time (the end of each bar)."""
+        import pandas as pd  # late: `import qka` must be quick
+
+        bars = self.bars(symbol, period, count)
+        index = pd.to_datetime([bar.time for bar in bars], utc=True).tz_convert(SHANGHAI)
+        rows = [(b.open, b.high, b.low, b.close, b.volume, b.amount) for b in bars]
+        return pd.DataFrame(rows, index=pd.DatetimeIndex(index, name="time"), columns=_COLUMNS)

@@ -1,0 +1,292 @@
+"""The ledger: the only writer of orders, positions and cash.
+
+Two pens. `open` is the desk's: it reserves cash or shares at once, so that two buys in one
+handler can't both see the same cash. `apply` is the bus's: it books reports. Shares and cash
+change hands only by `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from qka.ashare.fees import FeeSchedule
+from qka.ashare.rules import turnaround_same_day
+from qka.clock import Clock
+from qka.model.account import Asset, Position
+from qka.model.events import (
+    Alert,
+    CancelRefused,
+    CancelRequested,
+    EngineState,
+    Fill,
+    MarketEvent,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    OrderReport,
+    OrderSubmitted,
+    OrderUnknown,
+    SessionPhase,
+    Severity,
+    TradingState,
+)
+from qka.model.life import after
+from qka.model.market import Bar, Phase, Quote
+from qka.model.money import cents, to_cents, yuan
+from qka.model.order import FINAL, Order, OrderStatus, Side
+from qka.model.times import day_of
+
+_NOTHING: dict[str, Order] = {}
+
+
+class _Holding:
+    """Shares of one symbol and what they cost in all."""
+
+    __slots__ = ("cost", "frozen", "quantity", "today")
+
+    def __init__(self, quantity: int = 0, cost: int = 0) -> None:
+        self.quantity = quantity
+        self.today = 0
+        self.frozen = 0
+        self.cost = cost  # cents
+
+
+class Ledger:
+    """The account's books; itself the read-only `View` that rules and strategies are given."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        fees: FeeSchedule,
+        cash: int,
+        positions: Mapping[str, tuple[int, int]] | None = None,
+        *,
+        publish: Callable[[Any], None] = lambda event: None,
+    ) -> None:
+        """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
+        self._clock = clock
+        self._fees = fees
+        self._publish = publish
+        self.trading = TradingState.ACTIVE
+        self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
+        self._working: dict[str, dict[str, Order]] = {}  # symbol -> order id -> not final
+        self._reserved: dict[str, int] = {}  # order id -> cents frozen by a buy
+        self._frozen = 0  # sum of the above
+        self._cash = cash
+        self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
+        self._market: dict[str, MarketEvent] = {}  # symbol -> last quote or bar
+        self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
+
+    # ------------------------------------------------------------ the two pens
+
+    def open(self, order: Order) -> None:
+        """Book an order that passed the gate, reserving its cash or shares at once."""
+        self._store(order)
+
+    def note(self, order: Order) -> None:
+        """Remember a denied order, so that its strategy can look it up."""
+        self.orders[order.id] = order
+
+    def apply(self, event: OrderReport) -> None:
+        """Book a report on an order; one that says nothing new changes nothing."""
+        order = self.orders.get(event.order_id)
+        if order is None:
+            self._stranger(event.order_id, type(event).__name__)
+            return
+        changed = after(order, event)
+        if changed is not order:
+            self._store(changed)
+
+    def on_fill(self, fill: Fill) -> None:
+        """Move shares and cash; a deal already booked is ignored."""
+        deal = (day_of(fill.time), fill.order_id, fill.deal_id)
+        if deal in self._deals:
+            return
+        self._deals.add(deal)
+        self._move(fill)
+        order = self.orders.get(fill.order_id)
+        if order is None:
+            self._stranger(fill.order_id, f"a fill of {fill.quantity} {fill.symbol}, booked")
+            return
+        if order.status in FINAL:
+            self._warn(f"late fill: order {order.id} was {order.status}, {fill.quantity} booked")
+        changed = after(order, fill)
+        if changed.filled > changed.quantity:
+            self._warn(f"overfill: order {order.id} of {order.quantity} filled {changed.filled}")
+        self._store(changed)
+
+    def on_market(self, event: MarketEvent) -> None:
+        """Remember the last price of a symbol."""
+        self._market[event.symbol] = event
+
+    def on_phase(self, event: SessionPhase) -> None:
+        """A new day: what was bought before it may be sold."""
+        if event.phase is Phase.PRE_OPEN:
+            for holding in self._holdings.values():
+                holding.today = 0
+
+    def on_state(self, event: EngineState) -> None:
+        """The trading state changed."""
+        self.trading = event.trading
+
+    # class -> handler, what the engine subscribes for us
+    def handlers(self) -> dict[type, Callable[[Any], None]]:
+        """Which events the ledger books, and with what."""
+        reports = (
+            OrderSubmitted,
+            OrderAccepted,
+            OrderRejected,
+            CancelRequested,
+            CancelRefused,
+            OrderCancelled,
+            OrderExpired,
+            OrderUnknown,
+        )
+        return {
+            Quote: self.on_market,
+            Bar: self.on_market,
+            SessionPhase: self.on_phase,
+            EngineState: self.on_state,
+            Fill: self.on_fill,
+            **dict.fromkeys(reports, self.apply),
+        }
+
+    # ------------------------------------------------------------ View
+
+    def now(self) -> int:
+        """The clock's time in ns."""
+        return self._clock.now()
+
+    @property
+    def available_cents(self) -> int:
+        """Cash that a new buy may use, in cents."""
+        return self._cash - self._frozen
+
+    @property
+    def total_cents(self) -> int:
+        """Cash and positions at their last price, in cents."""
+        return self._cash + self._value_cents()
+
+    @property
+    def asset(self) -> Asset:
+        """The account's money."""
+        return Asset(yuan(self._cash), yuan(self._frozen), yuan(self._value_cents()))
+
+    def position(self, symbol: str) -> Position:
+        """The account's position, an empty one when nothing is held."""
+        held = self._holdings.get(symbol)
+        if held is None:
+            return Position(symbol, price=self.price(symbol))
+        cost = held.cost / held.quantity / 100 if held.quantity else 0.0
+        price = self.price(symbol) or cost
+        return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
+
+    def positions(self) -> list[Position]:
+        """Every position that is not empty, by symbol."""
+        return [self.position(s) for s, held in sorted(self._holdings.items()) if held.quantity]
+
+    def sellable(self, symbol: str) -> int:
+        """Shares a new sell may use."""
+        held = self._holdings.get(symbol)
+        return held.quantity - held.today - held.frozen if held else 0
+
+    def exposure(self, symbol: str) -> int:
+        """Shares held plus all that working and unknown buys could still add."""
+        held = self._holdings.get(symbol)
+        shares = held.quantity if held else 0
+        for order in self._working.get(symbol, _NOTHING).values():
+            if order.side is Side.BUY:
+                shares += order.remaining
+        return shares
+
+    def order(self, order_id: str) -> Order | None:
+        """The order as it stands now."""
+        return self.orders.get(order_id)
+
+    def working(self, symbol: str | None = None) -> Iterable[Order]:
+        """Orders that are not final."""
+        if symbol is not None:
+            return self._working.get(symbol, _NOTHING).values()
+        return [order for orders in self._working.values() for order in orders.values()]
+
+    def unknown(self, symbol: str, strategy: str) -> bool:
+        """Whether an UNKNOWN order of that strategy blocks the symbol."""
+        return any(
+            order.status is OrderStatus.UNKNOWN and order.strategy == strategy
+            for order in self._working.get(symbol, _NOTHING).values()
+        )
+
+    def market(self, symbol: str) -> MarketEvent | None:
+        """The last quote or bar."""
+        return self._market.get(symbol)
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last snapshot."""
+        event = self._market.get(symbol)
+        return event if isinstance(event, Quote) else None
+
+    def price(self, symbol: str) -> float:
+        """What one share is worth now in CNY, 0.0 when nothing is known."""
+        event = self._market.get(symbol)
+        return event.price if event is not None else 0.0
+
+    def reserve(self, order: Order) -> int:
+        """Cents that the order would freeze: turnover at its price and all fees."""
+        rest = cents(order.price, order.remaining)
+        if not order.filled:
+            fees = self._fees.of_order(order.symbol, order.side, rest, day_of(order.time))
+            return rest + fees
+        all_turnover = to_cents(order.turnover) + rest
+        fees = self._fees.of_order(order.symbol, order.side, all_turnover, day_of(order.time))
+        return rest + max(0, fees - to_cents(order.fees))
+
+    # ------------------------------------------------------------ inside
+
+    def _store(self, order: Order) -> None:
+        """Keep the order and make its reservation fit what is left of it."""
+        before = self.orders.get(order.id)
+        self.orders[order.id] = order
+        final = order.status in FINAL
+        mine = self._working.setdefault(order.symbol, {})
+        if final:
+            mine.pop(order.id, None)
+        else:
+            mine[order.id] = order
+        if order.side is Side.BUY:
+            reserved = 0 if final else self.reserve(order)
+            self._frozen += reserved - self._reserved.get(order.id, 0)
+            self._reserved[order.id] = reserved
+        else:
+            frozen = 0 if before is None or before.status in FINAL else max(0, before.remaining)
+            rest = 0 if final else max(0, order.remaining)
+            self._holdings.setdefault(order.symbol, _Holding()).frozen += rest - frozen
+
+    def _move(self, fill: Fill) -> None:
+        turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
+        held = self._holdings.setdefault(fill.symbol, _Holding())
+        if fill.side is Side.BUY:
+            self._cash -= turnover + fees
+            held.quantity += fill.quantity
+            held.cost += turnover + fees
+            if not turnaround_same_day(fill.symbol):
+                held.today += fill.quantity
+        else:
+            self._cash += turnover - fees
+            if held.quantity:
+                held.cost -= held.cost * fill.quantity // held.quantity
+            held.quantity -= fill.quantity
+
+    def _value_cents(self) -> int:
+        total = 0
+        for symbol, held in self._holdings.items():
+            if held.quantity:
+                price = self.price(symbol)
+                total += cents(price, held.quantity) if price else held.cost
+        return total
+
+    def _stranger(self, order_id: str, what: str) -> None:
+        self._warn(f"{what}: order {order_id} is not ours; check it in the broker's terminal")
+
+    def _warn(self, message: str) -> None:
+        self._publish(Alert(self._clock.now(), Severity.WARNING, "ledger", message))

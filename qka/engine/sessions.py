@@ -1,0 +1,35 @@
+"""The exchange day as events: `SessionPhase` at every boundary, timers inside the session."""
+
+from collections.abc import Callable
+from datetime import date
+
+from qka.ashare.sessions import phases_of
+from qka.clock import Clock
+from qka.model.events import SessionPhase
+
+Publish = Callable[[SessionPhase], None]
+
+
+class Sessions:
+    """Publishes the phases of every trading day the clock comes to."""
+
+    def __init__(
+        self, clock: Clock, publish: Publish, is_trading_day: Callable[[date], bool]
+    ) -> None:
+        self._clock = clock
+        self._publish = publish
+        self._is_trading_day = is_trading_day
+
+    def start(self) -> None:
+        """Begin with today's phase that runs now."""
+        self._clock.on_day(self._open)
+
+    def _open(self, day: date) -> None:
+        if not self._is_trading_day(day):
+            return
+        now = self._clock.now()
+        phases = [SessionPhase(when, day, phase) for when, phase in phases_of(day)]
+        running = max((p for p in phases if p.time <= now), key=lambda p: p.time, default=None)
+        for event in phases:
+            if event is running or event.time > now:
+                self._clock.call_at(event.time, lambda event=event: self._publish(event))  # type: ignore[misc]  # mypy can't type a default argument of a lambda

@@ -1,0 +1,353 @@
+"""What users subclass: `Strategy`, and `SignalStrategy` for the guide's polling shape."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from qka.errors import ConfigError
+from qka.model.account import Asset, Position
+from qka.model.events import SessionPhase, Signal
+from qka.model.market import Bar, Quote
+from qka.model.order import Order, Side
+from qka.model.symbol import check_symbol
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from loguru import Logger
+
+    from qka.engine.executor import Executor
+    from qka.engine.history import History
+    from qka.engine.ledger import Ledger
+
+
+class Params(BaseModel):
+    """Base of a strategy's parameters: typed, checked, no unknown ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Room(Protocol):
+    """What the engine hands a strategy when it registers it."""
+
+    ledger: "Ledger"
+    history: "History"
+    executor: "Executor"
+    log: "Logger"
+
+    def now(self) -> int:
+        """The clock's time in ns."""
+
+    def place(
+        self,
+        signal: Signal,
+        side: Side,
+        quantity: int,
+        price: float | None,
+    ) -> Order:
+        """Publish the signal and place its order."""
+
+    def cancel(self, order_id: str, reason: str) -> bool:
+        """Cancel an order."""
+
+    def emit(self, signal: Signal) -> None:
+        """Publish a signal for the executor and for whoever listens."""
+
+    def every(self, period: str | float, handler: Callable[[], Any]) -> None:
+        """Arm a repeating timer."""
+
+    def at(self, clock_time: str, handler: Callable[[], Any]) -> None:
+        """Arm a daily timer."""
+
+
+class Strategy:
+    """A trading strategy. Override what you need; handlers may be plain or `async def`.
+
+    The one rule: a plain handler is one indivisible decision on the engine's only thread, so it
+    must return quickly (milliseconds). Slow work (a web request, a model) belongs into an
+    `async def` handler, which never holds up the others.
+
+    `symbols`, `bars` and the parameters come from the config, or from the constructor:
+    `DualMA(symbols=["600000.SH"], fast=5)`.
+    """
+
+    Params: ClassVar[type[BaseModel]] = Params
+    symbols: Sequence[str] = ()  # what it watches; empty: everything the feed brings
+    bars: str | Sequence[str] = "1m"  # periods for on_bar and history: 1m 5m 15m 30m 60m 1d
+    warmup: int = 0  # bars of each period that history() holds before the first event
+
+    name: str
+    params: Any
+    state: dict[str, Any]  # yours, JSON-able
+    _room: Room
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Strategy":
+        """Set up what the engine relies on even when a subclass forgets `super().__init__`."""
+        self = super().__new__(cls)
+        self.name = cls.__name__
+        self.state = {}
+        return self
+
+    def __init__(
+        self,
+        *,
+        symbols: Iterable[str] | None = None,
+        bars: str | Sequence[str] | None = None,
+        name: str | None = None,
+        **params: Any,
+    ) -> None:
+        """Raises ConfigError for an unknown or wrong parameter and SymbolError for a symbol."""
+        if symbols is not None:
+            self.symbols = [check_symbol(symbol) for symbol in symbols]
+        if bars is not None:
+            self.bars = bars
+        if name:
+            self.name = name
+        try:
+            self.params = self.Params(**params)
+        except ValidationError as error:
+            raise ConfigError(_wrong_params(self, error)) from None
+
+    # ------------------------------------------------------------ override these
+
+    def on_start(self) -> Any:
+        """The engine is connected and warm; nothing has come yet."""
+
+    def on_quote(self, quote: Quote) -> Any:
+        """A snapshot of one of your symbols."""
+
+    def on_bar(self, bar: Bar) -> Any:
+        """A bar of one of your symbols and periods is complete."""
+
+    def on_phase(self, phase: SessionPhase) -> Any:
+        """The exchange day entered a phase."""
+
+    def on_signal(self, signal: Signal) -> Any:
+        """Another strategy's signal on one of your symbols."""
+
+    def on_order(self, order: Order) -> Any:
+        """One of your orders changed; `order.status` and `order.reason` say how."""
+
+    def on_fill(self, fill: Any) -> Any:
+        """One of your orders traded; position and cash are booked already."""
+
+    def on_stop(self) -> Any:
+        """The engine stops; orders placed here are still sent, nothing comes back."""
+
+    # ------------------------------------------------------------ trade
+
+    def buy(
+        self,
+        symbol: str,
+        quantity: int | None = None,
+        price: float | None = None,
+        *,
+        reason: str = "",
+    ) -> Order | None:
+        """Buy shares; without a price at market, without a quantity as many as the config's ratio.
+
+        Returns the order as it stands: DENIED with its reason, or on its way. None only when no
+        quantity was given and none makes sense (no price known, no cash for one lot).
+        """
+        return self._trade(symbol, Side.BUY, quantity, price, reason)
+
+    def sell(
+        self,
+        symbol: str,
+        quantity: int | None = None,
+        price: float | None = None,
+        *,
+        reason: str = "",
+    ) -> Order | None:
+        """Sell shares; without a price at market, without a quantity all that T+1 lets go."""
+        return self._trade(symbol, Side.SELL, quantity, price, reason)
+
+    def order_target_shares(
+        self, symbol: str, shares: int, price: float | None = None, *, reason: str = ""
+    ) -> Order | None:
+        """Bring the position to `shares`: working orders count, T+1, lots and cash are respected.
+
+        None when nothing needs to be, or can be, done now.
+        """
+        return self._target(
+            Signal(symbol, target_shares=shares, price=price, reason=reason, placed=True)
+        )
+
+    def order_target_value(
+        self, symbol: str, value: float, price: float | None = None, *, reason: str = ""
+    ) -> Order | None:
+        """The same for a value in CNY at the last price."""
+        return self._target(
+            Signal(symbol, target_value=value, price=price, reason=reason, placed=True)
+        )
+
+    def order_target_ratio(
+        self, symbol: str, ratio: float, price: float | None = None, *, reason: str = ""
+    ) -> Order | None:
+        """The same for a share of total assets, 0.1 being a tenth."""
+        return self._target(
+            Signal(symbol, target_ratio=ratio, price=price, reason=reason, placed=True)
+        )
+
+    def rebalance(self, weights: Mapping[str, float], *, reason: str = "") -> None:
+        """Bring each symbol to its share of total assets: sells first, buys when those are done."""
+        for symbol, ratio in weights.items():
+            self.emit(Signal(symbol, target_ratio=ratio, reason=reason))
+
+    def emit(self, signal: Signal) -> None:
+        """Say what you want and let the executor size and place it, sells before buys."""
+        check_symbol(signal.symbol)
+        self._room.emit(signal)
+
+    def cancel(self, order: Order | str, *, reason: str = "") -> bool:
+        """Ask for a cancel; False when there is nothing to cancel or none is taken now."""
+        return self._room.cancel(order if isinstance(order, str) else order.id, reason)
+
+    def cancel_all(self, symbol: str | None = None, *, reason: str = "") -> int:
+        """Ask for a cancel of all your working orders; returns how many were asked for."""
+        return sum(self.cancel(order, reason=reason) for order in self.orders(symbol))
+
+    # ------------------------------------------------------------ look
+
+    def position(self, symbol: str) -> Position:
+        """The account's position, an empty one when nothing is held."""
+        return self._room.ledger.position(symbol)
+
+    @property
+    def account(self) -> Asset:
+        """The account's money: cash, available, market_value, total."""
+        return self._room.ledger.asset
+
+    def orders(self, symbol: str | None = None) -> list[Order]:
+        """Your working orders."""
+        working = self._room.ledger.working(symbol)
+        return [order for order in working if order.strategy == self.name]
+
+    def order(self, order_id: str) -> Order | None:
+        """An order as it stands now."""
+        return self._room.ledger.order(order_id)
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last snapshot of any symbol the feed brings."""
+        return self._room.ledger.quote(symbol)
+
+    def price(self, symbol: str) -> float:
+        """The last price in CNY, 0.0 when none is known."""
+        return self._room.ledger.price(symbol)
+
+    def history(self, symbol: str, period: str = "1m", n: int = 100) -> "pd.DataFrame":
+        """The last `n` complete bars as a DataFrame (open high low close volume amount)."""
+        return self._room.history.frame(symbol, period, n)
+
+    def now(self) -> int:
+        """The clock's time, ns since the epoch; `qka.to_datetime` makes it readable."""
+        return self._room.now()
+
+    # ------------------------------------------------------------ time and words
+
+    def every(self, period: str | float, handler: Callable[[], Any]) -> None:
+        """Call `handler` every `"30s"`, `"5m"` or number of seconds while the market trades."""
+        self._room.every(period, handler)
+
+    def at(self, clock_time: str, handler: Callable[[], Any]) -> None:
+        """Call `handler` every trading day at a Shanghai time, `"14:50"`."""
+        self._room.at(clock_time, handler)
+
+    @property
+    def log(self) -> "Logger":
+        """Your logger; the engine's time and your name are added."""
+        return self._room.log
+
+    # ------------------------------------------------------------ inside
+
+    def _trade(
+        self, symbol: str, side: Side, quantity: int | None, price: float | None, reason: str
+    ) -> Order | None:
+        check_symbol(symbol)
+        if quantity is None:
+            quantity = self._room.executor.size(symbol, side, price)
+            if not quantity:
+                return None
+        signal = Signal(symbol, side, quantity, price=price, reason=reason, placed=True)
+        return self._room.place(signal, side, quantity, price)
+
+    def _target(self, signal: Signal) -> Order | None:
+        check_symbol(signal.symbol)
+        side, quantity = self._room.executor.resolve(signal)
+        return self._room.place(signal, side, quantity, signal.price) if quantity else None
+
+
+class SignalStrategy(Strategy):
+    """The guide's polling shape: every `interval` seconds of trading, data → signals → trades.
+
+    Override `generate_signals`, and `get_realtime_data` where quotes are not enough; both may be
+    `async def`. `buy(symbol)` and `sell(symbol)` are sized by the config.
+    """
+
+    interval: float = 60  # seconds
+
+    def get_realtime_data(self) -> Any:
+        """What `generate_signals` is given: symbol → last `Quote` unless you override it."""
+        known = {symbol: self.quote(symbol) for symbol in self.symbols}
+        return {symbol: quote for symbol, quote in known.items() if quote is not None}
+
+    def generate_signals(self, data: Any) -> Any:
+        """Return `{symbol: "buy" | "sell"}`; anything else leaves a symbol alone."""
+        raise NotImplementedError(f"{type(self).__name__} must define generate_signals(data)")
+
+    def execute_trades(self, signals: Mapping[str, str]) -> None:
+        """Buy and sell what the signals say, sells first."""
+        for wanted, trade in (("sell", self.sell), ("buy", self.buy)):
+            for symbol, signal in signals.items():
+                if signal == wanted:
+                    trade(symbol)
+
+    def poll(self) -> Any:
+        """One round; the engine calls it. Async when one of its two sources is."""
+        data = self.get_realtime_data()
+        if inspect.isawaitable(data):
+            return self._poll(data)
+        signals = self.generate_signals(data)
+        if inspect.isawaitable(signals):
+            return self._finish(signals)
+        return self._execute(signals)
+
+    async def _poll(self, data: Awaitable[Any]) -> None:
+        signals = self.generate_signals(await data)
+        self._execute(await signals if inspect.isawaitable(signals) else signals)
+
+    async def _finish(self, signals: Awaitable[Any]) -> None:
+        self._execute(await signals)
+
+    def _execute(self, signals: Any) -> None:
+        if signals:
+            self.execute_trades(signals)
+
+
+# ---------------------------------------------------------------- registry
+
+REGISTRY: dict[str, type[Strategy]] = {}  # name given to @register -> class
+
+
+def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
+    """Class decorator: let a config say `use: name`. Raises ConfigError for a name taken."""
+
+    def keep(cls: type[Strategy]) -> type[Strategy]:
+        known = REGISTRY.get(name)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise ConfigError(f"@register({name!r}): {known.__qualname__} has that name already")
+        REGISTRY[name] = cls
+        return cls
+
+    return keep
+
+
+def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
+    known = ", ".join(strategy.Params.model_fields) or "none"
+    lines = [
+        f"{type(strategy).__name__}: parameter {'.'.join(map(str, problem['loc']))}: "
+        f"{problem['msg']} (got {problem['input']!r})"
+        for problem in error.errors()
+    ]
+    return "\n".join(lines) + f"; its parameters are: {known}"

@@ -1,0 +1,35 @@
+"""The gate: the only way to the broker, and the only maker of `Approved`."""
+
+from collections.abc import Sequence
+
+from qka.model.order import Approved, Order
+from qka.model.view import View
+from qka.risk.rules import Denial, RateLimit, Rule
+
+
+class Gate:
+    """Runs the rules in their order; the first that refuses decides, one that raises refuses."""
+
+    def __init__(self, rules: Sequence[Rule], view: View) -> None:
+        self._rules = tuple(rules)
+        self._view = view
+        self._rates = tuple(rule for rule in rules if isinstance(rule, RateLimit))
+
+    def review(self, order: Order) -> Approved | Denial:
+        """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
+        view = self._view
+        for rule in self._rules:
+            try:
+                denial = rule(order, view)
+            except Exception as error:
+                name = getattr(rule, "__name__", type(rule).__name__)
+                return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
+            if denial is not None:
+                return denial
+        self.count(order.strategy)
+        return Approved(order)
+
+    def count(self, strategy: str) -> None:
+        """Count an order or a cancel that leaves."""
+        for rate in self._rates:
+            rate.record(strategy, self._view.now())

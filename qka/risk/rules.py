@@ -1,0 +1,198 @@
+"""The rules. Each is `(order, view) -> Denial | None`: None, or why not and what would pass.
+
+Stance: a rule refuses what it can prove wrong. What it can't judge, because no quote has come,
+is left to the next rule; a rule that raises refuses.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from qka.ashare import rules as ashare
+from qka.model.events import TradingState
+from qka.model.money import cents, yuan
+from qka.model.order import Order, OrderType, Side
+from qka.model.times import SECOND
+from qka.model.view import View
+
+
+class Denial(NamedTuple):
+    """Why an order may not leave; `limit` and `value` in the rule's own unit."""
+
+    code: str
+    reason: str
+    limit: float | None = None
+    value: float | None = None
+
+
+Rule = Callable[[Order, View], Denial | None]
+
+
+def trading_state(order: Order, view: View) -> Denial | None:
+    """HALTED lets nothing pass, REDUCING only sells."""
+    state = view.trading
+    if state is TradingState.ACTIVE or (state is TradingState.REDUCING and order.side is Side.SELL):
+        return None
+    return Denial("trading_state", f"trading is {state}: only {_allowed(state)}")
+
+
+def _allowed(state: TradingState) -> str:
+    return "sells pass" if state is TradingState.REDUCING else "cancels pass"
+
+
+def instrument(order: Order, view: View) -> Denial | None:
+    """Tradable, whole lots, a price on its tick and inside the day's limits."""
+    symbol, quantity = order.symbol, order.quantity
+    if not ashare.tradable(symbol):
+        return Denial("instrument", f"{symbol} is an index: it has quotes but takes no orders")
+    if order.side is Side.BUY:
+        legal = ashare.buyable(symbol, quantity)
+        if legal != quantity:
+            least, step = ashare.lots(symbol)
+            words = f"{quantity} shares of {symbol}: a buy is {least} or more in steps of {step}"
+            return Denial("lot", f"{words}; {legal or least} would pass", least, quantity)
+    elif quantity <= 0:
+        return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
+    return _price(order, view)
+
+
+def _price(order: Order, view: View) -> Denial | None:
+    price = order.price
+    if not 0 < price < 1e7:
+        return Denial("price", f"{order.symbol} at {price}: no price known yet, or not a price")
+    if order.price != ashare.tick_price(order.symbol, price):
+        tick = ashare.tick_size(order.symbol)
+        return Denial("tick", f"{price} is not on the tick {tick} of {order.symbol}", float(tick))
+    quote = view.quote(order.symbol)
+    if quote is None:
+        return None
+    if quote.limit_up and price > quote.limit_up:
+        words = f"{price} is above today's limit up {quote.limit_up} of {order.symbol}"
+        return Denial("price_limit", words, quote.limit_up, price)
+    if price < quote.limit_down:
+        words = f"{price} is below today's limit down {quote.limit_down} of {order.symbol}"
+        return Denial("price_limit", words, quote.limit_down, price)
+    return None
+
+
+def known(order: Order, view: View) -> Denial | None:
+    """No new order on a symbol while one of its strategy is UNKNOWN there."""
+    if view.unknown(order.symbol, order.strategy):
+        words = f"an order of {order.strategy} on {order.symbol} is UNKNOWN: resolve it first"
+        return Denial("unknown", words)
+    return None
+
+
+def sellable(order: Order, view: View) -> Denial | None:
+    """Only shares that are held, not bought today (T+1) and not promised to another sell."""
+    if order.side is Side.BUY:
+        return None
+    free = view.sellable(order.symbol)
+    if order.quantity > free:
+        words = f"{order.quantity} shares of {order.symbol}, {free} sellable (T+1)"
+        return Denial("sellable", words, free, order.quantity)
+    legal = ashare.sellable(order.symbol, order.quantity, free)
+    if legal != order.quantity:
+        words = f"{order.quantity} of {free} sellable {order.symbol} breaks the lot rule"
+        return Denial("lot", f"{words}; {legal or free} would pass", legal, order.quantity)
+    return None
+
+
+def cash(order: Order, view: View) -> Denial | None:
+    """A buy at its price with all fees fits in what is not reserved."""
+    if order.side is Side.SELL:
+        return None
+    free, need = view.available_cents, view.reserve(order)
+    if need > free:
+        words = f"{order.quantity} {order.symbol} need {yuan(need)} CNY with fees"
+        return Denial("cash", f"{words}, {yuan(free)} available", free / 100, need / 100)
+    return None
+
+
+@dataclass(frozen=True)
+class PositionRatio:
+    """A buy may not lift the resulting position above a share of total assets.
+
+    Resulting: held, plus working and unknown buys of every strategy, plus this order; a limit
+    order counts at its own price, a market order at the last one.
+    """
+
+    ratio: float
+
+    def __call__(self, order: Order, view: View) -> Denial | None:
+        """None, or why not."""
+        if order.side is Side.SELL:
+            return None
+        last = view.price(order.symbol)
+        price = order.price if order.type is OrderType.LIMIT else last or order.price
+        there = cents(last or price, view.exposure(order.symbol))
+        limit = int(view.total_cents * self.ratio)
+        if there + cents(price, order.quantity) <= limit:
+            return None
+        room = ashare.buyable(order.symbol, max(0, limit - there) // cents(price, 1))
+        total = yuan(view.total_cents)
+        words = f"{order.quantity} more {order.symbol} exceed {self.ratio:.2%} of {total} CNY"
+        value = (there + cents(price, order.quantity)) / 100
+        return Denial("position_ratio", f"{words}; {room} would pass", limit / 100, value)
+
+
+class SlidingWindow:
+    """A true sliding window: at most `limit` in any `seconds`, the moments given in ns."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self._span = int(seconds * SECOND)
+        self._times: deque[int] = deque()
+
+    def count(self, now: int) -> int:
+        """How many lie in the window that ends now."""
+        times, oldest = self._times, now - self._span
+        while times and times[0] <= oldest:
+            times.popleft()
+        return len(times)
+
+    def full(self, now: int) -> bool:
+        """Whether one more would be too many."""
+        return self.count(now) >= self.limit
+
+    def add(self, now: int) -> None:
+        """One more, now."""
+        self._times.append(now)
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """At most so many orders (and cancels, which are counted but never refused) in a window."""
+
+    window: SlidingWindow
+    strategy: str | None = None  # None: the whole account
+    code: str = field(default="rate")
+
+    def __call__(self, order: Order, view: View) -> Denial | None:
+        """None, or why not."""
+        if self.strategy not in (None, order.strategy):
+            return None
+        window = self.window
+        if not window.full(view.now()):
+            return None
+        words = f"{window.limit} orders and cancels in {window.seconds:g} s are reached"
+        return Denial(self.code, words, window.limit, window.limit + 1)
+
+    def record(self, strategy: str, now: int) -> None:
+        """An order or a cancel left."""
+        if self.strategy in (None, strategy):
+            self.window.add(now)
+
+
+@dataclass(frozen=True)
+class ForStrategy:
+    """A rule that binds one strategy only."""
+
+    strategy: str
+    rule: Rule
+
+    def __call__(self, order: Order, view: View) -> Denial | None:
+        """None, or why not."""
+        return self.rule(order, view) if order.strategy == self.strategy else None

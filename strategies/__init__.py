@@ -1,0 +1,1 @@
+"""Your strategies: one a file, importing only `qka`."""
