@@ -1,6 +1,154 @@
-"""The log: short lines for a human on stderr, JSON lines in a file for the rest.
+"""The log: short lines on stderr for a human, JSON lines in a file for everything else.
 
-Bind a strategy's name to tell who speaks: `logger.bind(strategy="dual_ma").info("...")`.
+A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. Values of
+environment variables that look secret never reach either; see `mask`.
 """
 
-from sys import stderr as _  # noqa: F401
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from qka.errors import ConfigError
+from qka.model.times import SHANGHAI, to_datetime
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+_SECRET = re.compile("TOKEN|SECRET|PASSWORD|KEY")
+_SHORTEST_SECRET = 6
+_sinks: list[int] = []
+
+
+def setup(
+    level: str, file: Path | None, now: Callable[[], int] | None = None, console: bool = True
+) -> None:
+    """Start the log anew: `level` and above, to stderr (`console`) and to the JSON-lines `file`.
+
+    `now` is the engine's clock, ns; without it the console shows wall time. Sinks that others
+    added stay. Raises `ConfigError` when the file can't be written.
+    """
+    close()
+    try:
+        logger.remove(0)
+    except ValueError:
+        pass  # loguru's own sink is gone already
+    _secrets.cache_clear()
+    logger.configure(patcher=_patch)
+    if console:
+        _sinks.append(
+            logger.add(
+                sys.stderr,
+                level=level,
+                format=partial(_console_line, now),
+                backtrace=False,
+                diagnose=False,
+            )
+        )
+    if file is not None:
+        try:
+            sink = logger.add(
+                str(file).replace("{", "{{").replace("}", "}}"),
+                level=level,
+                format=partial(_file_line, now),
+                encoding="utf-8",
+                backtrace=False,
+                diagnose=False,
+            )
+        except OSError as error:
+            close()
+            raise ConfigError(f"{file}: the log can't be written: {error.strerror}") from None
+        _sinks.append(sink)
+
+
+def close() -> None:
+    """Flush and remove the sinks of `setup`; harmless when there are none."""
+    while _sinks:
+        try:
+            logger.remove(_sinks.pop())
+        except ValueError:
+            pass  # someone removed all of loguru's sinks
+
+
+def mask(text: str) -> str:
+    """The text with `***` for the value of each environment variable that looks secret.
+
+    Those are the ones with TOKEN, SECRET, PASSWORD or KEY in the name and six characters or
+    more in the value, as they were when the log was set up.
+    """
+    for secret in _secrets():
+        text = text.replace(secret, "***")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _secrets() -> tuple[str, ...]:
+    values = {
+        value
+        for name, value in os.environ.items()
+        if _SECRET.search(name.upper()) and len(value) >= _SHORTEST_SECRET
+    }
+    # the longest first: one secret may be the head of another
+    return tuple(sorted(values, key=len, reverse=True))
+
+
+def _patch(record: "Record") -> None:
+    record["message"] = mask(record["message"])
+
+
+def _source(record: "Record") -> str:
+    return str(record["extra"].get("strategy") or record["name"] or "qka")
+
+
+# Both formats hand loguru a template that names a value of `extra`, so that neither braces nor
+# colour tags of a message are taken for the template's own. Without `{exception}` loguru would
+# add it by itself to a plain format, not to a function's.
+
+
+def _console_line(now: Callable[[], int] | None, record: "Record") -> str:
+    moment = to_datetime(now()) if now else record["time"].astimezone(SHANGHAI)
+    error = _error_line(record)
+    record["extra"]["_console"] = {
+        "time": f"{moment:%H:%M:%S}",
+        "source": _source(record),
+        "error": error,
+    }
+    tail = "\n  <red>{extra[_console][error]}</red>\n" if error else "\n"
+    return (
+        "<dim>{extra[_console][time]}</dim> <level>{level: <7}</level> "
+        "{extra[_console][source]} | {message}" + tail
+    )
+
+
+def _error_line(record: "Record") -> str:
+    """`file:line: Error: text` of the place that raised; empty without an exception."""
+    exception = record["exception"]
+    if exception is None or exception.type is None:
+        return ""
+    frames = traceback.extract_tb(exception.traceback)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
+    text = " ".join(str(exception.value).split())
+    return mask(f"{place}{exception.type.__name__}: {text}".removesuffix(": "))
+
+
+def _file_line(now: Callable[[], int] | None, record: "Record") -> str:
+    line: dict[str, str | None] = {
+        "wall": record["time"].isoformat(),
+        "time": to_datetime(now()).isoformat() if now else None,
+        "level": record["level"].name,
+        "source": _source(record),
+        "message": record["message"],
+    }
+    exception = record["exception"]
+    if exception is not None and exception.type is not None:
+        trace = traceback.format_exception(exception.type, exception.value, exception.traceback)
+        line["exception"] = mask("".join(trace))
+    record["extra"]["_file"] = json.dumps(line, ensure_ascii=False)
+    return "{extra[_file]}\n"

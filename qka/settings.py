@@ -146,7 +146,7 @@ class RemoteFeed(Section):
 class Fees(Section):
     """The broker's own fees; duty and transfer fee are the exchanges' rules."""
 
-    commission: Annotated[Amount, Field(ge=0, le=Decimal("0.003"))] = Field(
+    commission: Annotated[Amount, Field(ge=0, le=0.003)] = Field(
         Decimal("0.00025"), description="Commission, share of the traded value; 0.003 at most."
     )
     minimum: Annotated[Amount, Field(ge=0)] = Field(
@@ -282,9 +282,9 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Settings:
     file = Path(path)
     layers = _Layers(file.as_posix())
     layers.read(_text(file))
-    layers.data.setdefault("name", file.stem)
-    dotenv = DotEnvSettingsSource(Settings, env_file=".env", env_file_encoding="utf-8")
-    layers.environment(dotenv.env_vars, ".env")
+    if layers.data.get("name") in (None, ""):
+        layers.data["name"] = file.stem
+    layers.environment(_dotenv(), ".env")
     layers.environment(EnvSettingsSource(Settings).env_vars, "environment")
     layers.overrides(overrides)
     return layers.settings()
@@ -382,33 +382,38 @@ class _Layers:
     def _set(self, path: _Path, text: str, origin: str) -> None:
         try:
             value = _value(text)
-            _put(self.data, path, value)
+            made = _put(self.data, path, value)
         except (yaml.YAMLError, ValueError) as error:
             words = "is not a YAML value" if isinstance(error, yaml.YAMLError) else str(error)
             self.problems.append(f"{origin}: {words}")
             return
-        for old in [p for p in self.origins if p[: len(path)] == path]:
+        for old in [p for p in self.origins if p[: len(made)] == made]:
             del self.origins[old]
-        self.origins[path] = origin
+        self.origins[made] = self.origins[path] = origin
 
     def settings(self) -> Settings:
         """The checked settings; raises `ConfigError` with all problems."""
-        # a section whose keys are all commented out is null in YAML
+        # a section whose keys are all commented out is null in YAML, which stands for no section
         data = {
             k: v for k, v in self.data.items() if v is not None or k not in Settings.model_fields
         }
+        for name, kind in (("feed", "simulated"), ("broker", "paper")):
+            if isinstance(data.get(name), dict):
+                data[name] = {"kind": kind, **data[name]}
         settings = None
         try:
             settings = Settings(**data)
         except ValidationError as error:
             details = error.errors(include_url=False)
-            self.problems += [p for d in details if (p := self._problem(d)) not in self.problems]
+            self.problems += [
+                p for d in details if (p := self._problem(d, data)) not in self.problems
+            ]
         if settings is None or self.problems:
             raise ConfigError("\n".join(self.problems))
         return settings
 
-    def _problem(self, error: ErrorDetails) -> str:
-        path = _path(error["loc"], self.data)
+    def _problem(self, error: ErrorDetails, data: dict[str, Any]) -> str:
+        path = _path(error["loc"], data)
         if error["type"].startswith("union_tag"):
             path = (*path, "kind")
         key = ".".join(path)
@@ -419,9 +424,13 @@ class _Layers:
         return f"{place}: {_words(error, hidden=bool(_SECRET.search(key)))}"
 
 
-def _put(data: dict[str, Any], path: _Path, value: object) -> None:
-    """Set the value at a path, making sections on the way; raises ValueError off a list."""
+def _put(data: dict[str, Any], path: _Path, value: object) -> _Path:
+    """Set the value at a path, making sections on the way; raises ValueError when it can't be.
+
+    Returns the path of the outermost thing that is new.
+    """
     node: Any = data
+    made = path
     for i, part in enumerate(path):
         slot: Any = part
         if isinstance(node, list):
@@ -433,12 +442,16 @@ def _put(data: dict[str, Any], path: _Path, value: object) -> None:
                 node.append(None)
         if i == len(path) - 1:
             node[slot] = value
-            return
+            break
         below = node[slot] if isinstance(node, list) else node.get(slot)
-        if not isinstance(below, dict | list):
+        if below is not None and not isinstance(below, dict | list):
+            raise ValueError(f"{'.'.join(path[: i + 1])} is a plain value, which has no keys")
+        if below is None:
             below = [] if path[i + 1].isdecimal() and len(path[i + 1]) < 6 else {}
             node[slot] = below
+            made = min(made, path[: i + 1], key=len)
         node = below
+    return made
 
 
 def _path(loc: tuple[int | str, ...], data: object) -> _Path:
@@ -485,20 +498,14 @@ for _tag, _pattern, _first in (
 
 def _parse(text: str, name: str) -> tuple[yaml.Node | None, object]:
     """The node tree and the value; raises `ConfigError` with file:line:column."""
-    loader = _Loader(text) if "\0" not in text else None
-    if loader is None:
-        raise ConfigError(f"{name}: is not a text file")
     try:
-        node = loader.get_single_node()
-        return node, None if node is None else loader.construct_document(node)
+        return yaml.compose(text, _Loader), yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise ConfigError(f"{place}: {_syntax(error)}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{name}: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
@@ -527,6 +534,17 @@ def _plain(value: Any) -> Any:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    try:
+        return DotEnvSettingsSource(Settings, env_file=".env", env_file_encoding="utf-8").env_vars
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f".env: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f".env: can't be read: {error.strerror}") from None
 
 
 def _text(file: Path) -> str:
@@ -596,13 +614,13 @@ def _words(error: ErrorDetails, hidden: bool) -> str:
         return "the value is not valid (it is not shown)"
     given = _given(error["input"])
     if kind == "union_tag_invalid":
-        return _choice(str(context["tag"]), _known((*error["loc"], "")).kinds)
+        return _choice(error["input"]["kind"], _known((*error["loc"], "")).kinds)
     if kind == "literal_error":
         names = re.findall(r"'([^']*)'", str(context["expected"]))
         return _choice(error["input"], names)
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return f"{given} {words} {context[bound]}"
+        return f"{given} {words} {context[bound]:g}"
     if kind == "decimal_max_places":
         return f"{given} has more than {context['decimal_places']} decimals"
     if kind == "value_error":
@@ -677,7 +695,8 @@ def _reference(model: type[BaseModel], prefix: str) -> Iterator[Reference]:
         if name == "kind":
             continue
         key, models = f"{prefix}{name}", _models(field.annotation)
-        many = {tuple: "[]", dict: "{}"}.get(get_origin(field.annotation) or NoneType, "")
+        origin = get_origin(field.annotation)
+        many = "[]" if origin is tuple else "{}" if origin is dict else ""
         if len(models) > 1:
             kinds = [k for m in models for k in _kinds(m)]
             yield Reference(f"{key}.kind", " | ".join(kinds), kinds[0], field.description or "")
@@ -716,6 +735,8 @@ def _type_words(annotation: Any, metadata: Sequence[object] = ()) -> str:
         base = f"list of {_type_words(get_args(annotation)[0])}"
     elif get_origin(annotation) is dict:
         base = "mapping"
+    elif _models(annotation):
+        base = "sections"
     else:
         base = " | ".join(_type_words(a) for a in get_args(annotation))
     named = [m for m in metadata if isinstance(m, str)]

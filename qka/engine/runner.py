@@ -45,7 +45,7 @@ class Runner:
         self.ledger = engine.ledger
         self.history = engine.history
         self.executor = engine.executor
-        self.log = logger.bind(source=self.name)
+        self.log = logger.bind(strategy=self.name)
         self._engine = engine
         self._policy = policy
         self._errors = 0

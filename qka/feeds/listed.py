@@ -1,0 +1,61 @@
+"""A feed over events you already have: for tests of your own strategies."""
+
+from collections.abc import Iterable, Sequence
+
+from qka.clock import ReplayClock
+from qka.errors import ConfigError
+from qka.feeds.port import BATCH, Report, play
+from qka.model.events import MarketEvent
+from qka.model.market import Bar, Quote
+
+
+class ListFeed:
+    """Reports the given quotes or bars in the order of their time; `past` is for warm-up."""
+
+    def __init__(
+        self, clock: ReplayClock, events: Iterable[MarketEvent], past: Iterable[Bar] = ()
+    ) -> None:
+        self._clock = clock
+        self._events = sorted(events, key=lambda event: event.time)
+        self._past = list(past)
+        self._symbols: frozenset[str] = frozenset()
+
+    @property
+    def start(self) -> int:
+        """Moment (ns) of the first event, 0 without one."""
+        return self._events[0].time if self._events else 0
+
+    async def open(self, symbols: Sequence[str]) -> Sequence[str]:
+        """Make ready for these symbols (empty: all); raises ConfigError for one not there."""
+        there = sorted({event.symbol for event in self._events})
+        missing = sorted(set(symbols) - set(there))
+        if missing:
+            raise ConfigError(f"no events of {', '.join(missing)}; there are {', '.join(there)}")
+        self._symbols = frozenset(symbols or there)
+        return sorted(self._symbols)
+
+    def provides(self) -> str:
+        """`quote`, or the period of the bars."""
+        first = self._events[0] if self._events else None
+        return "quote" if first is None or isinstance(first, Quote) else first.period
+
+    def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
+        """The last `count` of the past bars."""
+        bars = [bar for bar in self._past if (bar.symbol, bar.period) == (symbol, period)]
+        return bars[-count:] if count > 0 else []
+
+    async def run(self, report: Report) -> None:
+        """Report every event."""
+        mine = [event for event in self._events if event.symbol in self._symbols]
+        batches = (mine[i : i + BATCH] for i in range(0, len(mine), BATCH))
+        await play(batches, self._clock, report)
+
+    def progress(self) -> float:
+        """Share of the time that has passed."""
+        if not self._events or self._events[-1].time == self.start:
+            return 1.0
+        span = self._events[-1].time - self.start
+        return min(1.0, max(0.0, (self._clock.time - self.start) / span))
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,250 @@
+"""From quote to fill: a strategy's day on paper, as its author sees it."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from stage import DAY, SYMBOL, Recorder, engine, quotes, rules
+
+import qka
+from qka.engine.journal import FileJournal
+from qka.model.order import OrderStatus as S
+from qka.model.times import at, show, to_datetime
+
+
+class BuyOnce(Recorder):
+    symbols = [SYMBOL]
+    price: float | None = 10.05
+
+    def on_quote(self, quote):
+        if not self.state.get("done"):
+            self.state["done"] = True
+            self.order = self.buy(SYMBOL, 1000, self.price, reason="first quote")
+
+
+def statuses(strategy):
+    return [e.status for e in strategy.heard if isinstance(e, qka.Order)]
+
+
+def fills(strategy):
+    return [e for e in strategy.heard if isinstance(e, qka.Fill)]
+
+
+def test_an_order_is_on_its_way_when_buy_returns_and_filled_by_a_later_quote():
+    strategy = BuyOnce()
+    events = quotes([10.0, 10.0, 10.0])
+    summary = engine(events, strategy).run()
+    assert strategy.order.status is S.SUBMITTING
+    assert statuses(strategy) == [S.SUBMITTING, S.SUBMITTED, S.ACCEPTED, S.FILLED]
+    (fill,) = fills(strategy)
+    assert fill.time == events[1].time
+    assert fill.price == 10.01
+    assert fill.fees == Decimal("5.10")  # least commission 5.00, transfer 0.10
+    assert summary["account"]["cash"] == Decimal("1000000") - Decimal("10010.00") - fill.fees
+
+
+def test_shares_bought_today_cannot_be_sold_today_but_tomorrow():
+    class BuyThenSell(Recorder):
+        symbols = [SYMBOL]
+
+        def on_fill(self, fill):
+            super().on_fill(fill)
+            if fill.side is qka.Side.BUY:
+                self.same_day = self.sell(SYMBOL, 1000, 9.95)
+                self.at("09:31", lambda: self.sell(SYMBOL, 1000, 9.9))
+
+        def on_start(self):
+            self.at("09:30", lambda: self.buy(SYMBOL, 1000, 10.1) if self.today() == DAY else None)
+
+        def today(self):
+            return to_datetime(self.now()).date()
+
+    strategy = BuyThenSell()
+    tomorrow = DAY.replace(day=6)
+    # the timer at 09:30 comes before the first quote: a limit price needs none
+    summary = engine(
+        quotes([10.0] * 10) + quotes([10.0] * 40, day=tomorrow), strategy
+    ).run()
+    assert strategy.same_day.status is S.DENIED
+    assert "0 sellable (T+1)" in strategy.same_day.reason
+    assert [f.side for f in fills(strategy)] == ["buy", "sell"]
+    assert show(fills(strategy)[1].time).startswith("2026-01-06 09:31")
+    assert summary["account"]["positions"] == []
+
+
+def test_two_buys_in_one_handler_cannot_spend_the_same_cash():
+    class Greedy(Recorder):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            if not self.state:
+                self.state["orders"] = [self.buy(SYMBOL, 900, 10.05).status for _ in range(2)]
+
+    strategy = Greedy()
+    engine(quotes([10.0] * 3), strategy, cash=10_000, gate=rules(ratio=1.0)).run()
+    assert strategy.state["orders"] == [S.SUBMITTING, S.DENIED]
+
+
+def test_the_journal_holds_the_intent_before_any_report_on_it(tmp_path):
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    engine(quotes([10.0] * 3), BuyOnce(), journal=journal).run()
+    records = [json.loads(line) for line in journal.path.read_bytes().splitlines()]
+    kinds = [record["event"]["type"] for record in records]
+    assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+    story = ["Signal", "OrderRequested", "OrderSubmitted", "OrderAccepted", "Fill"]
+    assert [kind for kind in kinds if kind in story] == story
+    assert kinds[-1] == "EngineState"
+
+
+def test_a_market_order_takes_the_displayed_levels_and_loses_the_rest():
+    class Market(BuyOnce):
+        price = None
+
+        def on_quote(self, quote):
+            if not self.state:
+                self.state["x"] = 1
+                self.buy(SYMBOL, 60_000)
+
+    strategy = Market()
+    engine(quotes([10.0] * 3), strategy, gate=rules(ratio=1.0)).run()
+    taken = [(f.price, f.quantity) for f in fills(strategy)]
+    assert taken == [(round(10 + 0.01 * i, 2), 10_000) for i in range(1, 6)]
+    assert statuses(strategy)[-1] is S.CANCELLED
+
+
+def test_timers_fire_in_trading_hours_only_and_at_fires_each_day():
+    class Timed(Recorder):
+        symbols = [SYMBOL]
+
+        def on_start(self):
+            self.moments = []
+            self.every("30m", lambda: self.moments.append(show(self.now())[11:16]))
+            self.at("14:50", lambda: self.moments.append("at " + show(self.now())[11:16]))
+
+    strategy = Timed()
+    engine(quotes([10.0] * 100, every=150), strategy).run()
+    assert strategy.moments == [
+        *["10:00", "10:30", "11:00", "13:30", "14:00", "14:30"],
+        "at 14:50",
+    ]
+
+
+def test_the_phases_of_the_day_are_told_in_order():
+    class Phases(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_start(self):
+            self.seen = []
+
+        def on_phase(self, phase):
+            self.seen.append((show(phase.time)[11:16], phase.phase.name))
+
+    strategy = Phases()
+    engine(quotes([10.0] * 3), strategy).run()
+    assert strategy.seen == [
+        ("00:00", "PRE_OPEN"),
+        ("09:15", "OPENING_CALL"),
+        ("09:25", "BREAK"),
+        ("09:30", "CONTINUOUS"),
+        ("11:30", "BREAK"),
+        ("13:00", "CONTINUOUS"),
+        ("14:57", "CLOSING_CALL"),
+        ("15:00", "POST_CLOSE"),
+        ("15:30", "CLOSED"),
+    ]
+
+
+def test_an_unfilled_order_expires_with_the_day_and_frees_its_cash():
+    strategy = BuyOnce()
+    strategy.price = 9.5
+    summary = engine(quotes([10.0] * 3), strategy).run()
+    assert statuses(strategy)[-1] is S.EXPIRED
+    assert summary["account"]["frozen"] == 0
+    assert summary["working"] == []
+
+
+def test_emitted_signals_are_sized_and_sells_go_before_the_buys_they_pay_for():
+    other = "000001.SZ"
+
+    class Switch(Recorder):
+        symbols = [SYMBOL, other]
+
+        def on_quote(self, quote):
+            if quote.symbol == other and not self.state:
+                self.state["done"] = True
+                self.rebalance({other: 0.4, SYMBOL: 0.0})
+
+    strategy = Switch()
+    events = quotes([10.0] * 20) + quotes([10.0] * 20, symbol=other, start="09:30:04")
+    engine(events, strategy, cash=1000, held={SYMBOL: 10_000}).run()
+    assert [(f.symbol, f.side) for f in fills(strategy)][0] == (SYMBOL, "sell")
+    assert [(f.symbol, f.side) for f in fills(strategy)][-1] == (other, "buy")
+
+
+def test_other_strategies_hear_a_signal_and_its_author_does_not():
+    class Listener(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_start(self):
+            self.heard = []
+
+        def on_signal(self, signal):
+            self.heard.append((signal.strategy, signal.reason))
+
+    author, listener = BuyOnce(), Listener()
+    author.on_signal = lambda signal: pytest.fail("its own signal")
+    engine(quotes([10.0] * 3), author, listener).run()
+    assert listener.heard == [("BuyOnce", "first quote")]
+
+
+def test_cancel_all_takes_back_what_works():
+    class Regret(BuyOnce):
+        price = 9.5
+
+        def on_quote(self, quote):
+            super().on_quote(quote)
+            if quote.time == at(DAY, "09:30:09"):
+                self.asked = self.cancel_all()
+
+    strategy = Regret()
+    engine(quotes([10.0] * 5), strategy).run()
+    assert strategy.asked == 1
+    assert statuses(strategy)[-2:] == [S.PENDING_CANCEL, S.CANCELLED]
+
+
+def test_no_cancel_leaves_in_the_closing_call_and_the_strategy_is_told_why():
+    class Late(BuyOnce):
+        price = 9.5
+
+        def on_start(self):
+            self.at("14:58", lambda: self.state.update(cancelled=self.cancel_all()))
+
+    strategy = Late()
+    engine(quotes([10.0] * 3, start="14:50:00"), strategy).run()
+    assert strategy.state["cancelled"] == 0
+    assert statuses(strategy)[-1] is S.EXPIRED
+
+
+def test_history_holds_the_warm_up_before_the_first_event_and_then_grows():
+    from qka.feeds.listed import ListFeed
+    from qka.model.market import Bar
+
+    class Warm(qka.Strategy):
+        symbols = [SYMBOL]
+        warmup = 2
+
+        def on_start(self):
+            self.lengths = [len(self.history(SYMBOL, "1m", 10))]
+
+        def on_bar(self, bar):
+            self.lengths.append(len(self.history(SYMBOL, "1m", 10)))
+
+    def bar(minute, close):
+        return Bar(SYMBOL, at(DAY, minute), "1m", close, close, close, close, 100, 1000.0, 10.0)
+
+    strategy = Warm()
+    built = engine([bar("09:31", 10.0), bar("09:32", 10.1)], strategy)
+    past = [bar("09:28", 9.8), bar("09:29", 9.9)]
+    built.feed = ListFeed(built.clock, built.feed._events, past)
+    built.run()
+    assert strategy.lengths == [2, 3, 4]

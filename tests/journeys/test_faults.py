@@ -1,0 +1,284 @@
+"""What happens when a strategy or the engine itself fails."""
+
+import asyncio
+import inspect
+import re
+import threading
+
+import pytest
+from stage import FEES, SYMBOL, engine, quotes, rules
+
+import qka
+from qka.brokers.paper import PaperBroker
+from qka.clock import WallClock
+from qka.engine.engine import Engine
+from qka.engine.journal import FileJournal, NoJournal
+from qka.engine.runner import Policy
+from qka.model.events import SessionPhase, TradingState
+from qka.model.market import Quote
+from qka.model.order import OrderStatus as S
+
+
+class Good(qka.Strategy):
+    symbols = [SYMBOL]
+
+    def on_quote(self, quote):
+        self.state["n"] = self.state.get("n", 0) + 1
+        if self.state["n"] % 3 == 1:
+            self.buy(SYMBOL, 100, 10.05)
+
+
+class BadStart(qka.Strategy):
+    def on_start(self):
+        raise ValueError("in on_start")
+
+
+class BadQuote(qka.Strategy):
+    def on_quote(self, quote):
+        raise ValueError("in on_quote")
+
+
+class BadAsyncQuote(qka.Strategy):
+    async def on_quote(self, quote):
+        await asyncio.sleep(0)
+        raise ValueError("in on_quote")
+
+
+class BadOrder(Good):
+    def on_order(self, order):
+        raise ValueError("in on_order")
+
+
+class BadAsyncFill(Good):
+    async def on_fill(self, fill):
+        raise ValueError("in on_fill")
+
+
+class BadPhase(qka.Strategy):
+    def on_phase(self, phase):
+        raise ValueError("in on_phase")
+
+
+class BadTimer(qka.Strategy):
+    def on_start(self):
+        self.every("3s", self.tick)
+
+    def tick(self):
+        raise ValueError("in a timer")
+
+
+class BadSignal(qka.Strategy):
+    def on_signal(self, signal):
+        raise ValueError("in on_signal")
+
+
+class BadStop(qka.Strategy):
+    def on_stop(self):
+        raise ValueError("in on_stop")
+
+
+ALL = [
+    BadStart,
+    BadQuote,
+    BadAsyncQuote,
+    BadOrder,
+    BadAsyncFill,
+    BadPhase,
+    BadTimer,
+    BadSignal,
+    BadStop,
+]
+
+
+@pytest.mark.parametrize("bad", ALL, ids=lambda cls: cls.__name__)
+def test_a_strategy_that_raises_is_reported_with_file_and_line_and_the_others_trade_on(bad):
+    alone = engine(quotes([10.0] * 30), Good(name="good")).run()
+    summary = engine(quotes([10.0] * 30), bad(name="bad"), Good(name="good")).run()
+    assert summary["strategies"]["good"] == alone["strategies"]["good"]
+    assert summary["strategies"]["bad"]["errors"] >= 1
+    line = next(
+        number
+        for number, text in enumerate(inspect.getsourcelines(bad)[0], inspect.getsourcelines(bad)[1])
+        if "raise ValueError" in text
+    )
+    assert any(
+        re.search(rf"test_faults\.py:{line}: ValueError: in ", alert) for alert in summary["alerts"]
+    )
+
+
+def test_a_strategy_that_keeps_raising_is_stopped_alone_and_its_orders_cancelled():
+    class Bad(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            self.state["n"] = self.state.get("n", 0) + 1
+            if self.state["n"] == 1:
+                self.buy(SYMBOL, 100, 9.5)
+                return
+            raise RuntimeError("again")
+
+    bad = Bad()
+    built = engine(quotes([10.0] * 20), bad, policy=Policy(max_errors=3))
+    summary = built.run()
+    assert bad.state["n"] == 4
+    assert [order.status for order in built.ledger.orders.values()] == [S.CANCELLED]
+    assert any("stopped: 3 errors" in alert for alert in summary["alerts"])
+    assert sum("RuntimeError" in alert for alert in summary["alerts"]) == 1
+
+
+def test_leave_leaves_its_working_orders():
+    class Bad(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            if not self.state:
+                self.state["x"] = self.buy(SYMBOL, 100, 9.5).id
+            raise RuntimeError("again")
+
+    built = engine(quotes([10.0] * 20), Bad(), policy=Policy(1, "leave"))
+    built.run()
+    assert [order.status for order in built.ledger.orders.values()] == [S.EXPIRED]
+
+
+def test_an_error_that_comes_once_does_not_stop_the_strategy():
+    class Once(Good):
+        def on_quote(self, quote):
+            super().on_quote(quote)
+            if self.state["n"] == 2:
+                raise RuntimeError("once")
+
+    strategy = Once()
+    engine(quotes([10.0] * 20), strategy).run()
+    assert strategy.state["n"] == 20
+
+
+@pytest.mark.parametrize("shape", ["plain", "async"])
+def test_plain_and_async_handlers_decide_alike(shape):
+    class Async(qka.Strategy):
+        symbols = [SYMBOL]
+
+        async def on_quote(self, quote):
+            await asyncio.sleep(0)
+            self.state["n"] = self.state.get("n", 0) + 1
+            if self.state["n"] % 3 == 1:
+                self.buy(SYMBOL, 100, 10.05)
+
+    strategy = Good(name="s") if shape == "plain" else Async(name="s")
+    summary = engine(quotes([10.0] * 30), strategy).run()
+    figures = summary["strategies"]["s"]
+    assert (figures["orders"], figures["fills"]) == (10, 10)
+
+
+class FullDisk(FileJournal):
+    """A journal whose disk is full after some records."""
+
+    def append(self, event):
+        if self.seq >= 25:
+            raise OSError(28, "No space left on device")
+        super().append(event)
+
+
+def test_when_the_journal_cannot_be_written_no_new_order_leaves_and_it_says_so(tmp_path):
+    built = engine(quotes([10.0] * 60), Good(), journal=FullDisk(tmp_path / "j"))
+    submitted = []
+    real = built.broker.submit
+    built.broker.submit = lambda approved: (submitted.append(approved), real(approved))
+    summary = built.run()
+    written = (tmp_path / "j").read_text().count("OrderRequested")
+    assert len(submitted) == written
+    assert built.ledger.trading is TradingState.HALTED
+    assert any("No space left" in alert for alert in summary["alerts"])
+    assert summary["strategies"]["Good"]["denied"]
+
+
+def test_a_rule_that_raises_lets_nothing_pass():
+    def broken(order, view):
+        raise KeyError("oops")
+
+    summary = engine(quotes([10.0] * 5), Good(), gate=[*rules(), broken]).run()
+    assert summary["orders"] == 0
+    assert summary["strategies"]["Good"]["denied"] == {"rule_fault": 2}
+
+
+def test_halted_denies_and_active_lets_pass_again():
+    class Operator(Good):
+        def on_phase(self, phase):
+            pass
+
+    built = engine(quotes([10.0] * 9), Operator())
+    built.set_trading(TradingState.HALTED, "operator")
+    summary = built.run()
+    assert summary["orders"] == 0
+    assert summary["strategies"]["Operator"]["denied"] == {"trading_state": 3}
+
+
+class PushFeed:
+    """A live feed: its quotes come from a foreign thread, through the door."""
+
+    start = 0
+
+    def __init__(self, events):
+        self.events = events
+        self.push = None
+
+    async def open(self, symbols):
+        return symbols
+
+    def provides(self):
+        return "quote"
+
+    def history(self, symbol, period, count):
+        return []
+
+    async def run(self, report):
+        thread = threading.Thread(target=lambda: [self.push(e) for e in self.events])
+        thread.start()
+        await asyncio.Event().wait()
+
+    def progress(self):
+        return 0.0
+
+    async def close(self):
+        pass
+
+
+async def test_a_live_feed_reaches_strategies_through_the_door_on_the_wall_clock():
+    class Count(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            self.state.setdefault("times", []).append(quote.time)
+            self.state["thread"] = threading.current_thread()
+            if len(self.state["times"]) == 500:
+                done.set()
+
+    done = asyncio.Event()
+    clock, feed, strategy = WallClock(), PushFeed(quotes([10.0] * 500)), Count()
+    broker = PaperBroker(clock, FEES, "demo", 10**8)
+    built = Engine(
+        clock=clock,
+        feed=feed,
+        broker=broker,
+        journal=NoJournal(),
+        rules=rules(),
+        fees=FEES,
+        cash=10**8,
+        account_id="demo",
+    )
+    built.listen(Quote, broker.on_quote)
+    built.listen(SessionPhase, broker.on_phase)
+    built.register(strategy)
+    feed.push = built.door.push
+    async with built:
+        await asyncio.wait_for(done.wait(), 20)
+    assert strategy.state["times"] == [quote.time for quote in quotes([10.0] * 500)]
+    assert strategy.state["thread"] is threading.main_thread()
+
+
+async def test_a_broker_of_another_account_is_refused_before_anything_is_sent():
+    built = engine(quotes([10.0]), Good())
+    built.account_id = "other"
+    with pytest.raises(qka.QkaError, match="serves account demo"):
+        await built.run_async()
+
+

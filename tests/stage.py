@@ -1,0 +1,131 @@
+"""A small stage for journeys: a real engine over a list of quotes and the real paper broker."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.paper import PaperBroker
+from qka.clock import ReplayClock
+from qka.engine.engine import Engine
+from qka.engine.journal import Journal, NoJournal
+from qka.engine.runner import Policy
+from qka.engine.strategy import Strategy
+from qka.feeds.listed import ListFeed
+from qka.model.events import SessionPhase
+from qka.model.market import Bar, Quote
+from qka.model.times import SECOND, at
+from qka.risk.rules import (
+    PositionRatio,
+    RateLimit,
+    Rule,
+    SlidingWindow,
+    cash,
+    instrument,
+    known,
+    sellable,
+    trading_state,
+)
+
+DAY = date(2026, 1, 5)
+SYMBOL = "600000.SH"
+FEES = FeeSchedule(Decimal("0.00025"), Decimal(5))
+
+
+def quotes(
+    prices: Sequence[float],
+    *,
+    symbol: str = SYMBOL,
+    start: str = "09:30:03",
+    every: float = 3,
+    day: date = DAY,
+    lots: int = 100,
+) -> list[Quote]:
+    """One continuous-trading snapshot a price, the spread a cent on both sides."""
+    begin = at(day, start)
+    made = []
+    for i, price in enumerate(prices):
+        volume = (i + 1) * 1000
+        asks = [round(price + 0.01 * level, 2) for level in range(1, 6)]
+        bids = [round(price - 0.01 * level, 2) for level in range(1, 6)]
+        made.append(
+            Quote(
+                symbol,
+                begin + int(i * every * SECOND),
+                price,
+                prices[0],
+                max(prices[: i + 1]),
+                min(prices[: i + 1]),
+                10.0,
+                volume,
+                volume * 10.0,
+                13,
+                asks,
+                [lots] * 5,
+                bids,
+                [lots] * 5,
+                11.0,
+                9.0,
+            )
+        )
+    return made
+
+
+def rules(ratio: float = 0.5, a_minute: int = 1000) -> list[Rule]:
+    """The gate as the app builds it, generous unless told."""
+    window = SlidingWindow(a_minute, 60)
+    head: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    return [*head, PositionRatio(ratio), RateLimit(window)]
+
+
+def engine(
+    events: Iterable[Quote | Bar],
+    *strategies: Strategy,
+    cash: int = 1_000_000,
+    held: dict[str, int] | None = None,
+    journal: Journal | None = None,
+    gate: Sequence[Rule] | None = None,
+    policy: Policy | None = None,
+    latency: float = 0.05,
+    speed: float | None = None,
+) -> Engine:
+    """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
+    clock = ReplayClock(speed=speed)
+    held = held or {}
+    broker = PaperBroker(clock, FEES, "demo", cash * 100, held, latency=latency)
+    built = Engine(
+        clock=clock,
+        feed=ListFeed(clock, events),
+        broker=broker,
+        journal=journal or NoJournal(),
+        rules=rules() if gate is None else gate,
+        fees=FEES,
+        cash=cash * 100,
+        account_id="demo",
+        positions={symbol: (shares, shares * 1000) for symbol, shares in held.items()},
+    )
+    built.listen(Quote, broker.on_quote)
+    built.listen(Bar, broker.on_bar)
+    built.listen(SessionPhase, broker.on_phase)
+    for strategy in strategies:
+        built.register(strategy, policy)
+    return built
+
+
+class Recorder(Strategy):
+    """Remembers everything it hears, with the engine's time."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Strategy":
+        self = super().__new__(cls)
+        self.heard = []
+        return self
+
+    def on_quote(self, quote):
+        self.heard.append(quote)
+
+    def on_order(self, order):
+        self.heard.append(order)
+
+    def on_fill(self, fill):
+        self.heard.append(fill)

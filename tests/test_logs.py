@@ -1,0 +1,134 @@
+"""What the log shows a human, what it writes, and what it never tells."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from qka import logs
+from qka.errors import ConfigError
+from qka.model.times import at
+
+NOON = at(date(2026, 1, 5), "14:50:03")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    logs.close()
+    logs._secrets.cache_clear()
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _divide(secret: str = "hunter2hunter2") -> None:
+    raise ZeroDivisionError("nothing\nthere")
+
+
+def test_console_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("INFO", None, now=lambda: NOON)
+    logger.debug("unseen")
+    logger.bind(strategy="dual_ma").info("bought {} of <b>x</b> {{y}}", 100)
+    logger.warning("late")
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.splitlines() == [
+        "14:50:03 INFO    dual_ma | bought 100 of <b>x</b> {y}",
+        f"14:50:03 WARNING {__name__} | late",
+    ]
+
+
+def test_file_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run {1}" / "log.jsonl"
+    logs.setup("INFO", file, now=lambda: NOON, console=False)
+    logger.bind(strategy="dual_ma").info('买入 {"a"}')
+    logs.close()
+    logger.info("after the close")
+    (line,) = _lines(file)
+    assert line.pop("wall").startswith("20")
+    assert line == {
+        "time": "2026-01-05T14:50:03+08:00",
+        "level": "INFO",
+        "source": "dual_ma",
+        "message": '买入 {"a"}',
+    }
+    assert capsys.readouterr().err == ""
+
+
+def test_time_is_null_without_a_clock(tmp_path: Path) -> None:
+    logs.setup("INFO", tmp_path / "log.jsonl", console=False)
+    logger.info("x")
+    logs.close()
+    assert _lines(tmp_path / "log.jsonl")[0]["time"] is None
+
+
+def test_exception_is_one_line_on_the_console_and_whole_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "log.jsonl"
+    logs.setup("INFO", file)
+    try:
+        _divide()
+    except ZeroDivisionError:
+        logger.exception("handler failed")
+    logs.close()
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("| handler failed")
+    assert second.startswith("  test_logs.py:")
+    assert second.endswith(": ZeroDivisionError: nothing there")
+    (line,) = _lines(file)
+    assert line["exception"].startswith("Traceback")
+    assert "in _divide" in line["exception"]
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_secrets_are_masked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QMT_TOKEN", 'abc"def')
+    monkeypatch.setenv("qmt_password", 'abc"def-longer')
+    monkeypatch.setenv("PIN_KEY", "short")
+    file = tmp_path / "log.jsonl"
+    logs.setup("INFO", file)
+    try:
+        raise ValueError('refused abc"def')
+    except ValueError:
+        logger.exception('sent abc"def and abc"def-longer, short')
+    logs.close()
+    shown = capsys.readouterr().err
+    (line,) = _lines(file)
+    assert line["message"] == "sent *** and ***, short"
+    assert "refused ***" in shown
+    assert "ValueError: refused ***" in line["exception"]
+    assert 'abc"def' not in shown
+
+
+def test_setup_twice_writes_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("INFO", None)
+    logs.setup("INFO", None)
+    logger.info("once")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_sinks_of_others_stay() -> None:
+    seen: list[str] = []
+    sink = logger.add(lambda message: seen.append(message.record["message"]))
+    try:
+        logs.setup("INFO", None, console=False)
+        logs.close()
+        logger.info("heard")
+    finally:
+        logger.remove(sink)
+    assert seen == ["heard"]
+
+
+def test_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="the log can't be written"):
+        logs.setup("INFO", tmp_path / "file" / "log.jsonl")
