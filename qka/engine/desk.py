@@ -81,9 +81,8 @@ class Desk:
             self._journal.append(requested)
             self._journal.commit()
         except (OSError, ValueError) as error:
-            words = f"the journal can't be written ({error})"
-            self._on_fault(f"{words}: no new order leaves, cancels and reports go on")
-            return self._deny(order, Denial("journal", words))
+            self._on_fault(unwritable(error))
+            return self._deny(order, Denial("journal", unwritable(error)))
         self._ledger.open(sent)
         self._broker.submit(verdict)
         self._publish(requested)
@@ -120,6 +119,11 @@ class Desk:
             self._prefix = f"q{to_datetime(now):%y%m%d}-{start}-"
         self._count += 1
         return f"{self._prefix}{self._count:06d}"
+
+
+def unwritable(error: Exception) -> str:
+    """What a journal that can't be written means."""
+    return f"the journal can't be written ({error}): no new order leaves, cancels and reports go on"
 
 
 def _with_status(order: Order, status: OrderStatus, reason: str = "") -> Order:

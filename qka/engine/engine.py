@@ -17,7 +17,7 @@ from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine.bus import Bus
-from qka.engine.desk import Desk
+from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
 from qka.engine.executor import Executor
 from qka.engine.history import History
@@ -131,6 +131,7 @@ class Engine:
         self._runners: dict[str, Runner] = {}
         self._sessions = Sessions(clock, self.publish, is_trading_day)
         self._signals = 0
+        self._faults: set[str] = set()  # messages told already
         self._feeding: asyncio.Task[None] | None = None
         self._state = "new"
         self._subscribe()
@@ -352,7 +353,7 @@ class Engine:
         try:
             self.journal.append(event)
         except (OSError, ValueError) as error:
-            self.fault(f"the journal can't be written ({error})")
+            self.fault(unwritable(error))
         self.publish(event)
 
     def set_trading(self, state: TradingState, reason: str) -> None:
@@ -362,9 +363,12 @@ class Engine:
 
     def fault(self, message: str) -> None:
         """The engine itself is at fault: no new order leaves; cancels and reports go on."""
+        if message in self._faults:
+            return
+        self._faults.add(message)
         if self.ledger.trading is not TradingState.HALTED:
             self.set_trading(TradingState.HALTED, message)
-        logger.bind(source="engine").error("HALTED: {}", message)
+        logger.error("HALTED: {}", message)
         self.publish(Alert(self.clock.now(), Severity.ERROR, "engine", f"HALTED: {message}"))
 
     def _place_signal(self, signal: Signal, side: Side, quantity: int) -> Order:
@@ -414,6 +418,9 @@ class Engine:
         if runner is not None:
             runner.failed(handler, event, error)
             return
+        if handler == self.journal.append:
+            self.fault(unwritable(error))
+            return
         name = getattr(handler, "__qualname__", repr(handler))
-        logger.opt(exception=error).bind(source="engine").error("{} failed", name)
+        logger.opt(exception=error).error("{} failed", name)
         self.fault(f"{name} failed on {type(event).__name__}: {error!r}")
