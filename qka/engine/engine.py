@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from loguru import logger
-from qka.feeds.bars import BarBuilder
 
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Broker
@@ -28,6 +27,7 @@ from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.tally import Tally
 from qka.errors import ConfigError, EngineFault
+from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
 from qka.model.events import (
     Alert,

@@ -62,9 +62,7 @@ def test_shares_bought_today_cannot_be_sold_today_but_tomorrow():
     strategy = BuyThenSell()
     tomorrow = DAY.replace(day=6)
     # the timer at 09:30 comes before the first quote: a limit price needs none
-    summary = engine(
-        quotes([10.0] * 10) + quotes([10.0] * 40, day=tomorrow), strategy
-    ).run()
+    summary = engine(quotes([10.0] * 10) + quotes([10.0] * 40, day=tomorrow), strategy).run()
     assert strategy.same_day.status is S.DENIED
     assert "0 sellable (T+1)" in strategy.same_day.reason
     assert [f.side for f in fills(strategy)] == ["buy", "sell"]

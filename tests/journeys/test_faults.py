@@ -98,7 +98,9 @@ def test_a_strategy_that_raises_is_reported_with_file_and_line_and_the_others_tr
     assert summary["strategies"]["bad"]["errors"] >= 1
     line = next(
         number
-        for number, text in enumerate(inspect.getsourcelines(bad)[0], inspect.getsourcelines(bad)[1])
+        for number, text in enumerate(
+            inspect.getsourcelines(bad)[0], inspect.getsourcelines(bad)[1]
+        )
         if "raise ValueError" in text
     )
     assert any(
@@ -280,5 +282,3 @@ async def test_a_broker_of_another_account_is_refused_before_anything_is_sent():
     built.account_id = "other"
     with pytest.raises(qka.QkaError, match="serves account demo"):
         await built.run_async()
-
-

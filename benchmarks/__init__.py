@@ -1,0 +1,1 @@
+"""Speed as ratios: each row measures the least Python that does the work, and qka, side by side."""

@@ -1,0 +1,259 @@
+"""Row 3: from an xtquant dict to an order at a no-op broker.
+
+An order that is never answered would keep its cash and make the next one slower, so orders go out
+in batches of one a symbol, and between batches, outside the clock, the broker's silence is ended
+by `OrderRejected`. Each engine lives for one slice of the measurement, so its books stay small.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from benchmarks.measure import Row, Timed, against
+from benchmarks.world import CASH, NoBroker, six_rules, symbols, tick, with_engine
+from qka.clock import ReplayClock
+from qka.engine.engine import Engine
+from qka.engine.journal import FileJournal, Journal, NoJournal
+from qka.engine.strategy import Strategy
+from qka.feeds.xtdata_words import quote_from_xt
+from qka.model.events import OrderRejected
+from qka.model.market import Quote
+from qka.model.times import MILLISECOND, SECOND
+from qka.risk.rules import cash
+
+NAMES = symbols(100)
+PUSHES = [[(symbol, tick(i, step)) for i, symbol in enumerate(NAMES)] for step in range(10)]
+
+
+class Buyer(Strategy):
+    """Buys a lot at every quote."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """Buy at the best ask."""
+        self.buy(quote.symbol, 100, quote.ask_prices[0])
+
+
+def ours(journal: Callable[[], Journal]) -> Timed:
+    """The whole corridor: convert, publish, decide, six rules, journal, reserve, submit."""
+
+    async def body(engine: Engine, clock: ReplayClock, broker: NoBroker, times: int) -> float:
+        publish, taken = engine.publish, 0.0
+        for number in range(times):
+            batch = PUSHES[number % len(PUSHES)]
+            begin = perf_counter()
+            for symbol, push in batch:
+                publish(quote_from_xt(symbol, push))
+            taken += perf_counter() - begin
+            if len(broker.sent) != len(batch):
+                raise AssertionError(f"{len(broker.sent)} of {len(batch)} orders left")
+            clock.time += 3 * SECOND
+            for approved in broker.sent:
+                publish(OrderRejected(clock.time, approved.order.id, "no-op"))
+            broker.sent.clear()
+        return taken
+
+    def run(times: int) -> float:
+        return with_engine(
+            lambda engine, clock, broker: body(engine, clock, broker, times),
+            [Buyer(symbols=NAMES)],
+            six_rules(cash),
+            journal(),
+        )
+
+    return run
+
+
+# ------------------------------------------------------------------ the floor
+
+
+class Tick(msgspec.Struct, frozen=True, gc=False):
+    """The floor's event: 13 fields, the payload's lists shared."""
+
+    symbol: str
+    time: int
+    last: float
+    open: float
+    high: float
+    low: float
+    prev_close: float
+    volume: int
+    amount: float
+    ask_prices: list[float]
+    ask_lots: list[int]
+    bid_prices: list[float]
+    bid_lots: list[int]
+
+
+class PlainOrder(msgspec.Struct, frozen=True, gc=False):
+    """The floor's order."""
+
+    id: int
+    symbol: str
+    side: str
+    quantity: int
+    price: float
+    strategy: str
+    time: int
+
+
+class Book:
+    """What the floor's checks look at."""
+
+    def __init__(self) -> None:
+        self.active = True
+        self.unknown: set[str] = set()
+        self.free = float(CASH)
+        self.held: dict[str, int] = {}
+        self.total = float(CASH)
+        self.times: deque[int] = deque()
+
+
+def _active(order: PlainOrder, book: Book) -> bool:
+    return book.active
+
+
+def _legal(order: PlainOrder, book: Book) -> bool:
+    return order.quantity > 0 and order.quantity % 100 == 0 and 0 < order.price < 1e7
+
+
+def _not_unknown(order: PlainOrder, book: Book) -> bool:
+    return order.symbol not in book.unknown
+
+
+def _cash(order: PlainOrder, book: Book) -> bool:
+    return order.price * order.quantity <= book.free
+
+
+def _ratio(order: PlainOrder, book: Book) -> bool:
+    held = book.held.get(order.symbol, 0)
+    return (held + order.quantity) * order.price <= book.total * 0.5
+
+
+def _rate(order: PlainOrder, book: Book) -> bool:
+    times, oldest = book.times, order.time - 60 * SECOND
+    while times and times[0] <= oldest:
+        times.popleft()
+    if len(times) >= 10**9:
+        return False
+    times.append(order.time)
+    return True
+
+
+class PlainBuyer:
+    """The floor's strategy and corridor."""
+
+    def __init__(self, book: Book, send: Callable[[PlainOrder], Any]) -> None:
+        self.book = book
+        self.checks = (_active, _legal, _not_unknown, _cash, _ratio, _rate)
+        self.send = send
+        self.count = 0
+
+    def on_tick(self, tick: Tick) -> None:
+        """Buy at the best ask."""
+        self.place(tick.symbol, "buy", 100, tick.ask_prices[0], tick.time)
+
+    def place(self, symbol: str, side: str, quantity: int, price: float, time: int) -> None:
+        """Check and send."""
+        self.count += 1
+        order = PlainOrder(self.count, symbol, side, quantity, price, "Buyer", time)
+        book = self.book
+        for check in self.checks:
+            if not check(order, book):
+                return
+        self.send(order)
+
+
+def floor(journal: Path | None = None) -> Timed:
+    """dict → struct → dict dispatch → strategy → order struct → six checks → list.
+
+    With a path it also writes the order ahead as one line of JSON handed to the system.
+    """
+
+    def run(times: int) -> float:
+        sent: list[PlainOrder] = []
+        send: Callable[[PlainOrder], Any] = sent.append
+        file = None
+        if journal is not None:
+            journal.unlink(missing_ok=True)
+            file = journal.open("xb")
+            write, flush, encode = file.write, file.flush, msgspec.json.Encoder().encode
+
+            def send(order: PlainOrder) -> None:
+                write(encode(order) + b"\n")
+                flush()
+                sent.append(order)
+
+        buyer = PlainBuyer(Book(), send)
+        routes = {Tick: [buyer.on_tick]}
+        taken = 0.0
+        for number in range(times):
+            begin = perf_counter()
+            for symbol, t in PUSHES[number % len(PUSHES)]:
+                event = Tick(
+                    symbol,
+                    t["time"] * MILLISECOND,
+                    t["lastPrice"],
+                    t["open"],
+                    t["high"],
+                    t["low"],
+                    t["lastClose"],
+                    t["volume"],
+                    t["amount"],
+                    t["askPrice"],
+                    t["askVol"],
+                    t["bidPrice"],
+                    t["bidVol"],
+                )
+                for handler in routes[type(event)]:
+                    handler(event)
+            taken += perf_counter() - begin
+            if len(sent) != len(NAMES):
+                raise AssertionError(f"{len(sent)} of {len(NAMES)} orders left")
+            sent.clear()
+        if file is not None:
+            file.close()
+        return taken
+
+    return run
+
+
+def order(quick: bool) -> list[Row]:
+    """Quote to order, without a journal and with one written ahead."""
+    many, rounds = len(NAMES), 9 if quick else 15
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.jsonl"
+
+        def fresh() -> FileJournal:
+            path.unlink(missing_ok=True)
+            return FileJournal(path)
+
+        def row(what: str, low: Timed, mine: Timed, note: str, target: float | None) -> Row:
+            return against(
+                what,
+                low,
+                mine,
+                target,
+                rounds=rounds,
+                seconds=0.05,
+                per=many,
+                unit="us",
+                note=note,
+            )
+
+        plain = floor()
+        return [
+            row("quote to order, 6 rules, NoJournal", plain, ours(NoJournal), "", 2.5),
+            row("quote to order, 6 rules, FileJournal", plain, ours(fresh), "floor: none", 2.5),
+            row(
+                "the same, the floor writes ahead too",
+                floor(Path(folder) / "floor.jsonl"),
+                ours(fresh),
+                "floor: one line, one flush",
+                2.5,
+            ),
+        ]

@@ -1,0 +1,407 @@
+"""The ledger: cash to the cent, shares by T+1, reservations that come and go."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from builders import DAY, FEES, FREE, SYMBOL, a_bar, a_fill, a_quote, an_order, moment
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from qka.clock import ManualClock
+from qka.engine.ledger import Ledger
+from qka.model.events import (
+    Alert,
+    CancelRefused,
+    CancelRequested,
+    EngineState,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDenied,
+    OrderExpired,
+    OrderRejected,
+    OrderSubmitted,
+    OrderUnknown,
+    SessionPhase,
+    TradingState,
+)
+from qka.model.market import Phase
+from qka.model.money import cents, to_cents, yuan
+from qka.model.order import OrderStatus, OrderType, Side
+from qka.model.times import day_of
+from qka.risk.rules import cash as cash_rule
+from qka.risk.rules import sellable as sellable_rule
+
+S = OrderStatus
+BOND = "123219.SZ"
+
+
+def a_ledger(cash=100_000, held=None, fees=FREE):
+    """A ledger with `cash` CNY and positions that cost 10 CNY a share, and its alerts."""
+    alerts = []
+    positions = {symbol: (shares, shares * 1000) for symbol, shares in (held or {}).items()}
+    ledger = Ledger(ManualClock(moment()), fees, cash * 100, positions, publish=alerts.append)
+    return ledger, alerts
+
+
+def opened(ledger, *args, **changes):
+    order = an_order(*args, **{"status": S.SUBMITTING, **changes})
+    ledger.open(order)
+    return order
+
+
+def morning(day=DAY):
+    return SessionPhase(moment("00:00", day), day, Phase.PRE_OPEN)
+
+
+# ------------------------------------------------------------------ cash
+
+
+def test_a_buy_freezes_its_turnover_and_fees_at_once():
+    ledger, _ = a_ledger(fees=FEES)
+    opened(ledger, 1000, 10.0)
+    asset = ledger.asset
+    assert asset.cash == Decimal("100000.00")
+    assert asset.frozen == Decimal("10005.10")
+    assert asset.available == Decimal("89994.90")
+    assert ledger.available_cents == 8_999_490
+
+
+def test_a_fill_below_the_limit_gives_the_difference_back():
+    ledger, _ = a_ledger(fees=FEES)
+    opened(ledger, 1000, 10.0)
+    ledger.on_fill(a_fill(1000, 9.9, fees=Decimal("5.10")))
+    assert ledger.asset.cash == Decimal("90094.90")
+    assert ledger.asset.frozen == 0
+    assert ledger.position(SYMBOL).cost == pytest.approx(9.9051)
+    assert ledger.order("a").status is S.FILLED
+    assert list(ledger.working()) == []
+
+
+def test_a_partial_fill_keeps_the_rest_frozen():
+    ledger, _ = a_ledger(fees=FEES)
+    opened(ledger, 1000, 10.0)
+    ledger.on_fill(a_fill(400, 10.0, fees=Decimal("5.04")))
+    assert ledger.asset.frozen == Decimal("6000.06")  # 600 more owe 5.10 in all, 5.04 are paid
+    assert ledger.exposure(SYMBOL) == 1000
+
+
+@pytest.mark.parametrize(
+    "end", [OrderCancelled, OrderRejected, OrderExpired], ids=lambda kind: kind.__name__
+)
+def test_every_end_without_a_fill_releases_what_was_reserved(end):
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    opened(ledger, 1000, 10.0)
+    opened(ledger, 600, 10.0, id="b", side=Side.SELL)
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 400)
+    ledger.apply(end(1, "a"))
+    ledger.apply(end(1, "b"))
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (0, 1000)
+    assert list(ledger.working()) == []
+
+
+def test_an_unknown_order_keeps_its_cash_and_shares_until_evidence_comes():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    opened(ledger, 1000, 10.0, strategy="grid")
+    opened(ledger, 600, 10.0, id="b", side=Side.SELL, strategy="grid")
+    for order_id in "ab":
+        ledger.apply(OrderUnknown(1, order_id, "timeout"))
+        ledger.apply(CancelRequested(1, order_id))
+        ledger.apply(CancelRefused(1, order_id))
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 400)
+    assert ledger.exposure(SYMBOL) == 2000
+    assert ledger.unknown(SYMBOL, "grid")
+    assert not ledger.unknown(SYMBOL, "another strategy")
+    assert not ledger.unknown("000001.SZ", "grid")
+    ledger.apply(OrderAccepted(2, "a"))
+    ledger.apply(OrderCancelled(2, "b"))
+    assert not ledger.unknown(SYMBOL, "grid")
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 1000)
+
+
+def test_a_denied_order_is_remembered_and_reserves_nothing():
+    ledger, _ = a_ledger()
+    ledger.note(an_order(status=S.DENIED))
+    assert ledger.order("a").status is S.DENIED
+    assert ledger.asset.frozen == 0
+    assert list(ledger.working()) == []
+
+
+def test_a_market_order_freezes_at_its_protection_price():
+    ledger, _ = a_ledger()
+    opened(ledger, 1000, 11.0, type=OrderType.MARKET)
+    assert ledger.asset.frozen == 11_000
+
+
+# ------------------------------------------------------------------ shares
+
+
+def test_shares_bought_today_are_held_but_sellable_from_the_next_session():
+    ledger, _ = a_ledger(held={SYMBOL: 500})
+    opened(ledger)
+    ledger.on_fill(a_fill(1000))
+    position = ledger.position(SYMBOL)
+    assert (position.quantity, position.today, position.sellable) == (1500, 1000, 500)
+    ledger.on_phase(SessionPhase(1, DAY, Phase.CONTINUOUS))
+    assert ledger.sellable(SYMBOL) == 500
+    ledger.on_phase(morning(DAY + timedelta(1)))
+    assert ledger.sellable(SYMBOL) == 1500
+
+
+def test_bonds_bought_today_are_sold_today():
+    ledger, _ = a_ledger()
+    opened(ledger, 100, 120.0, symbol=BOND)
+    ledger.on_fill(a_fill(100, 120.0, symbol=BOND))
+    assert ledger.sellable(BOND) == 100
+
+
+def test_a_working_sell_freezes_shares_and_its_fills_do_not_free_them():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    opened(ledger, 600, side=Side.SELL)
+    assert ledger.sellable(SYMBOL) == 400
+    ledger.on_fill(a_fill(200, side=Side.SELL))
+    position = ledger.position(SYMBOL)
+    assert (position.quantity, position.frozen, position.sellable) == (800, 400, 400)
+    assert ledger.asset.cash == Decimal("102000.00")
+    ledger.apply(OrderCancelled(1, "a"))
+    assert ledger.sellable(SYMBOL) == 800
+
+
+def test_selling_part_keeps_the_cost_of_a_share():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    opened(ledger, 300, side=Side.SELL)
+    ledger.on_fill(a_fill(300, 12.0, side=Side.SELL))
+    assert ledger.position(SYMBOL).cost == pytest.approx(10.0)
+    opened(ledger, 700, id="b", side=Side.SELL)
+    ledger.on_fill(a_fill(700, 12.0, order_id="b", side=Side.SELL))
+    assert ledger.positions() == []
+    assert ledger.position(SYMBOL).cost == 0.0
+
+
+# ------------------------------------------------------------------ reports that misbehave
+
+
+def test_the_same_deal_is_booked_once_however_often_it_is_pushed():
+    ledger, _ = a_ledger()
+    opened(ledger)
+    for _ in range(3):
+        ledger.on_fill(a_fill(400, deal_id="7"))
+    assert ledger.position(SYMBOL).quantity == 400
+    assert ledger.order("a").filled == 400
+    assert ledger.asset.cash == 96_000
+
+
+def test_equal_fills_with_other_deal_ids_are_other_deals():
+    ledger, _ = a_ledger()
+    opened(ledger)
+    for deal in "12":
+        ledger.on_fill(a_fill(400, deal_id=deal))
+    assert ledger.position(SYMBOL).quantity == 800
+
+
+def test_a_deal_number_used_again_the_next_day_is_another_deal():
+    ledger, _ = a_ledger()
+    opened(ledger)
+    ledger.on_fill(a_fill(400, deal_id="1"))
+    ledger.on_fill(a_fill(400, deal_id="1", time=moment("10:00", DAY + timedelta(1))))
+    assert ledger.position(SYMBOL).quantity == 800
+
+
+def test_a_late_fill_is_booked_with_an_alert_and_the_order_stays_final():
+    ledger, alerts = a_ledger()
+    opened(ledger)
+    ledger.apply(OrderCancelled(1, "a"))
+    ledger.on_fill(a_fill(300))
+    order = ledger.order("a")
+    assert (order.status, order.filled) == (S.CANCELLED, 300)
+    assert ledger.position(SYMBOL).quantity == 300
+    assert ledger.asset.cash == 97_000
+    assert ledger.asset.frozen == 0
+    assert [type(alert) for alert in alerts] == [Alert]
+    assert "late fill" in alerts[0].message
+
+
+def test_a_fill_beyond_the_order_is_booked_with_an_alert():
+    ledger, alerts = a_ledger()
+    opened(ledger, 1000)
+    ledger.on_fill(a_fill(1200))
+    assert ledger.position(SYMBOL).quantity == 1200
+    assert ledger.asset.frozen == 0
+    assert "overfill" in alerts[0].message
+
+
+def test_a_strangers_fill_moves_shares_and_cash_and_alerts():
+    ledger, alerts = a_ledger()
+    ledger.on_fill(a_fill(100, order_id="by hand"))
+    assert ledger.position(SYMBOL).quantity == 100
+    assert ledger.asset.cash == 99_000
+    assert "by hand" in alerts[0].message
+    ledger.apply(OrderAccepted(1, "nobody's"))
+    assert "nobody's" in alerts[1].message
+
+
+# ------------------------------------------------------------------ what it answers
+
+
+def test_positions_are_worth_their_last_price_and_before_one_their_cost():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    assert ledger.total_cents == 11_000_000
+    ledger.on_market(a_quote(10.5))
+    assert ledger.asset.market_value == 10_500
+    assert ledger.position(SYMBOL).profit == pytest.approx(500)
+    ledger.on_market(a_bar(11.0))
+    assert ledger.asset.total == 111_000
+    assert ledger.price(SYMBOL) == 11.0
+    assert ledger.quote(SYMBOL) is None
+
+
+def test_the_trading_state_is_what_the_engine_said_last():
+    ledger, _ = a_ledger()
+    assert ledger.trading is TradingState.ACTIVE
+    ledger.handlers()[EngineState](EngineState(1, "trading", TradingState.HALTED))
+    assert ledger.trading is TradingState.HALTED
+
+
+def test_a_denial_is_not_a_report_of_the_broker():
+    ledger, _ = a_ledger()
+    assert OrderDenied not in ledger.handlers()
+
+
+# ------------------------------------------------------------------ any history at all
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Orders that pass the cash and share rules, then anything a broker may say about them."""
+
+    ids = Bundle("ids")
+
+    def __init__(self):
+        super().__init__()
+        self.clock = ManualClock(moment())
+        self.start = 1_000_000
+        self.ledger = Ledger(self.clock, FEES, self.start, {"600036.SH": (700, 700_000)})
+        self.count = 0
+        self.flow = 0  # cents that fills moved
+        self.shares = {"600036.SH": 700, SYMBOL: 0}
+        self.bought_today = dict.fromkeys(self.shares, 0)
+        self.deals = []
+
+    @rule(
+        target=ids,
+        symbol=st.sampled_from([SYMBOL, "600036.SH"]),
+        side=st.sampled_from(Side),
+        lots=st.integers(1, 6),
+        price=st.integers(900, 1100),
+    )
+    def place(self, symbol, side, lots, price):
+        self.count += 1
+        order = an_order(
+            lots * 100,
+            price / 100,
+            id=f"q{self.count}",
+            symbol=symbol,
+            side=side,
+            time=self.clock.now(),
+            status=S.SUBMITTING,
+        )
+        if cash_rule(order, self.ledger) or sellable_rule(order, self.ledger):
+            self.ledger.note(an_order(id=order.id, status=S.DENIED))
+        else:
+            self.ledger.open(order)
+        return order.id
+
+    @rule(order_id=ids, share=st.integers(1, 100), cheaper=st.integers(0, 20))
+    def fill(self, order_id, share, cheaper):
+        order = self.ledger.order(order_id)
+        if order.is_final:
+            return
+        quantity = max(1, order.remaining * share // 100)
+        price = round(order.price + (-1 if order.side is Side.BUY else 1) * cheaper / 100, 2)
+        turnover = cents(price, quantity)
+        owed = FEES.of_order(
+            order.symbol, order.side, to_cents(order.turnover) + turnover, day_of(self.clock.now())
+        )
+        fees = owed - to_cents(order.fees)
+        deal = a_fill(
+            quantity,
+            price,
+            time=self.clock.now(),
+            order_id=order_id,
+            deal_id=str(len(self.deals)),
+            symbol=order.symbol,
+            side=order.side,
+            fees=yuan(fees),
+        )
+        self.deals.append(deal)
+        self.ledger.on_fill(deal)
+        sign = 1 if order.side is Side.BUY else -1
+        self.flow += sign * turnover + fees
+        self.shares[order.symbol] += sign * quantity
+        if sign > 0:
+            self.bought_today[order.symbol] += quantity
+
+    @rule(data=st.data())
+    def push_a_deal_again(self, data):
+        if self.deals:
+            self.ledger.on_fill(data.draw(st.sampled_from(self.deals)))
+
+    @rule(
+        order_id=ids,
+        kind=st.sampled_from(
+            [
+                OrderSubmitted,
+                OrderAccepted,
+                OrderUnknown,
+                OrderCancelled,
+                OrderRejected,
+                OrderExpired,
+                CancelRequested,
+                CancelRefused,
+            ]
+        ),
+    )
+    def report(self, order_id, kind):
+        self.ledger.apply(kind(self.clock.now(), order_id))
+
+    @rule()
+    def night(self):
+        self.clock.advance(by=86_400)
+        self.ledger.on_phase(morning(day_of(self.clock.now())))
+        self.bought_today = dict.fromkeys(self.shares, 0)
+
+    @invariant()
+    def money_is_conserved_to_the_cent(self):
+        asset = self.ledger.asset
+        assert asset.cash == yuan(self.start - self.flow)
+        assert asset.frozen >= 0
+        assert asset.available == asset.cash - asset.frozen >= 0
+        assert self.ledger.available_cents == to_cents(asset.available)
+
+    @invariant()
+    def cash_is_frozen_for_working_buys_only(self):
+        working = [o for o in self.ledger.working() if o.side is Side.BUY]
+        assert to_cents(self.ledger.asset.frozen) == sum(self.ledger.reserve(o) for o in working)
+        assert all(not o.is_final for o in working)
+
+    @invariant()
+    def shares_are_conserved_and_never_promised_twice(self):
+        for symbol, held in self.shares.items():
+            position = self.ledger.position(symbol)
+            working = list(self.ledger.working(symbol))
+            assert position.quantity == held
+            assert position.today == self.bought_today[symbol]
+            assert position.frozen == sum(o.remaining for o in working if o.side is Side.SELL)
+            assert position.sellable == self.ledger.sellable(symbol) >= 0
+            buys = sum(o.remaining for o in working if o.side is Side.BUY)
+            assert self.ledger.exposure(symbol) == held + buys
+
+    def teardown(self):
+        for order in list(self.ledger.working()):
+            self.ledger.apply(OrderExpired(self.clock.now(), order.id))
+        assert self.ledger.asset.frozen == 0
+        assert all(self.ledger.position(symbol).frozen == 0 for symbol in self.shares)
+
+
+AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyHistory = AnyHistory.TestCase

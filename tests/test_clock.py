@@ -1,0 +1,192 @@
+"""Clocks: who is called when, and in which order."""
+
+import asyncio
+from datetime import date
+
+import pytest
+from builders import DAY, moment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qka.clock import ManualClock, ReplayClock, WallClock
+from qka.model.times import DAY as A_DAY
+from qka.model.times import MILLISECOND, SECOND, midnight
+
+TEN = moment("10:00")
+
+
+@given(st.lists(st.integers(0, 20), max_size=30))
+def test_timers_come_by_time_and_equal_ones_by_registration(offsets):
+    clock, called = ManualClock(TEN), []
+    for n, offset in enumerate(offsets):
+        when = TEN + offset * SECOND
+        clock.call_at(when, lambda when=when, n=n: called.append((when, n, clock.now())))
+    clock.advance(by=20)
+    assert [(when, n) for when, n, _ in called] == sorted(
+        (TEN + offset * SECOND, n) for n, offset in enumerate(offsets)
+    )
+    assert all(when == now for when, _, now in called)
+    assert clock.now() == TEN + 20 * SECOND
+
+
+def test_a_timer_is_called_at_its_moment_not_before_and_once():
+    clock, called = ManualClock(TEN), []
+    clock.call_at(TEN + SECOND, lambda: called.append(1))
+    clock.advance(to=TEN + SECOND - 1)
+    assert called == []
+    clock.advance(to=TEN + SECOND)
+    clock.advance(by=60)
+    assert called == [1]
+
+
+def test_a_timer_in_the_past_is_called_with_the_next_move_and_time_stays():
+    clock, called = ManualClock(TEN), []
+    clock.call_at(TEN - 5 * SECOND, lambda: called.append(clock.now()))
+    assert called == []
+    clock.advance(by=0)
+    assert called == [TEN]
+
+
+def test_a_timer_set_by_a_timer_has_its_turn_in_the_same_move():
+    clock, called = ManualClock(TEN), []
+
+    def again():
+        called.append(clock.now())
+        if len(called) < 3:
+            clock.call_at(clock.now() + SECOND, again)
+
+    clock.call_at(TEN, again)
+    clock.advance(by=10)
+    assert called == [TEN, TEN + SECOND, TEN + 2 * SECOND]
+
+
+def test_a_cancelled_timer_is_never_called_and_may_be_cancelled_twice():
+    clock, called = ManualClock(TEN), []
+    timer = clock.call_at(TEN + SECOND, lambda: called.append(1))
+    timer.cancel()
+    timer.cancel()
+    clock.advance(by=2)
+    assert called == []
+
+
+@given(st.lists(st.integers(-100, 100), max_size=20))
+def test_time_never_runs_backwards(moves):
+    clock, seen = ManualClock(TEN), [TEN]
+    for move in moves:
+        clock.advance(to=TEN + move * SECOND)
+        seen.append(clock.now())
+    assert seen == sorted(seen)
+
+
+def test_a_day_hook_hears_of_each_day_that_comes_once_and_before_its_timers():
+    clock, called = ManualClock(midnight(DAY)), []
+    clock.on_day(lambda day: called.append(day))
+    clock.call_at(midnight(DAY) + SECOND, lambda: called.append("timer"))
+    clock.call_at(midnight(DAY) + A_DAY, lambda: called.append("next timer"))
+    clock.advance(to=TEN)
+    clock.advance(by=60)
+    clock.advance(to=TEN + A_DAY)
+    assert called == [DAY, "timer", date(2026, 1, 6), "next timer"]
+
+
+def test_days_on_which_nothing_comes_are_passed_over():
+    clock, days = ManualClock(), []
+    clock.on_day(days.append)
+    clock.begin(TEN)
+    assert clock.now() == midnight(DAY)
+    clock.advance(to=TEN + 3 * A_DAY)
+    assert days == [DAY, date(2026, 1, 8)]
+
+
+async def test_the_replay_clock_runs_the_same_timers_in_the_same_order():
+    clock, called = ReplayClock(TEN), []
+    for name, offset in (("c", 2), ("a", 1), ("b", 1)):
+        clock.call_at(TEN + offset * SECOND, lambda name=name: called.append(name))
+    await clock.advance(TEN + SECOND)
+    assert called == ["a", "b"]
+    await clock.advance(TEN + 5 * SECOND)
+    assert called == ["a", "b", "c"]
+    assert clock.now() == TEN + 5 * SECOND
+
+
+async def test_replayed_time_waits_for_a_handler_that_is_still_busy():
+    clock, called = ReplayClock(TEN), []
+    clock.call_at(TEN + SECOND, lambda: called.append("timer"))
+    clock.hold(+1)
+    clock.hold(+1)
+    move = asyncio.ensure_future(clock.advance(TEN + 2 * SECOND))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (called, clock.now()) == ([], TEN)
+    clock.hold(-1)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert called == []
+    clock.hold(-1)
+    await asyncio.wait_for(move, 5)
+    assert called == ["timer"]
+
+
+async def test_a_timer_that_starts_slow_work_holds_the_next_timer():
+    clock, called = ReplayClock(TEN), []
+
+    async def slow():
+        await asyncio.sleep(0)
+        called.append(("done", clock.now()))
+        clock.hold(-1)
+
+    tasks = []
+
+    def start():
+        clock.hold(+1)
+        tasks.append(asyncio.ensure_future(slow()))
+
+    clock.call_at(TEN + SECOND, start)
+    clock.call_at(TEN + 2 * SECOND, lambda: called.append(("next", clock.now())))
+    await asyncio.wait_for(clock.advance(TEN + 3 * SECOND), 5)
+    assert called == [("done", TEN + SECOND), ("next", TEN + 2 * SECOND)]
+
+
+async def test_a_paced_replay_comes_to_the_same_events():
+    clock, called = ReplayClock(TEN, speed=1e9), []
+    clock.call_at(TEN + SECOND, lambda: called.append(clock.now()))
+    await clock.advance(TEN + 60 * SECOND)
+    assert called == [TEN + SECOND]
+    assert clock.now() == TEN + 60 * SECOND
+
+
+async def test_the_wall_clock_calls_in_order_and_never_early():
+    clock, called = WallClock(), asyncio.Queue()
+    start = clock.now()
+    for name, wait in (("second", 4), ("first", 1)):
+        clock.call_at(
+            start + wait * MILLISECOND, lambda n=name: called.put_nowait((n, clock.now()))
+        )
+    first, second = [await asyncio.wait_for(called.get(), 5) for _ in range(2)]
+    assert (first[0], second[0]) == ("first", "second")
+    assert first[1] >= start + MILLISECOND
+    assert second[1] >= start + 4 * MILLISECOND
+
+
+async def test_a_cancelled_wall_timer_is_never_called():
+    clock, called = WallClock(), []
+    later = asyncio.Event()
+    clock.call_at(clock.now(), lambda: called.append(1)).cancel()
+    clock.call_at(clock.now() + MILLISECOND, later.set)
+    await asyncio.wait_for(later.wait(), 5)
+    assert called == []
+
+
+async def test_the_wall_clock_names_today_at_once():
+    days = []
+    WallClock().on_day(days.append)
+    assert len(days) == 1
+
+
+@pytest.mark.parametrize("clock", [ManualClock(), ReplayClock()], ids=["manual", "replay"])
+def test_a_simulated_clock_starts_at_midnight_of_its_first_events_day(clock):
+    days = []
+    clock.on_day(days.append)
+    clock.begin(TEN)
+    assert clock.now() == midnight(DAY)
+    assert days == [DAY]

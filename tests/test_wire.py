@@ -1,0 +1,124 @@
+"""Events as JSON and back, exactly."""
+
+import json
+from decimal import Decimal
+from typing import get_args
+
+import msgspec
+import pytest
+from builders import DAY, a_bar, a_fill, a_quote, an_order
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qka.model.account import Asset, Position
+from qka.model.events import (
+    Alert,
+    AssetChanged,
+    CancelRefused,
+    CancelRequested,
+    EngineState,
+    Event,
+    LinkState,
+    OperatorCommand,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDenied,
+    OrderExpired,
+    OrderRejected,
+    OrderRequested,
+    OrderSubmitted,
+    OrderUnknown,
+    PositionChanged,
+    SessionPhase,
+    Severity,
+    Signal,
+    TimerFired,
+    TradingState,
+)
+from qka.model.market import Phase
+from qka.model.order import OrderStatus, Side
+from qka.wire import decode, encode, pretty
+
+T = 1_767_578_403_123_456_789
+EVENTS = [
+    a_quote(10.53, time=T),
+    a_bar(10.53),
+    SessionPhase(T, DAY, Phase.CLOSING_CALL),
+    Signal("600000.SH", Side.BUY, 100, price=10.53, reason="金叉 “上穿”", time=T, id=7),
+    Signal("600000.SH", target_ratio=0.1, confidence=0.3),
+    OrderRequested(T, an_order(status=OrderStatus.SUBMITTING, turnover=Decimal("0.10"))),
+    OrderDenied(T, an_order(status=OrderStatus.DENIED), "cash", "no cash", 1.5, 2.5),
+    OrderSubmitted(T, "a", "1082"),
+    OrderAccepted(T, "a", "1082"),
+    OrderRejected(T, "a", "废单\n第二行"),
+    CancelRequested(T, "a", "why"),
+    CancelRefused(T, "a", "no"),
+    OrderCancelled(T, "a"),
+    OrderExpired(T, "a", "the day ended"),
+    OrderUnknown(T, "a", "timeout"),
+    a_fill(300, 10.53, time=T, fees=Decimal("5.03")),
+    PositionChanged(T, Position("600000.SH", 300, 100, 200, 10.01, 10.53)),
+    AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
+    EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
+    LinkState(T, "broker", False, "reset by peer"),
+    TimerFired(T, "grid", "every 30s"),
+    OperatorCommand(T, "halt", "now", "me"),
+    Alert(T, Severity.ERROR, "ledger", 'a "quoted" word'),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_survives_the_wire_exactly(event):
+    line = encode(event)
+    again = decode(line)
+    assert type(again) is type(event)
+    assert again == event
+    assert encode(again) == line
+    assert b"\n" not in line
+
+
+def test_every_kind_of_event_has_been_tried():
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
+
+
+money = st.decimals(-(10**12), 10**12, places=2)
+
+
+@given(money, money, money)
+def test_money_is_exact_to_the_last_digit_and_keeps_its_cents(cash, frozen, value):
+    event = AssetChanged(T, Asset(cash, frozen, value))
+    again = decode(encode(event))
+    assert again == event
+    assert [str(x) for x in (again.asset.cash, again.asset.frozen)] == [str(cash), str(frozen)]
+
+
+@given(st.integers(0, 2**63 - 1), st.floats(0, 1e7), st.text())
+def test_times_prices_and_words_are_exact(time, price, words):
+    for event in (
+        a_fill(100, price, time=time),
+        Signal("600000.SH", Side.SELL, price=price, reason=words, time=time),
+    ):
+        assert decode(encode(event)) == event
+
+
+def test_money_travels_as_a_string_and_is_shown_as_a_number():
+    fill = a_fill(fees=Decimal("5.10"))
+    assert json.loads(encode(fill))["fees"] == "5.10"
+    assert '"fees": 5.10' in pretty(fill).decode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b'{"type": "Nobody", "time": 1}',
+        b'{"type": "OrderAccepted", "time": "soon", "order_id": "a"}',
+        b'{"type": "OrderAccepted", "time": 1}',
+        encode(a_fill())[:-5],
+    ],
+    ids=["nothing", "no kind", "an unknown kind", "a wrong type", "a field missing", "cut off"],
+)
+def test_anything_else_is_refused(line):
+    with pytest.raises(msgspec.DecodeError):
+        decode(line)
