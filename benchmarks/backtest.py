@@ -22,7 +22,7 @@ from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.risk.rules import cash, sellable
 
-FAST, SLOW = 60, 480
+FAST, SLOW = 120, 960
 MEGABYTES = 400
 
 
@@ -153,7 +153,7 @@ def ours(source: Columns) -> float:
 
 
 def bars(quick: bool) -> list[Row]:
-    """Bars a second of both, one symbol and fifty, and whether twice the bars take twice as long."""
+    """Bars a second of both, one symbol and fifty, and the time of twice the bars."""
     rounds, each = (3, 60_000) if quick else (5, 200_000)
     one = columns(each, symbols(1))
     half = columns(each // 2, symbols(1))

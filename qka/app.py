@@ -6,7 +6,7 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from qka import loading, logs, settings
 from qka.ashare.fees import FeeSchedule
@@ -70,10 +70,10 @@ class Engine(engine.Engine):
         settings.require_live(chosen, live)
         return _build(chosen, root)
 
-    async def __aenter__(self) -> Self:
-        """Make the run's folder and its log, then start."""
+    def _open_records(self) -> None:
+        """Make the run's folder with its log and its journal."""
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
-        return await super().__aenter__()
+        super()._open_records()
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""

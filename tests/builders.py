@@ -14,7 +14,7 @@ DAY = date(2026, 1, 5)  # a Monday
 NEXT_DAY = date(2026, 1, 6)
 SYMBOL = "600000.SH"
 FEES = FeeSchedule(Decimal("0.00025"), Decimal(5))
-FREE = FeeSchedule(Decimal(0), Decimal(0))
+NO_COMMISSION = FeeSchedule(Decimal(0), Decimal(0))
 
 
 def moment(clock_time: str = "10:00", day: date = DAY) -> int:

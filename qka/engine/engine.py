@@ -245,7 +245,9 @@ class Engine:
 
     async def _open(self) -> None:
         self._check_strategies()
-        self.journal.open()
+        symbols = list(await self.feed.open(self._wanted_symbols()))
+        self._wire_market_data(symbols)
+        self._open_records()
         self.door.open()
         identity = await self.broker.connect(self.publish)
         if identity.account_id != self.account_id:
@@ -253,9 +255,6 @@ class Engine:
                 f"the broker serves account {identity.account_id}, the config names "
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
-        wanted = self._wanted_symbols()
-        symbols = list(await self.feed.open(wanted))
-        self._wire_market_data(symbols)
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
         self._sessions.start()
@@ -264,6 +263,10 @@ class Engine:
         for runner in self._runners.values():
             await runner.start()
         self._feeding = asyncio.create_task(self.feed.run(self.publish))
+
+    def _open_records(self) -> None:
+        """Everything is known to be right: from here on the run leaves traces."""
+        self.journal.open()
 
     async def _close(self) -> None:
         for runner in self._runners.values():
@@ -321,8 +324,10 @@ class Engine:
                     f"set its `bars: {provided}`"
                 )
         if runner.defines("on_quote") and not runner.defines("on_bar"):
-            words = f"it listens to quotes only, but the feed brings {provided} bars"
-            self.publish(Alert(self.clock.now(), Severity.WARNING, runner.name, words))
+            raise ConfigError(
+                f"{runner.name} listens to quotes only, the feed brings {provided} bars: "
+                "nothing would ever reach it; define on_bar, or replay quotes"
+            )
 
     # ------------------------------------------------------------ decide
 

@@ -131,7 +131,9 @@ def read(source: Source) -> Iterator[pd.DataFrame]:
     for first, raw in _chunks(source):
         frame, bad = _quotes(source, raw) if source.kind == "quote" else _bars(source, raw)
         bad += _orders(source, frame, before)
-        wrong = dict(reversed([(row, words) for row, words in sorted(bad)]))
+        wrong: dict[int, str] = {}  # row -> the first thing found wrong with it
+        for row, words in bad:
+            wrong.setdefault(row, words)
         if wrong and source.strict:
             row = min(wrong)
             yield frame.loc[frame.index < row]
@@ -308,7 +310,7 @@ def _set_limits(frame: pd.DataFrame) -> None:
         {"symbol": frame["symbol"], "ref": frame["prev_close"], "day": _day_numbers(frame)}
     )
     for key, rows in keys.groupby(["symbol", "ref", "day"]).groups.items():
-        symbol, reference, number = tuple(key)  # type: ignore[arg-type]  # pandas-stubs: Hashable
+        symbol, reference, number = np.asarray(key, dtype=object)
         limits = price_limits(str(symbol), float(reference), day_of(int(number) * DAY))
         if limits is not None:
             frame.loc[rows, ["limit_up", "limit_down"]] = limits

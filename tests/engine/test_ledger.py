@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from builders import DAY, FEES, FREE, SYMBOL, a_bar, a_fill, a_quote, an_order, moment
+from builders import DAY, FEES, NO_COMMISSION, SYMBOL, a_bar, a_fill, a_quote, an_order, moment
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -35,9 +35,10 @@ from qka.risk.rules import sellable as sellable_rule
 
 S = OrderStatus
 BOND = "123219.SZ"
+FROZEN = Decimal("10000.10")  # 1,000 shares at 10 CNY and their transfer fee
 
 
-def a_ledger(cash=100_000, held=None, fees=FREE):
+def a_ledger(cash=100_000, held=None, fees=NO_COMMISSION):
     """A ledger with `cash` CNY and positions that cost 10 CNY a share, and its alerts."""
     alerts = []
     positions = {symbol: (shares, shares * 1000) for symbol, shares in (held or {}).items()}
@@ -94,7 +95,7 @@ def test_every_end_without_a_fill_releases_what_was_reserved(end):
     ledger, _ = a_ledger(held={SYMBOL: 1000})
     opened(ledger, 1000, 10.0)
     opened(ledger, 600, 10.0, id="b", side=Side.SELL)
-    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 400)
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (FROZEN, 400)
     ledger.apply(end(1, "a"))
     ledger.apply(end(1, "b"))
     assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (0, 1000)
@@ -109,7 +110,7 @@ def test_an_unknown_order_keeps_its_cash_and_shares_until_evidence_comes():
         ledger.apply(OrderUnknown(1, order_id, "timeout"))
         ledger.apply(CancelRequested(1, order_id))
         ledger.apply(CancelRefused(1, order_id))
-    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 400)
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (FROZEN, 400)
     assert ledger.exposure(SYMBOL) == 2000
     assert ledger.unknown(SYMBOL, "grid")
     assert not ledger.unknown(SYMBOL, "another strategy")
@@ -117,7 +118,7 @@ def test_an_unknown_order_keeps_its_cash_and_shares_until_evidence_comes():
     ledger.apply(OrderAccepted(2, "a"))
     ledger.apply(OrderCancelled(2, "b"))
     assert not ledger.unknown(SYMBOL, "grid")
-    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (10_000, 1000)
+    assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (FROZEN, 1000)
 
 
 def test_a_denied_order_is_remembered_and_reserves_nothing():
@@ -131,7 +132,7 @@ def test_a_denied_order_is_remembered_and_reserves_nothing():
 def test_a_market_order_freezes_at_its_protection_price():
     ledger, _ = a_ledger()
     opened(ledger, 1000, 11.0, type=OrderType.MARKET)
-    assert ledger.asset.frozen == 11_000
+    assert ledger.asset.frozen == Decimal("11000.11")
 
 
 # ------------------------------------------------------------------ shares

@@ -1,0 +1,162 @@
+"""The executor: sells before buys, and the buys use what the sells brought."""
+
+from itertools import count
+
+import pytest
+from builders import FEES, SYMBOL, a_quote, an_order, moment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qka.brokers.paper import PaperBroker
+from qka.clock import ManualClock
+from qka.engine.executor import Executor
+from qka.engine.ledger import Ledger
+from qka.engine.sizing import protection
+from qka.model.events import OrderCancelled, OrderReport, OrderUnknown, Signal
+from qka.model.order import Approved, OrderStatus, OrderType, Side
+
+OLD, NEW = "600036.SH", SYMBOL
+
+
+class Floor:
+    """A ledger, a paper account that fills it, and the executor between them."""
+
+    def __init__(self, cash=0, held=0, ratio=0.1):
+        self.clock = ManualClock(moment())
+        self.ledger = Ledger(self.clock, FEES, cash * 100, {OLD: (held, held * 1000)})
+        self.broker = PaperBroker(self.clock, FEES, "demo", cash * 100, {OLD: held})
+        self.broker._report = self.on_report
+        self.executor = Executor(self.clock, self.ledger, self.place, ratio)
+        self.placed = []
+        self.numbers = count(1)
+        for symbol in (OLD, NEW):
+            self.quote(symbol)
+
+    def place(self, signal, side, quantity):
+        order = an_order(
+            quantity,
+            signal.price or protection(self.ledger, signal.symbol, side),
+            id=f"q{next(self.numbers)}",
+            symbol=signal.symbol,
+            side=side,
+            type=OrderType.LIMIT if signal.price else OrderType.MARKET,
+            time=self.clock.now(),
+            status=OrderStatus.SUBMITTING,
+        )
+        self.placed.append((order.symbol, side, quantity))
+        self.ledger.open(order)
+        self.broker.submit(Approved(order))
+        return order
+
+    def on_report(self, report):
+        self.ledger.handlers()[type(report)](report)
+        self.executor.on_order(self.ledger.order(report.order_id))
+
+    def report(self, report: OrderReport):
+        self.on_report(report)
+
+    def quote(self, symbol, last=10.0, lots=1000):
+        self.clock.advance(by=3)
+        quote = a_quote(
+            last, symbol=symbol, time=self.clock.now(), ask_lots=[lots] * 5, bid_lots=[lots] * 5
+        )
+        self.ledger.on_market(quote)
+        self.broker.on_quote(quote)
+
+    def signals(self, *signals):
+        for signal in signals:
+            self.executor.on_signal(signal)
+        self.clock.advance(by=0.1)
+
+
+def test_sells_go_first_and_the_buys_use_their_cash():
+    floor = Floor(cash=0, held=10_000)
+    floor.signals(Signal(NEW, target_ratio=0.8), Signal(OLD, target_shares=0))
+    assert floor.placed == [(OLD, Side.SELL, 10_000)]
+    floor.quote(OLD)
+    assert floor.placed[1][:2] == (NEW, Side.BUY)
+    assert 7000 <= floor.placed[1][2] <= 8000
+    floor.clock.advance(by=0.1)
+    floor.quote(NEW)
+    assert floor.ledger.position(NEW).quantity == floor.placed[1][2]
+    assert floor.ledger.available_cents >= 0
+
+
+def test_buys_wait_until_every_sell_is_final():
+    floor = Floor(cash=0, held=10_000)
+    floor.signals(
+        Signal(NEW, Side.BUY, 500, price=10.5),
+        Signal(OLD, Side.SELL, 3000, price=9.9),
+        Signal(OLD, Side.SELL, 4000, price=10.5),
+    )
+    assert [side for _, side, _ in floor.placed] == [Side.SELL, Side.SELL]
+    floor.quote(OLD)
+    assert len(floor.placed) == 2  # the second one still works
+    floor.report(OrderCancelled(1, "q2"))
+    assert floor.placed[2:] == [(NEW, Side.BUY, 500)]
+
+
+def test_buys_wait_for_a_sell_that_is_unknown():
+    floor = Floor(cash=100_000, held=10_000)
+    floor.signals(Signal(OLD, Side.SELL, 3000, price=10.5), Signal(NEW, Side.BUY, 500, price=10.5))
+    floor.report(OrderUnknown(1, "q1", "timeout"))
+    assert len(floor.placed) == 1
+
+
+def test_buys_without_sells_go_at_once():
+    floor = Floor(cash=100_000)
+    floor.signals(Signal(NEW, Side.BUY, 500), Signal(OLD, Side.BUY, 300))
+    assert floor.placed == [(NEW, Side.BUY, 500), (OLD, Side.BUY, 300)]
+
+
+def test_a_sell_that_cannot_be_does_not_hold_up_the_buys():
+    floor = Floor(cash=100_000)
+    floor.signals(Signal(OLD, target_shares=0), Signal(NEW, Side.BUY, 500))
+    assert floor.placed == [(NEW, Side.BUY, 500)]
+
+
+def test_signals_of_orders_placed_already_are_left_alone():
+    floor = Floor(cash=100_000)
+    floor.signals(Signal(NEW, Side.BUY, 500, placed=True))
+    assert floor.placed == []
+
+
+def test_two_buys_never_ask_for_the_same_cash():
+    floor = Floor(cash=10_000, ratio=1.0)
+    floor.signals(Signal(NEW, Side.BUY), Signal(OLD, Side.BUY))
+    assert len(floor.placed) == 1
+    assert floor.ledger.available_cents >= 0
+
+
+@pytest.mark.parametrize(
+    ("signal", "wanted"),
+    [
+        pytest.param(Signal(NEW, Side.BUY, 300), (Side.BUY, 300), id="a quantity is taken as is"),
+        pytest.param(Signal(NEW, Side.BUY), (Side.BUY, 1000), id="a buy is the config's ratio"),
+        pytest.param(Signal(NEW, Side.BUY, price=9.0), (Side.BUY, 1100), id="at its own price"),
+        pytest.param(Signal(OLD, Side.SELL), (Side.SELL, 2000), id="a sell is all there is"),
+        pytest.param(Signal(NEW, target_shares=700), (Side.BUY, 700), id="shares"),
+        pytest.param(Signal(NEW, target_value=5_000), (Side.BUY, 500), id="a value"),
+        pytest.param(Signal(OLD, target_value=15_000), (Side.SELL, 500), id="a lower value"),
+        pytest.param(Signal(NEW, target_ratio=0.05), (Side.BUY, 500), id="a ratio"),
+        pytest.param(Signal(OLD, target_ratio=0.0), (Side.SELL, 2000), id="a ratio of nothing"),
+        pytest.param(Signal(OLD, target_ratio=0.2), (Side.SELL, 0), id="a ratio it has"),
+        pytest.param(Signal("000001.SZ", target_value=1), (Side.BUY, 0), id="no price known"),
+        pytest.param(Signal("000001.SZ", Side.BUY), (Side.BUY, 0), id="a buy at no price known"),
+    ],
+)
+def test_what_a_signal_asks_for(signal, wanted):
+    floor = Floor(cash=80_000, held=2000)  # 100,000 CNY in all, a share is 10 CNY
+    assert floor.executor.resolve(signal) == wanted
+
+
+@given(st.lists(st.tuples(st.sampled_from([OLD, NEW]), st.integers(0, 120)), max_size=6))
+def test_any_rebalancing_stays_within_cash_and_shares(weights):
+    floor = Floor(cash=50_000, held=5000)
+    for symbol, percent in weights:
+        floor.signals(Signal(symbol, target_ratio=percent / 100), Signal(OLD, target_ratio=0.3))
+        for quoted in (OLD, NEW, OLD, NEW):
+            floor.quote(quoted)
+            assert floor.ledger.available_cents >= 0
+            assert floor.ledger.sellable(OLD) >= 0
+    assert list(floor.ledger.working()) == []

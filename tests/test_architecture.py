@@ -1,0 +1,124 @@
+"""The floors of the house, held against the imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "qka"
+
+# room -> floor; a room imports only what lies below it, and its own kind
+FLOORS = {
+    "model": 0,
+    "errors": -1,
+    "clock": 1,
+    "wire": 1,
+    "ashare": 1,
+    "risk": 2,
+    "brokers": 2,
+    "feeds": 2,
+    "engine": 3,
+    "settings": 4,
+    "logs": 4,
+    "loading": 4,
+    "app": 5,
+    "cli": 6,
+    "__main__": 7,
+    "__init__": 8,
+}
+APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
+PORTS = {"qka.feeds.port", "qka.feeds.bars", "qka.brokers.port"}  # what the engine may see
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "templates" not in path.parts:
+            yield path
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Names of qka modules a file imports, also late; type-checking ones are promises too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "qka":
+                yield from (f"qka.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_a_room_imports_only_what_lies_below_it(path):
+    here = room(path)
+    for name in imports(path):
+        if not name.startswith("qka.") or name == "qka.__version__":
+            continue
+        there = name.split(".")[1]
+        if there == here:
+            continue
+        assert FLOORS[there] < FLOORS[here], f"{path}: floor {FLOORS[here]} imports {name}"
+        assert not (here in APART and there in APART), f"{path} imports {name}"
+        if here == "engine" and there in ("feeds", "brokers"):
+            assert name in PORTS, f"{path}: the engine sees ports, not {name}"
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_only_the_clock_reads_the_wall_and_nothing_below_the_app_sleeps(path):
+    if room(path) in ("clock", "cli"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            called = ast.unparse(node)
+            assert called not in {
+                "time.time",
+                "time.time_ns",
+                "time.monotonic",
+                "datetime.now",
+                "asyncio.sleep",
+            }, f"{path}:{node.lineno}"
+
+
+def test_only_the_gate_makes_an_approved_order():
+    makers = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Approved"
+    ]
+    assert makers == ["risk/gate.py"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "strategies").glob("*.py")), ids=lambda p: p.name)
+def test_strategies_import_only_qka(path):
+    assert set(imports(path)) <= {"qka"}
+
+
+def test_import_qka_is_light_and_loads_no_adapter():
+    code = "import sys, qka; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"pandas", "numpy", "pyarrow", "pydantic", "aiohttp", "xtquant", "asyncio", "rich"}
+    assert not heavy & set(loaded)
+
+
+def test_every_public_name_is_there():
+    import qka
+
+    for name in qka.__all__:
+        assert getattr(qka, name) is not None
+    assert set(qka.__all__) <= set(dir(qka))
+
+
+def test_only_the_adapters_name_xtquant():
+    for path in modules():
+        for name in imports(path):
+            assert not name.startswith("xtquant"), path

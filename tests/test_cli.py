@@ -1,0 +1,207 @@
+"""The command line as a new user meets it: good ways, wrong inputs, and what is printed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def qka(*args, cwd, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "qka", *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1", **env},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project as `qka init` makes it."""
+    made = qka("init", "demo", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    return tmp_path / "demo"
+
+
+def only_run(folder):
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def test_init_makes_a_project_that_runs_at_once(project):
+    assert (project / ".env.example").exists()
+    assert (project / ".gitignore").exists()
+    done = qka("run", "config/paper.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "First" in done.stdout
+    run = only_run(project)
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    assert summary["strategies"]["First"]["orders"] == summary["orders"]
+    assert {"signals", "orders", "denied", "fills", "account"} <= set(summary)
+    assert f"total {summary['account']['total']:,.2f}" in done.stdout
+    assert (run / "journal.jsonl").stat().st_size > 0
+    assert (run / "log.jsonl").exists()
+
+
+def test_init_leaves_a_folder_that_is_not_empty_alone(project):
+    again = qka("init", "demo", cwd=project.parent)
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+
+
+def test_the_shipped_config_trades_the_same_day_twice_byte_for_byte(tmp_path):
+    runs = []
+    for name in ("a", "b"):
+        done = qka("run", "config/paper.yaml", "--set", f"run.dir={tmp_path / name}", cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        runs.append(next((tmp_path / name).iterdir()))
+    first, second = ((run / "journal.jsonl").read_bytes() for run in runs)
+    assert first == second
+    assert b'"Fill"' in first
+    a, b = (json.loads((run / "summary.json").read_text(encoding="utf-8")) for run in runs)
+    assert {**a, "run": ""} == {**b, "run": ""}
+    assert all(book["orders"] for book in a["strategies"].values())
+
+
+def test_check_builds_everything_and_writes_nothing(project):
+    done = qka("check", "config/paper.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "nothing was started or sent" in done.stdout
+    assert not (project / "runs").exists()
+
+
+def test_version_and_help_teach(tmp_path):
+    assert qka("--version", cwd=tmp_path).stdout.startswith("qka 0.")
+    assert "qka init demo" in qka("--help", cwd=tmp_path).stdout
+    assert "--set risk.position_ratio=0.2" in qka("run", "--help", cwd=tmp_path).stdout
+
+
+BAD_FILES = {
+    "syntax.py": "import qka\nclass S(qka.Strategy):\n    def on_bar(self bar): pass\n",
+    "broken.py": "import qka\nimport nothing_like_this\n",
+    "raises.py": "import qka\n\n1 / 0\n",
+    "fine.py": "import qka\nclass Mine(qka.Strategy):\n    class Params(qka.Params):\n"
+    "        fast: int = 5\n",
+}
+
+WRONG = {
+    "an unknown key": (["--set", "risk.position_ratoi=0.1"], "position_ratio"),
+    "a wrong type": (["--set", "account.cash=lots"], "account.cash"),
+    "negative cash": (["--set", "account.cash=-5"], "account.cash"),
+    "a symbol without exchange": (["--set", "strategies.0.symbols=[600000]"], "600000.SH"),
+    "a wrong exchange": (["--set", "strategies.0.symbols=[600000.XX]"], "600000.SH"),
+    "a symbol on the other exchange": (["--set", "strategies.0.symbols=[600000.SZ]"], "600000.SH"),
+    "an index": (["--set", "strategies.0.symbols=[000001.SH]"], "index"),
+    "a wrong parameter": (["--set", "strategies.0.params.rise=abc"], "rise"),
+    "an unknown parameter": (["--set", "strategies.0.params.risee=1"], "risee"),
+    "no such file": (["--set", "strategies.0.use=strategies/frist.py:First"], "first.py"),
+    "no such class": (["--set", "strategies.0.use=strategies/first.py:Frist"], "First"),
+    "no such module": (["--set", "strategies.0.use=nothing.there:X"], "nothing"),
+    "no such name": (["--set", "strategies.0.use=nothing"], "nothing"),
+    "a syntax error": (["--set", "strategies.0.use=syntax.py:S"], "syntax.py:3"),
+    "a file that can't be imported": (["--set", "strategies.0.use=broken.py:S"], "broken.py:2"),
+    "a file that raises": (["--set", "strategies.0.use=raises.py:S"], "raises.py:3"),
+    "a period that is none": (["--set", "strategies.0.bars=7m"], "7m"),
+    "a live broker without --live": (["--set", "broker={kind: xtquant}"], "--live"),
+    "a feed path that is not there": (
+        ["--set", "feed={kind: replay, path: nowhere}"],
+        "nowhere",
+    ),
+    "two strategies of one name": (
+        ["--set", "strategies=[{use: 'fine.py:Mine'}, {use: 'fine.py:Mine'}]"],
+        "Mine",
+    ),
+    "no strategy at all": (["--set", "strategies=[]"], "strateg"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_wrong_input_is_one_clear_message_and_starts_nothing(project, command, wrong):
+    for name, text in BAD_FILES.items():
+        (project / name).write_text(text, encoding="utf-8")
+    args, names = WRONG[wrong]
+    done = qka(command, "config/paper.yaml", *args, cwd=project)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert names in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (project / "runs").exists()
+
+
+def test_a_yaml_error_names_its_line(project):
+    path = project / "config" / "paper.yaml"
+    path.write_text("account: {id: demo\nfeed: x\n", encoding="utf-8")
+    done = qka("run", path, cwd=project)
+    assert done.returncode == 2
+    assert "paper.yaml:2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one child process on Windows")
+def test_ctrl_c_stops_cleanly_and_says_what_was_left_working(project):
+    (project / "resting.py").write_text(
+        textwrap.dedent("""
+        import os, signal, qka
+        class Resting(qka.Strategy):
+            symbols = ["600000.SH"]
+            n = 0
+            def on_quote(self, quote):
+                if quote.phase == 13 and not self.orders():
+                    self.buy("600000.SH", 100, quote.limit_down)
+                self.n += 1
+                if self.n == 400:
+                    os.kill(os.getpid(), signal.SIGINT)
+        """),
+        encoding="utf-8",
+    )
+    args = ["--set", "strategies=[{use: 'resting.py:Resting'}]"]
+    done = qka("run", "config/paper.yaml", *args, cwd=project)
+    assert done.returncode == 128 + signal.SIGINT
+    assert "stopping" in done.stderr
+    assert "still working" in done.stdout
+    assert "interrupted" in done.stdout
+    assert (only_run(project) / "summary.json").exists()
+
+
+def test_damaged_input_is_named_after_what_came_before_it_was_traded(project):
+    rows = ["time,open,high,low,close,volume,amount"]
+    rows += [f"{1767576660000 + i * 60000},10,10,10,10,5,5000" for i in range(5)]
+    rows[4] = rows[4].replace(",10,10,10,10,", ",10,10,ten,10,")
+    (project / "600000.SH.csv").write_text("\n".join(rows), encoding="utf-8")
+    (project / "count.py").write_text(
+        "import qka\nclass Count(qka.Strategy):\n    symbols = ['600000.SH']\n"
+        "    def on_bar(self, bar):\n        self.log.info('bar')\n",
+        encoding="utf-8",
+    )
+    args = ["--set", "feed={kind: replay, path: 600000.SH.csv}"]
+    args += ["--set", "strategies=[{use: 'count.py:Count'}]"]
+    done = qka("run", "config/paper.yaml", *args, cwd=project)
+    assert done.returncode == 2
+    assert "600000.SH.csv: row 5" in done.stderr
+    assert "'ten'" in done.stderr
+    log = (only_run(project) / "log.jsonl").read_text(encoding="utf-8")
+    assert log.count('"bar"') == 3
+    lenient = qka("run", "config/paper.yaml", *args, "--set", "feed.strict=false", cwd=project)
+    assert lenient.returncode == 0, lenient.stderr
+    assert "row 5" in lenient.stderr
+
+
+def test_the_environment_and_dotenv_set_keys_and_set_wins(project):
+    (project / ".env").write_text("QKA__ACCOUNT__CASH=100\n", encoding="utf-8")
+    done = qka("check", "config/paper.yaml", cwd=project)
+    assert "100 CNY" in done.stdout
+    done = qka("check", "config/paper.yaml", cwd=project, QKA__ACCOUNT__CASH="200")
+    assert "200 CNY" in done.stdout
+    done = qka("check", "config/paper.yaml", "--set", "account.cash=300", cwd=project)
+    assert "300 CNY" in done.stdout
