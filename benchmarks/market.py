@@ -100,7 +100,9 @@ def _ours(push: dict[str, dict[str, Any]]) -> Timed:
 
     def run(times: int) -> float:
         watchers = [Watcher(symbols=w, name=f"w{i}") for i, w in enumerate(WATCHED)]
-        return with_engine(lambda *edges: body(*edges, times), watchers)
+        return with_engine(
+            lambda engine, clock, broker: body(engine, clock, broker, times), watchers
+        )
 
     return run
 

@@ -31,7 +31,8 @@ class Row:
         """`ok`, `over`, or nothing where there is no target."""
         if self.ratio is None or self.target is None:
             return ""
-        kept = self.ratio >= self.target if self.at_least else self.ratio <= self.target
+        shown = round(self.ratio, 2)
+        kept = shown >= self.target if self.at_least else shown <= self.target
         return "ok" if kept else "over"
 
 

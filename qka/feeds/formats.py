@@ -71,7 +71,8 @@ class _Stream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as it goes."""
         try:
-            data = self._file.read(len(buffer))
+            # read1: what was whole before the cut is not lost with it
+            data = self._file.read1(len(buffer))
         except (EOFError, OSError, zlib.error) as error:
             self.broken = str(error)
             return 0
@@ -255,7 +256,9 @@ def _symbol(source: Source, code: str, exchange: str) -> str:
 def _number(raw: pd.DataFrame, name: str, bad: list[tuple[int, str]]) -> "pd.Series[Any]":
     values = pd.to_numeric(raw[name], errors="coerce")
     for row in raw.index[~np.isfinite(values.to_numpy(dtype=float, na_value=np.nan))]:
-        bad.append((int(row), f"{name} is {raw[name][row]!r}, not a number"))
+        cell = raw[name][row]
+        words = "is empty" if pd.isna(cell) else f"is {cell!r}, not a number"
+        bad.append((int(row), f"{name} {words}"))
     return values.fillna(0)
 
 

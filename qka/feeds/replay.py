@@ -87,6 +87,8 @@ class ReplayFeed:
         if first is None:
             raise ConfigError(f"{self._path}: no rows between feed.start and feed.end")
         self._first = first.time
+        for source in self._sources:
+            source.damage.clear()  # it is told when the replay comes to it
         return sorted(self._symbols)
 
     def provides(self) -> str:
@@ -107,8 +109,6 @@ class ReplayFeed:
 
     async def run(self, report: Report) -> None:
         """Report every event in the order of time."""
-        for source in self._sources:
-            source.closes.clear()
         await play(self._batches(), self._clock, report)
         self._tell_damage()
 
@@ -208,6 +208,7 @@ class ReplayFeed:
 
     def _stream(self, source: Source) -> Iterator[MarketEvent]:
         """The events of one sorted source, of the wanted symbols and days."""
+        source.closes.clear()
         frames = _run_frames(source) if source.unit == -1 else formats.read(source)
         for frame in frames:
             mine = frame[(frame["time"] >= self._from) & (frame["time"] < self._to)]

@@ -47,9 +47,7 @@ class Desk:
     def __init__(self, cash=1_000_000, held=None, start="10:00"):
         self.clock = ManualClock(moment(start))
         self.reports = []
-        self.broker = PaperBroker(
-            self.clock, FEES, "demo", int(cash * 100), held, latency=LATENCY
-        )
+        self.broker = PaperBroker(self.clock, FEES, "demo", int(cash * 100), held, latency=LATENCY)
         asyncio.run(self.broker.connect(self.reports.append))
 
     def send(self, order, arrives=True):

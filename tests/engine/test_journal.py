@@ -66,6 +66,7 @@ def test_a_closed_journal_raises_and_may_be_closed_twice(tmp_path):
     journal.close()
     with pytest.raises((OSError, ValueError)):
         journal.append(a_fill())
+    with pytest.raises((OSError, ValueError)):
         journal.commit()
     assert len(events_of(journal.path)) == 1
 

@@ -175,8 +175,8 @@ def test_emitted_signals_are_sized_and_sells_go_before_the_buys_they_pay_for():
     strategy = Switch()
     events = quotes([10.0] * 20) + quotes([10.0] * 20, symbol=other, start="09:30:04")
     engine(events, strategy, cash=1000, held={SYMBOL: 10_000}).run()
-    assert [(f.symbol, f.side) for f in fills(strategy)][0] == (SYMBOL, "sell")
-    assert [(f.symbol, f.side) for f in fills(strategy)][-1] == (other, "buy")
+    trades = [(f.symbol, f.side) for f in fills(strategy)]
+    assert (trades[0], trades[-1]) == ((SYMBOL, "sell"), (other, "buy"))
 
 
 def test_other_strategies_hear_a_signal_and_its_author_does_not():

@@ -88,7 +88,6 @@ def test_the_trading_state_decides_which_side_passes(state, buy, sell):
         pytest.param(an_order(100), None, id="one lot"),
         pytest.param(an_order(99), "lot", id="less than a lot"),
         pytest.param(an_order(150), "lot", id="one and a half lots"),
-        pytest.param(an_order(0), "lot", id="nothing"),
         pytest.param(an_order(-100), "lot", id="less than nothing"),
         pytest.param(a_sell(0), "lot", id="a sell of nothing"),
         pytest.param(a_sell(37), None, id="an odd sell is left to the rule that knows the books"),

@@ -1,0 +1,120 @@
+"""The simulated market is a market: auctions, limits, levels, cumulative figures; and a seed."""
+
+from collections import defaultdict
+from datetime import date
+
+import pytest
+
+from qka.clock import ReplayClock
+from qka.errors import ConfigError
+from qka.feeds.simulated import SimulatedFeed
+from qka.model.market import Phase
+from qka.model.times import at, day_of, show
+
+DAY = date(2026, 1, 5)
+
+
+async def events(symbols=(), **options):
+    clock = ReplayClock()
+    feed = SimulatedFeed(clock, **options)
+    await feed.open(list(symbols))
+    clock.begin(feed.start)
+    seen = []
+    await feed.run(seen.append)
+    assert feed.progress() == 1.0
+    return seen
+
+
+async def test_the_same_seed_gives_the_same_day_and_another_seed_another():
+    first = await events(symbols=["600000.SH", "300750.SZ"], seed=3)
+    assert first == await events(symbols=["600000.SH", "300750.SZ"], seed=3)
+    assert first != await events(symbols=["600000.SH", "300750.SZ"], seed=4)
+
+
+async def test_a_symbol_does_not_depend_on_what_else_is_watched():
+    alone = await events(symbols=["688981.SH"])
+    among = await events(symbols=["600000.SH", "688981.SH", "920002.BJ"])
+    assert alone == [quote for quote in among if quote.symbol == "688981.SH"]
+
+
+async def test_every_snapshot_of_a_day_obeys_the_market():
+    seen = await events(seed=8, days=2)
+    assert [q.time for q in seen] == sorted(q.time for q in seen)
+    last = {}
+    for q in seen:
+        before = last.get(q.symbol)
+        if before and day_of(before.time) == day_of(q.time):
+            assert q.time > before.time
+            assert q.volume >= before.volume
+            assert q.amount >= before.amount
+            assert q.prev_close == before.prev_close
+        elif before:
+            assert q.prev_close == before.last
+        last[q.symbol] = q
+        prices = [p for p in (*q.ask_prices, *q.bid_prices, q.last, q.high, q.low) if p]
+        assert all(q.limit_down <= p <= q.limit_up for p in prices)
+        mills = 1 if q.symbol.startswith("510") else 10
+        assert all(p == round(p * 1000 / mills) * mills / 1000 for p in prices)
+        if q.last:
+            assert q.low <= q.last <= q.high
+            assert q.low <= q.open <= q.high
+        asks, bids = ([p for p in side if p] for side in (q.ask_prices, q.bid_prices))
+        if q.phase in (Phase.OPENING_CALL, Phase.CLOSING_CALL):
+            assert asks == bids
+            assert len(asks) == 1
+            assert q.ask_lots[0] == q.bid_lots[0] > 0
+            assert min(q.ask_lots[1], q.bid_lots[1]) == 0
+        else:
+            assert asks == sorted(set(asks))
+            assert bids == sorted(set(bids), reverse=True)
+            assert not (asks and bids) or bids[0] < asks[0]
+            assert [bool(lot) for lot in q.ask_lots] == [bool(p) for p in q.ask_prices]
+
+
+async def test_the_day_has_its_phases_and_nothing_trades_outside_them():
+    seen = await events(symbols=["600000.SH"])
+    phases = defaultdict(list)
+    for q in seen:
+        phases[Phase(q.phase)].append(q)
+    assert show(seen[0].time)[11:16] == "09:15"
+    assert len(phases[Phase.OPENING_CALL]) == 200
+    assert all(q.volume == 0 and q.last == 0 for q in phases[Phase.OPENING_CALL])
+    assert show(phases[Phase.CONTINUOUS][0].time)[11:16] == "09:25"
+    assert phases[Phase.CONTINUOUS][0].volume > 0
+    closing = phases[Phase.CLOSING_CALL]
+    assert len(closing) == 60
+    assert len({q.volume for q in closing}) == 1
+    assert phases[Phase.CLOSED][0].volume > closing[-1].volume
+    lunch = [q for q in seen if at(DAY, "11:30") <= q.time < at(DAY, "13:00")]
+    assert len({q.volume for q in lunch}) == 1
+
+
+async def test_some_symbols_seal_at_their_limit_and_then_one_side_is_empty():
+    seen = await events(symbols=["300750.SZ"], seed=8)
+    sealed = [
+        q
+        for q in seen
+        if q.phase == Phase.CONTINUOUS and q.last and not (q.ask_prices[0] and q.bid_prices[0])
+    ]
+    assert len(sealed) > 100
+    assert {q.last for q in sealed} & {sealed[0].limit_up, sealed[0].limit_down}
+
+
+async def test_thousands_of_symbols_are_there_and_an_index_is_not():
+    feed = SimulatedFeed(ReplayClock(), symbols=5000)
+    assert len(set(await feed.open([]))) == 5000
+    with pytest.raises(ConfigError, match="index"):
+        await feed.open(["000001.SH"])
+
+
+@pytest.mark.parametrize("period", ["1m", "5m", "60m", "1d"])
+async def test_the_past_ends_where_the_day_begins(period):
+    feed = SimulatedFeed(ReplayClock())
+    bars = feed.history("600000.SH", period, 300)
+    (first, *_) = await events(symbols=["600000.SH"])
+    assert len(bars) == 300
+    assert bars[-1].close == first.prev_close
+    assert [b.time for b in bars] == sorted({b.time for b in bars})
+    assert bars[-1].time < first.time
+    assert all(b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high for b in bars)
+    assert bars == feed.history("600000.SH", period, 300)
