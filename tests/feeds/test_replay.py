@@ -51,8 +51,8 @@ async def replayed(path, symbols=(), **options):
 async def damaged(path):
     """What came before the damage, and its message."""
     feed, seen = ReplayFeed(path, ReplayClock()), []
+    await feed.open([])
     with pytest.raises(DataError) as error:
-        await feed.open([])
         await feed.run(seen.append)
     await feed.close()
     return seen, str(error.value)
