@@ -51,6 +51,8 @@ def began(bar: Bar) -> int:
 def against_bar(order: Order, quantity: int, bar: Bar, volume: int) -> list[Trade]:
     """Trades of `quantity` shares in a bar that began after the order was made.
 
+    A market order trades at the open, inside its protection price, or not at all.
+
     At the open when the order may trade there, else at its limit when the bar went through it
     (touching is not enough); never more than `volume` shares, nothing in a bar sealed at the
     limit against us.
@@ -58,8 +60,10 @@ def against_bar(order: Order, quantity: int, bar: Bar, volume: int) -> list[Trad
     quantity = min(quantity, volume)
     if quantity <= 0 or _sealed(order, bar):
         return []
-    if order.type is OrderType.MARKET or within(order, bar.open):
+    if within(order, bar.open):
         return [(bar.open, quantity)]
+    if order.type is OrderType.MARKET:
+        return []
     extreme = bar.low if order.side is Side.BUY else bar.high
     return [(order.price, quantity)] if better(order, extreme) else []
 

@@ -38,7 +38,8 @@ from qka.model.money import cents, to_cents, yuan
 from qka.model.order import FINAL, Approved, Order, OrderType, Side
 from qka.model.times import SECOND, at, day_of
 
-_VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL})
+# what is displayed then is no order book
+_VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
 
 
 class _Working:
@@ -85,6 +86,7 @@ class PaperBroker:
         self._book: dict[str, dict[str, _Working]] = {}  # symbol -> order id -> working
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote
+        self._periods: dict[str, str] = {}  # symbol -> the period of the feed's own bars
         self._deals = 0
         self._report: Sink = lambda report: None
 
@@ -121,34 +123,37 @@ class PaperBroker:
 
     def on_quote(self, quote: Quote) -> None:
         """Match working orders of the symbol against a new snapshot."""
-        working = self._book.get(quote.symbol)
-        if not working:
-            if quote.symbol in self._quoted:
-                self._quoted[quote.symbol] = quote.volume
-            return
         before = self._quoted.get(quote.symbol, quote.volume)
         self._quoted[quote.symbol] = quote.volume
-        if quote.phase in _VIRTUAL or not quote.last:
+        working = self._book.get(quote.symbol)
+        if not working or quote.phase in _VIRTUAL or not quote.last:
             return
-        phase = phase_at(quote.time)
+        day, phase = day_of(quote.time), phase_at(quote.time)
+        if phase in (Phase.POST_CLOSE, Phase.CLOSED):
+            close = at(day, "15:00")
+            there = [entry for entry in working.values() if entry.arrived < close]
+            self._match_print(there, quote.last, quote.volume - before)
+            return
+        opening = at(day, "09:25")
+        if quote.time >= opening:
+            self._match_opening(quote, opening, list(working.values()))
         if phase is Phase.CONTINUOUS:
             self._match_levels(quote, list(working.values()))
-        elif phase in (Phase.POST_CLOSE, Phase.CLOSED) and quote.volume > before:
-            self._match_print(list(working.values()), quote.last, quote.volume - before)
-        if quote.open:
-            self._match_opening(quote, list(working.values()))
 
     def on_bar(self, bar: Bar) -> None:
         """Match working orders of the symbol against a bar that began after them."""
         working = self._book.get(bar.symbol)
         if not working or bar.symbol in self._quoted:
             return
+        if self._periods.setdefault(bar.symbol, bar.period) != bar.period:
+            return  # made of the bars that were matched already
         volume, start = int(bar.volume * PARTICIPATION), began(bar)
         for entry in list(working.values()):
             if entry.order.time <= start:
                 trades = against_bar(entry.order, entry.order.remaining, bar, volume)
                 volume -= sum(shares for _, shares in trades)
                 self._trade(entry, trades)
+                self._drop_rest(entry.order)
 
     def on_phase(self, event: SessionPhase) -> None:
         """Roll T+1 in the morning; expire at the end of the day what was there at its close."""
@@ -217,22 +222,27 @@ class PaperBroker:
             trades = against_levels(order, order.remaining, prices, volumes, resting=entry.resting)
             entry.resting = True
             self._trade(entry, trades)
-            if order.type is OrderType.MARKET and order.id in self._book[order.symbol]:
-                words = "the rest of a market order is cancelled"
-                self._settle(OrderCancelled(self._clock.now(), order.id, words))
+            self._drop_rest(order)
 
-    def _match_opening(self, quote: Quote, entries: list[_Working]) -> None:
-        opening = at(day_of(quote.time), "09:25")
+    def _drop_rest(self, order: Order) -> None:
+        """What a market order did not trade at once is cancelled."""
+        if order.type is OrderType.MARKET and order.id in self._book[order.symbol]:
+            words = "the rest of a market order is cancelled"
+            self._settle(OrderCancelled(self._clock.now(), order.id, words))
+
+    def _match_opening(self, quote: Quote, opening: int, entries: list[_Working]) -> None:
+        """Let what waited in the opening call trade at its print, once."""
         for entry in entries:
-            if not entry.auctioned and entry.order.id in self._orders:
+            if not entry.auctioned:
                 entry.auctioned = True
-                if entry.arrived < opening:
+                if entry.arrived < opening and quote.open:
                     self._match_print([entry], quote.open, quote.volume)
 
     def _match_print(self, entries: list[_Working], price: float, volume: int) -> None:
         for entry in entries:
             shares = min(entry.order.remaining, volume)
-            if shares > 0 and better(entry.order, price):
+            limited = entry.order.type is OrderType.LIMIT
+            if shares > 0 and limited and better(entry.order, price):
                 volume -= shares
                 self._trade(entry, [(price, shares)])
 

@@ -5,6 +5,7 @@ the order is DENIED, or on its way with its cash or shares reserved; nothing els
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from qka.ashare.rules import tick_price
@@ -65,10 +66,13 @@ class Desk:
         """
         check_symbol(symbol)
         now = self._clock.now()
-        kind = OrderType.LIMIT if price is not None else OrderType.MARKET
-        limit = (
-            protection(self._ledger, symbol, side) if price is None else tick_price(symbol, price)
-        )
+        kind = OrderType.LIMIT
+        if price is None:
+            kind, limit = OrderType.MARKET, protection(self._ledger, symbol, side)
+        else:
+            limit = float(price)
+            if isfinite(limit):  # the gate says what is wrong with anything else
+                limit = tick_price(symbol, limit)
         order = Order(
             self._next_id(now), symbol, side, int(quantity), limit, kind, strategy, signal, now
         )

@@ -28,7 +28,10 @@ class Door:
         """Hand in an event, from any thread; one wake-up of the loop and nothing else."""
         self._waiting.append(event)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._let_in)
+            try:
+                self._loop.call_soon_threadsafe(self._let_in)
+            except RuntimeError:
+                pass  # the loop has closed: nobody is left to hear, and a feed's thread may be late
 
     def _let_in(self) -> None:
         while self._waiting:

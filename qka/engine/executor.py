@@ -11,8 +11,8 @@ from qka.clock import Clock
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import affordable, for_value, protection, to_target
 from qka.model.events import Signal
-from qka.model.money import cents
-from qka.model.order import FINAL, Order, Side
+from qka.model.money import part, shares_for
+from qka.model.order import FINAL, Order, OrderStatus, Side
 
 Place = Callable[[Signal, Side, int], Order]
 
@@ -42,6 +42,8 @@ class Executor:
             return
         waiting, self._buys = self._buys, []
         for sells, buys in waiting:
+            if order.id in sells and order.status is OrderStatus.EXPIRED:
+                continue  # the day is over: what its sells would have paid for is not bought
             sells.discard(order.id)
             self._buy_after(sells, buys)
 
@@ -53,9 +55,9 @@ class Executor:
         last = price or self._ledger.price(symbol)
         if not last:
             return 0
-        budget = int(self._ledger.total_cents * self._ratio)
+        budget = part(self._ledger.total_cents, self._ratio)
         room = affordable(self._ledger, symbol, price or protection(self._ledger, symbol, side))
-        return rules.buyable(symbol, min(budget // max(1, cents(last, 1)), room))
+        return rules.buyable(symbol, min(shares_for(budget, last), room))
 
     def resolve(self, signal: Signal) -> tuple[Side, int]:
         """Side and shares of the order that a signal asks for now; zero shares for none."""

@@ -44,8 +44,9 @@ class FileJournal:
         """Add a record; raises OSError when it can't be written."""
         if self._file is None:
             raise OSError(f"{self.path} is not open")
+        line = b'{"seq":%d,"event":%b}\n' % (self.seq + 1, encode(event))
+        self._file.write(line)
         self.seq += 1
-        self._file.write(b'{"seq":%d,"event":%b}\n' % (self.seq, encode(event)))
 
     def commit(self) -> None:
         """Everything appended has been handed to the operating system when this returns."""

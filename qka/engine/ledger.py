@@ -120,6 +120,11 @@ class Ledger:
         """Remember the last price of a symbol."""
         self._market[event.symbol] = event
 
+    def on_bar(self, bar: Bar) -> None:
+        """Remember the last price of a symbol that has no quotes: a quote says more than a bar."""
+        if not isinstance(self._market.get(bar.symbol), Quote):
+            self._market[bar.symbol] = bar
+
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
         if event.phase is Phase.PRE_OPEN:
@@ -145,7 +150,7 @@ class Ledger:
         )
         return {
             Quote: self.on_market,
-            Bar: self.on_market,
+            Bar: self.on_bar,
             SessionPhase: self.on_phase,
             EngineState: self.on_state,
             Fill: self.on_fill,

@@ -63,6 +63,8 @@ class Mailbox:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+            if self._task is not None:  # it was cancelled before its first step
+                self._done()
 
     async def _work(self) -> None:
         try:
@@ -76,8 +78,15 @@ class Mailbox:
                     del self._latest[id(handler), event.symbol]
                 try:
                     await handler(event)
+                except asyncio.CancelledError:
+                    if self._task is None or self._task.cancelling():
+                        raise
+                    self._on_error(handler, event, RuntimeError("what it awaited was cancelled"))
                 except Exception as error:
                     self._on_error(handler, event, error)
         finally:
-            self._task = None
-            self._hold(-1)
+            self._done()
+
+    def _done(self) -> None:
+        self._task = None
+        self._hold(-1)

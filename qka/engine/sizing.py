@@ -1,30 +1,27 @@
 """How many shares: pure functions over the books."""
 
 from qka.ashare import rules
-from qka.model.money import cents, to_cents
+from qka.model.money import shares_for, to_cents
 from qka.model.order import Order, Side
 from qka.model.view import View
 
 
 def affordable(view: View, symbol: str, price: float) -> int:
     """The largest legal buy in shares that fits in the available cash, fees included."""
-    one = cents(price, 1)
-    if one <= 0 or view.available_cents <= 0:
-        return 0
-    shares = rules.buyable(symbol, view.available_cents // one)
+    shares = rules.buyable(symbol, shares_for(max(0, view.available_cents), price))
     _, step = rules.lots(symbol)
     while shares > 0:
         need = view.reserve(Order("", symbol, Side.BUY, shares, price, time=view.now()))
         over = need - view.available_cents
         if over <= 0:
             break
-        shares = rules.buyable(symbol, shares - max(step, over // one))
+        shares = rules.buyable(symbol, shares - max(step, shares_for(over, price)))
     return shares
 
 
 def for_value(symbol: str, value: float, price: float) -> int:
     """Shares that `value` CNY buy at `price`, not yet in lots."""
-    return to_cents(value) // max(1, cents(price, 1)) if price > 0 else 0
+    return shares_for(to_cents(value), price)
 
 
 def to_target(view: View, symbol: str, target: int, price: float) -> tuple[Side, int]:

@@ -70,7 +70,9 @@ def _status(order: Order, event: OrderReport) -> OrderStatus:
         return now
     match event:
         case OrderSubmitted():
-            return S.SUBMITTED if now in _UNSEEN else now
+            if now not in _UNSEEN:
+                return now
+            return S.PARTIALLY_FILLED if order.filled else S.SUBMITTED
         case OrderAccepted():
             return _working(order) if now in _UNSEEN or now is S.SUBMITTED else now
         case OrderRejected():

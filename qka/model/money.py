@@ -5,6 +5,7 @@ inside the ledger and shown as `Decimal` quantised to 0.01 at its doors. Both ar
 """
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 CENT = Decimal("0.01")
 
@@ -12,6 +13,23 @@ CENT = Decimal("0.01")
 def cents(price: float, quantity: int) -> int:
     """Turnover of `quantity` shares at `price` CNY, in cents, HALF_UP."""
     return (int(price * 1000 + 0.5) * quantity + 5) // 10
+
+
+def shares_for(amount: int, price: float) -> int:
+    """Whole shares at `price` CNY that so many cents pay for, 0 without a price."""
+    mills = int(price * 1000 + 0.5)
+    return amount * 10 // mills if mills > 0 else 0
+
+
+def part(amount: int, ratio: float) -> int:
+    """A share of so many cents, rounded down; the ratio is read by its shortest decimal form."""
+    above, below = _fraction(ratio)
+    return amount * above // below
+
+
+@lru_cache(maxsize=1024)
+def _fraction(ratio: float) -> tuple[int, int]:
+    return Decimal(repr(float(ratio))).as_integer_ratio()
 
 
 def yuan(amount: int) -> Decimal:
@@ -27,5 +45,5 @@ def to_cents(amount: Decimal | int | float | str) -> int:
 
 def on_tick(price: float | Decimal, tick: Decimal, rounding: str = ROUND_HALF_UP) -> float:
     """The price on its tick grid, rounded in decimal: HALF_UP unless told otherwise."""
-    exact = price if isinstance(price, Decimal) else Decimal(repr(price))
+    exact = price if isinstance(price, Decimal) else Decimal(repr(float(price)))
     return float((exact / tick).quantize(Decimal(1), rounding) * tick)

@@ -4,12 +4,11 @@
 such as a `QMTClient`; the clock is the wall unless another is handed in.
 """
 
-from decimal import Decimal
 from typing import Any, Protocol
 
 from qka.ashare.rules import buyable
 from qka.clock import Clock, WallClock
-from qka.model.money import cents, to_cents
+from qka.model.money import part, shares_for, to_cents
 from qka.risk.rules import SlidingWindow
 
 
@@ -33,8 +32,8 @@ class RiskManagedTrader:
             raise ValueError(f"{symbol} at {price}: a price is above zero")
         asset = self.client.api("query_stock_asset")
         total = asset["总资产"] if "总资产" in asset else asset["total_asset"]
-        most = Decimal(to_cents(total)) * Decimal(str(self.max_position_ratio))
-        return buyable(symbol, int(most / cents(price, 1)))
+        most = part(to_cents(total), self.max_position_ratio)
+        return buyable(symbol, shares_for(most, price))
 
 
 class RateLimitedTrader:

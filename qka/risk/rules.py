@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from qka.ashare import rules as ashare
 from qka.model.events import TradingState
-from qka.model.money import cents, yuan
+from qka.model.money import cents, part, shares_for, yuan
 from qka.model.order import Order, OrderType, Side
 from qka.model.times import SECOND
 from qka.model.view import View
@@ -46,14 +46,14 @@ def instrument(order: Order, view: View) -> Denial | None:
     symbol, quantity = order.symbol, order.quantity
     if not ashare.tradable(symbol):
         return Denial("instrument", f"{symbol} is an index: it has quotes but takes no orders")
+    if quantity <= 0:
+        return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
     if order.side is Side.BUY:
         legal = ashare.buyable(symbol, quantity)
         if legal != quantity:
             least, step = ashare.lots(symbol)
             words = f"{quantity} shares of {symbol}: a buy is {least} or more in steps of {step}"
             return Denial("lot", f"{words}; {legal or least} would pass", least, quantity)
-    elif quantity <= 0:
-        return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
     return _price(order, view)
 
 
@@ -127,10 +127,10 @@ class PositionRatio:
         last = view.price(order.symbol)
         price = order.price if order.type is OrderType.LIMIT else last or order.price
         there = cents(last or price, view.exposure(order.symbol))
-        limit = int(view.total_cents * self.ratio)
+        limit = part(view.total_cents, self.ratio)
         if there + cents(price, order.quantity) <= limit:
             return None
-        room = ashare.buyable(order.symbol, max(0, limit - there) // cents(price, 1))
+        room = ashare.buyable(order.symbol, shares_for(max(0, limit - there), price))
         total = yuan(view.total_cents)
         words = f"{order.quantity} more {order.symbol} exceed {self.ratio:.2%} of {total} CNY"
         value = (there + cents(price, order.quantity)) / 100
