@@ -40,15 +40,21 @@ from qka.model.times import day_of
 _NOTHING: dict[str, Order] = {}
 
 
+def _open_shares(order: Order) -> int:
+    """Shares that may still trade: none of a final order."""
+    return 0 if order.status in FINAL else max(0, order.quantity - order.filled)
+
+
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("cost", "frozen", "quantity", "today")
+    __slots__ = ("coming", "cost", "frozen", "quantity", "today")
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
         self.today = 0
-        self.frozen = 0
+        self.frozen = 0  # what working and unknown sells could still take
+        self.coming = 0  # what working and unknown buys could still add
         self.cost = cost  # cents
 
 
@@ -71,6 +77,7 @@ class Ledger:
         self.trading = TradingState.ACTIVE
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self._working: dict[str, dict[str, Order]] = {}  # symbol -> order id -> not final
+        self._unknown: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self._reserved: dict[str, int] = {}  # order id -> cents frozen by a buy
         self._frozen = 0  # sum of the above
         self._cash = cash
@@ -199,11 +206,7 @@ class Ledger:
     def exposure(self, symbol: str) -> int:
         """Shares held plus all that working and unknown buys could still add."""
         held = self._holdings.get(symbol)
-        shares = held.quantity if held else 0
-        for order in self._working.get(symbol, _NOTHING).values():
-            if order.side is Side.BUY:
-                shares += order.remaining
-        return shares
+        return held.quantity + held.coming if held else 0
 
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""
@@ -217,10 +220,7 @@ class Ledger:
 
     def unknown(self, symbol: str, strategy: str) -> bool:
         """Whether an UNKNOWN order of that strategy blocks the symbol."""
-        return any(
-            order.status is OrderStatus.UNKNOWN and order.strategy == strategy
-            for order in self._working.get(symbol, _NOTHING).values()
-        )
+        return (symbol, strategy) in self._unknown
 
     def market(self, symbol: str) -> MarketEvent | None:
         """The last quote or bar."""
@@ -258,14 +258,33 @@ class Ledger:
             mine.pop(order.id, None)
         else:
             mine[order.id] = order
-        if order.side is Side.BUY:
-            reserved = 0 if final else self.reserve(order)
+        if order.status is not (before and before.status):
+            self._note_unknown(order, before)
+        held = self._holdings.get(order.symbol)
+        if held is None:
+            held = self._holdings[order.symbol] = _Holding()
+        change = _open_shares(order) - (_open_shares(before) if before else 0)
+        if order.side is Side.SELL:
+            held.frozen += change
+            return
+        held.coming += change
+        if final:
+            self._frozen -= self._reserved.pop(order.id, 0)
+        else:
+            reserved = self.reserve(order)
             self._frozen += reserved - self._reserved.get(order.id, 0)
             self._reserved[order.id] = reserved
-        else:
-            frozen = 0 if before is None or before.status in FINAL else max(0, before.remaining)
-            rest = 0 if final else max(0, order.remaining)
-            self._holdings.setdefault(order.symbol, _Holding()).frozen += rest - frozen
+
+    def _note_unknown(self, order: Order, before: Order | None) -> None:
+        key = (order.symbol, order.strategy)
+        if order.status is OrderStatus.UNKNOWN:
+            self._unknown.add(key)
+        elif before is not None and before.status is OrderStatus.UNKNOWN:
+            others = self._working[order.symbol].values()
+            if not any(
+                o.status is OrderStatus.UNKNOWN and o.strategy == order.strategy for o in others
+            ):
+                self._unknown.discard(key)
 
     def _move(self, fill: Fill) -> None:
         turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)

@@ -50,6 +50,7 @@ class Runner:
         self._policy = policy
         self._errors = 0
         self._reported: set[str] = set()  # places whose error has been alerted
+        self._hears_orders = self.defines("on_order")
         self.mailbox = Mailbox(self.failed, engine.clock.hold)
         self._every: list[tuple[int, str]] = []  # (period in ns, timer name)
         self._daily: list[tuple[str, str]] = []  # (clock time, timer name)
@@ -169,7 +170,8 @@ class Runner:
 
     def on_order(self, order: Order) -> None:
         """One of its orders changed."""
-        self.call(self.strategy.on_order, order)
+        if self._hears_orders:
+            self.call(self.strategy.on_order, order)
 
     def on_fill(self, fill: Any) -> None:
         """One of its orders traded."""

@@ -39,7 +39,10 @@ class Tally:
 
     def book(self, strategy: str) -> _Book:
         """The figures of a strategy, begun when first asked for."""
-        return self._books.setdefault(strategy, _Book())
+        book = self._books.get(strategy)
+        if book is None:
+            book = self._books[strategy] = _Book()
+        return book
 
     def handlers(self) -> dict[type, Any]:
         """Which events it counts, and with what."""

@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stage import SYMBOL, Recorder, engine, quotes, rules
@@ -45,15 +46,29 @@ class Erratic(Recorder):
             assert position.sellable >= 0
 
 
+MARKETS = {
+    "seed": st.integers(0, 10**6),
+    "walk": st.lists(st.sampled_from([-0.05, -0.01, 0.0, 0.01, 0.05]), min_size=5, max_size=60),
+    "cash": st.integers(1_000, 300_000),
+    "held": st.integers(0, 5_000),
+    "lots": st.sampled_from([1, 3, 50]),
+}
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    seed=st.integers(0, 10**6),
-    walk=st.lists(st.sampled_from([-0.05, -0.01, 0.0, 0.01, 0.05]), min_size=5, max_size=60),
-    cash=st.integers(1_000, 300_000),
-    held=st.integers(0, 5_000),
-    lots=st.sampled_from([1, 3, 50]),
-)
+@given(**MARKETS)
 def test_cash_and_fees_and_shares_add_up_and_the_brokers_books_agree(seed, walk, cash, held, lots):
+    conserved(seed, walk, cash, held, lots)
+
+
+@pytest.mark.long
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(**MARKETS)
+def test_they_add_up_in_two_thousand_markets(seed, walk, cash, held, lots):
+    conserved(seed, walk, cash, held, lots)
+
+
+def conserved(seed, walk, cash, held, lots):
     prices = [10.0]
     for step in walk:
         prices.append(round(prices[-1] + step, 2))
