@@ -43,6 +43,7 @@ _LIMITS: dict[Board, tuple[tuple[date, Decimal], ...]] = {
 _ST_MAIN = ((date(2026, 7, 6), Decimal("0.10")), (date(1998, 4, 22), Decimal("0.05")))
 
 
+@lru_cache(maxsize=16384)
 def tradable(symbol: str) -> bool:
     """Whether orders are taken at all: an index has quotes but no orders."""
     return board_of(symbol) is not Board.INDEX

@@ -86,7 +86,7 @@ class PaperBroker:
         self._book: dict[str, dict[str, _Working]] = {}  # symbol -> order id -> working
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote
-        self._periods: dict[str, str] = {}  # symbol -> the period of the feed's own bars
+        self._spans: dict[str, int] = {}  # symbol -> ns of its shortest bars, the feed's own
         self._deals = 0
         self._report: Sink = lambda report: None
 
@@ -145,8 +145,10 @@ class PaperBroker:
         working = self._book.get(bar.symbol)
         if not working or bar.symbol in self._quoted:
             return
-        if self._periods.setdefault(bar.symbol, bar.period) != bar.period:
-            return  # made of the bars that were matched already
+        span = bar.time - began(bar)
+        if self._spans.setdefault(bar.symbol, span) < span:
+            return  # made of the shorter bars that were matched already
+        self._spans[bar.symbol] = span
         volume, start = int(bar.volume * PARTICIPATION), began(bar)
         for entry in list(working.values()):
             if entry.order.time <= start:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
+from msgspec.structs import replace
+
 from qka.ashare.rules import tick_price
 from qka.ashare.sessions import cancels_taken
 from qka.brokers.port import Broker
@@ -74,23 +76,31 @@ class Desk:
             if isfinite(limit):  # the gate says what is wrong with anything else
                 limit = tick_price(symbol, limit)
         order = Order(
-            self._next_id(now), symbol, side, int(quantity), limit, kind, strategy, signal, now
+            self._next_id(now),
+            symbol,
+            side,
+            int(quantity),
+            limit,
+            kind,
+            strategy,
+            signal,
+            now,
+            OrderStatus.SUBMITTING,
         )
         verdict = self._gate.review(order)
         if isinstance(verdict, Denial):
             return self._deny(order, verdict)
-        sent = _with_status(order, OrderStatus.SUBMITTING)
-        requested = OrderRequested(now, sent)
+        requested = OrderRequested(now, order)
         try:
             self._journal.append(requested)
             self._journal.commit()
         except (OSError, ValueError) as error:
             self._on_fault(unwritable(error))
             return self._deny(order, Denial("journal", unwritable(error)))
-        self._ledger.open(sent)
+        self._ledger.open(order)
         self._broker.submit(verdict)
         self._publish(requested)
-        return sent
+        return order
 
     def cancel(self, order_id: str, reason: str = "") -> bool:
         """Ask the broker to cancel; False when there is nothing to cancel or no cancel is taken.
@@ -111,7 +121,7 @@ class Desk:
         return True
 
     def _deny(self, order: Order, denial: Denial) -> Order:
-        denied = _with_status(order, OrderStatus.DENIED, denial.reason)
+        denied = replace(order, status=OrderStatus.DENIED, reason=denial.reason)
         self._ledger.note(denied)
         self._decide(OrderDenied(order.time, denied, *denial))
         return denied
@@ -128,27 +138,6 @@ class Desk:
 def unwritable(error: Exception) -> str:
     """What a journal that can't be written means."""
     return f"the journal can't be written ({error}): no new order leaves, cancels and reports go on"
-
-
-def _with_status(order: Order, status: OrderStatus, reason: str = "") -> Order:
-    # positional: a keyword `replace` costs several times more, and every order passes here
-    return Order(
-        order.id,
-        order.symbol,
-        order.side,
-        order.quantity,
-        order.price,
-        order.type,
-        order.strategy,
-        order.signal,
-        order.time,
-        status,
-        order.filled,
-        order.turnover,
-        order.fees,
-        order.broker_id,
-        reason,
-    )
 
 
 def _base36(number: int) -> str:

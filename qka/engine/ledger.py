@@ -80,9 +80,12 @@ class Ledger:
         self._unknown: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self._reserved: dict[str, int] = {}  # order id -> cents frozen by a buy
         self._frozen = 0  # sum of the above
+        # the last order that was weighed: the cash rule asks first, then the order is booked
+        self._asked: tuple[Order | None, int] = (None, 0)
         self._cash = cash
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
-        self._market: dict[str, MarketEvent] = {}  # symbol -> last quote or bar
+        self._quotes: dict[str, Quote] = {}  # symbol -> last snapshot
+        self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
 
     # ------------------------------------------------------------ the two pens
@@ -123,14 +126,13 @@ class Ledger:
             self._warn(f"overfill: order {order.id} of {order.quantity} filled {changed.filled}")
         self._store(changed)
 
-    def on_market(self, event: MarketEvent) -> None:
-        """Remember the last price of a symbol."""
-        self._market[event.symbol] = event
+    def on_quote(self, quote: Quote) -> None:
+        """Remember the last snapshot of a symbol."""
+        self._quotes[quote.symbol] = quote
 
     def on_bar(self, bar: Bar) -> None:
-        """Remember the last price of a symbol that has no quotes: a quote says more than a bar."""
-        if not isinstance(self._market.get(bar.symbol), Quote):
-            self._market[bar.symbol] = bar
+        """Remember the last bar of a symbol; where there are quotes, they say more."""
+        self._bars[bar.symbol] = bar
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
@@ -156,7 +158,7 @@ class Ledger:
             OrderUnknown,
         )
         return {
-            Quote: self.on_market,
+            Quote: self.on_quote,
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
             EngineState: self.on_state,
@@ -224,23 +226,26 @@ class Ledger:
 
     def market(self, symbol: str) -> MarketEvent | None:
         """The last quote or bar."""
-        return self._market.get(symbol)
+        return self._quotes.get(symbol) or self._bars.get(symbol)
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot."""
-        event = self._market.get(symbol)
-        return event if isinstance(event, Quote) else None
+        return self._quotes.get(symbol)
 
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""
-        event = self._market.get(symbol)
+        event = self._quotes.get(symbol) or self._bars.get(symbol)
         return event.price if event is not None else 0.0
 
     def reserve(self, order: Order) -> int:
         """Cents that the order would freeze: turnover at its price and all fees."""
+        asked, reserved = self._asked
+        if asked is order:
+            return reserved
         rest = cents(order.price, order.remaining)
         if not order.filled:
             fees = self._fees.of_order(order.symbol, order.side, rest, day_of(order.time))
+            self._asked = order, rest + fees
             return rest + fees
         all_turnover = to_cents(order.turnover) + rest
         fees = self._fees.of_order(order.symbol, order.side, all_turnover, day_of(order.time))

@@ -149,7 +149,7 @@ class Runner:
             return
         try:
             result = handler(*args)
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 self.mailbox.put(_wait, result)
         except Exception as error:
             self.failed(handler, args, error)

@@ -5,6 +5,7 @@ day the exchanges' electronic records reach, and needs no time-zone database on 
 """
 
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 SECOND = 1_000_000_000
@@ -21,7 +22,12 @@ def midnight(day: date) -> int:
 
 def day_of(ns: int) -> date:
     """The calendar day in Shanghai."""
-    return date.fromordinal((ns + _OFFSET) // DAY + 719_163)
+    return _day((ns + _OFFSET) // DAY)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> date:
+    return date.fromordinal(number + 719_163)
 
 
 def time_of_day(ns: int) -> int:

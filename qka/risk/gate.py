@@ -31,5 +31,6 @@ class Gate:
 
     def count(self, strategy: str) -> None:
         """Count an order or a cancel that leaves."""
+        now = self._view.now()
         for rate in self._rates:
-            rate.record(strategy, self._view.now())
+            rate.record(strategy, now)

@@ -155,7 +155,7 @@ class SlidingWindow:
 
     def full(self, now: int) -> bool:
         """Whether one more would be too many."""
-        return self.count(now) >= self.limit
+        return len(self._times) >= self.limit and self.count(now) >= self.limit
 
     def add(self, now: int) -> None:
         """One more, now."""
@@ -172,7 +172,7 @@ class RateLimit:
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
-        if self.strategy not in (None, order.strategy):
+        if self.strategy is not None and self.strategy != order.strategy:
             return None
         window = self.window
         if not window.full(view.now()):
@@ -182,7 +182,7 @@ class RateLimit:
 
     def record(self, strategy: str, now: int) -> None:
         """An order or a cancel left."""
-        if self.strategy in (None, strategy):
+        if self.strategy is None or self.strategy == strategy:
             self.window.add(now)
 
 

@@ -60,7 +60,7 @@ class Floor:
         quote = a_quote(
             last, symbol=symbol, time=self.clock.now(), ask_lots=[lots] * 5, bid_lots=[lots] * 5
         )
-        self.ledger.on_market(quote)
+        self.ledger.on_quote(quote)
         self.broker.on_quote(quote)
 
     def signals(self, *signals):

@@ -248,13 +248,21 @@ def test_a_strangers_fill_moves_shares_and_cash_and_alerts():
 def test_positions_are_worth_their_last_price_and_before_one_their_cost():
     ledger, _ = a_ledger(held={SYMBOL: 1000})
     assert ledger.total_cents == 11_000_000
-    ledger.on_market(a_quote(10.5))
+    ledger.on_quote(a_quote(10.5))
     assert ledger.asset.market_value == 10_500
     assert ledger.position(SYMBOL).profit == pytest.approx(500)
-    ledger.on_market(a_bar(11.0))
+
+
+def test_a_bar_prices_a_symbol_without_quotes_and_never_hides_a_quote():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    ledger.on_bar(a_bar(11.0))
     assert ledger.asset.total == 111_000
     assert ledger.price(SYMBOL) == 11.0
     assert ledger.quote(SYMBOL) is None
+    ledger.on_quote(a_quote(10.5))
+    ledger.on_bar(a_bar(11.0))
+    assert ledger.price(SYMBOL) == 10.5
+    assert ledger.quote(SYMBOL).last == 10.5
 
 
 def test_the_trading_state_is_what_the_engine_said_last():

@@ -122,6 +122,6 @@ def test_an_order_never_passes_its_target(held, target, cash):
 def test_the_worst_price_of_a_market_order(quote, buy, sell):
     ledger = books()
     if quote:
-        ledger.on_market(quote)
+        ledger.on_quote(quote)
     assert protection(ledger, SYMBOL, Side.BUY) == buy
     assert protection(ledger, SYMBOL, Side.SELL) == sell

@@ -48,7 +48,7 @@ def books(cash=1_000_000, held=None, quote=None, clock=None):
     positions = {symbol: (shares, shares * 1000) for symbol, shares in (held or {}).items()}
     ledger = Ledger(clock or ManualClock(NOW), NO_COMMISSION, int(cash * 100), positions)
     if quote:
-        ledger.on_market(quote)
+        ledger.on_quote(quote)
     return ledger
 
 
@@ -197,7 +197,7 @@ def test_what_is_held_counts_at_the_last_price():
     denial = PositionRatio(0.1)(an_order(1000), view)
     assert (denial.code, denial.limit, denial.value) == ("position_ratio", 99_000, 100_000)
     assert "900 would pass" in denial.reason
-    view.on_market(a_quote(10.5))
+    view.on_quote(a_quote(10.5))
     assert PositionRatio(0.1)(an_order(900, 10.5), view) is not None
 
 
