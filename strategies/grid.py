@@ -1,6 +1,6 @@
 """Grid on quotes. Teaches: limit orders, on_quote, on_fill, state.
 
-网格：价格每跌一格买一份，每涨一格卖一份。示范限价单、行情与成交回调、以及持久化的 state。
+网格：价格每跌一格买一份，每涨一格卖一份。示范限价单、行情与成交回调、以及保存状态的 state。
 """
 
 import qka

@@ -1,7 +1,7 @@
 """The engine: feed → step → bus → strategy → desk → gate → broker, and reports back in.
 
-`step` is three lines: journal, ledger, bus. They are the bus's first listeners, in this order, so
-that an event is written down and booked before anyone acts on it.
+The journal and the ledger are the bus's first two listeners, in this order, so that an event is
+written down and booked before anyone acts on it.
 """
 
 import asyncio
@@ -145,6 +145,7 @@ class Engine:
         runner = Runner(strategy, self, policy or Policy())
         check_names([*self._runners.values(), runner])
         self._runners[runner.name] = runner
+        self.tally.book(runner.name)  # one that never acts is told of too
 
     @property
     def strategies(self) -> list[Strategy]:
@@ -197,7 +198,12 @@ class Engine:
         return self.summary()
 
     async def __aenter__(self) -> Self:
-        """Connect, warm up, start the strategies and let the feed in."""
+        """Connect, warm up, start the strategies and let the feed in.
+
+        Raises ConfigError for an engine that has run already: build another one.
+        """
+        if self._state != "new":
+            raise ConfigError("an engine runs once: build another one with Engine.from_config")
         try:
             await self._open()
         except BaseException:

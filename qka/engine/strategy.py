@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -344,10 +345,13 @@ def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
 
 
 def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
-    known = ", ".join(strategy.Params.model_fields) or "none"
-    lines = [
-        f"{type(strategy).__name__}: parameter {'.'.join(map(str, problem['loc']))}: "
-        f"{problem['msg']} (got {problem['input']!r})"
-        for problem in error.errors()
-    ]
-    return "\n".join(lines) + f"; its parameters are: {known}"
+    fields = list(strategy.Params.model_fields)
+    lines = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        words = f"{problem['msg']} (got {problem['input']!r})"
+        if problem["type"] == "extra_forbidden":
+            near = get_close_matches(name, fields, 1)
+            words = f"unknown; did you mean {near[0]}?" if near else "unknown"
+        lines.append(f"{type(strategy).__name__}: parameter {name}: {words}")
+    return "\n".join(lines) + f"; its parameters are: {', '.join(fields) or 'none'}"

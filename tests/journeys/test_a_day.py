@@ -195,6 +195,21 @@ def test_other_strategies_hear_a_signal_and_its_author_does_not():
     assert listener.heard == [("BuyOnce", "first quote")]
 
 
+def test_an_engine_runs_once_and_says_so():
+    built = engine(quotes([10.0]), BuyOnce())
+    built.run()
+    with pytest.raises(qka.ConfigError, match="runs once"):
+        built.run()
+
+
+def test_a_strategy_that_never_acts_has_its_row_of_zeros():
+    class Quiet(qka.Strategy):
+        symbols = [SYMBOL]
+
+    summary = engine(quotes([10.0]), Quiet()).run()
+    assert summary["strategies"]["Quiet"]["orders"] == 0
+
+
 def test_cancel_all_takes_back_what_works():
     class Regret(BuyOnce):
         price = 9.5
