@@ -242,6 +242,13 @@ def test_the_least_commission_is_paid_once_an_order():
     assert desk.snapshot.asset.cash == 1_000_000 - Decimal("15015.00") - sum(fees)
 
 
+def test_the_levels_of_a_halted_symbol_fill_nobody():
+    desk = Desk()
+    desk.send(an_order(100, 10.5))
+    desk.quote(10.0, phase=Phase.HALTED)
+    assert desk.fills == []
+
+
 def test_quotes_of_another_symbol_or_at_lunch_fill_nobody():
     desk = Desk()
     desk.send(an_order(100, 10.5))
@@ -284,6 +291,20 @@ def test_a_sell_better_than_the_opening_print_gets_the_print():
     assert desk.fills == [(10.0, 1000)]
 
 
+def test_the_first_continuous_quote_still_brings_the_opening_print():
+    desk = Desk(start="09:20")
+    desk.send(an_order(1000, 10.5))
+    desk.quote(10.2, at_="09:30:03", open=10.0)
+    assert desk.fills == [(10.0, 1000)]
+
+
+def test_a_market_order_does_not_trade_at_an_auctions_print():
+    desk = Desk(start="09:20")
+    desk.send(a_market_order(100))
+    desk.quote(10.0, at_="09:25:03", phase=Phase.BREAK)
+    assert desk.fills == []
+
+
 def test_the_opening_print_has_no_more_shares_than_were_traded():
     desk = Desk(start="09:20")
     desk.send(an_order(1000, 10.5))
@@ -309,7 +330,28 @@ def test_the_closing_print_fills_what_waited_in_the_closing_auction():
     assert desk.fills == [(10.0, 600)]
 
 
+def test_an_order_after_the_close_does_not_get_the_closing_print():
+    desk = Desk(start="14:50")
+    desk.send(an_order(100, 9.0, id="waits all along"))
+    desk.quote(10.0, at_="14:55", volume=1000)
+    desk.to("15:00:01")
+    desk.send(an_order(1000, 10.5))
+    desk.quote(10.0, at_="15:00:03", phase=Phase.CLOSED, volume=100_000)
+    assert desk.fills == []
+
+
 # ------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("clock_time", "phase"), [("09:20", Phase.OPENING_CALL), ("14:58", Phase.CLOSING_CALL)]
+)
+def test_an_auction_takes_no_market_order_not_even_the_first_of_the_day(clock_time, phase):
+    desk = Desk(start=clock_time)
+    desk.quote(10.0, phase=phase)
+    desk.send(a_market_order(100))
+    assert desk.kinds == [OrderRejected]
+    assert phase.name in desk.reason
 
 
 def test_shares_bought_today_are_refused_today_and_sold_tomorrow():
@@ -426,6 +468,16 @@ def test_an_order_made_after_the_close_trades_the_next_day():
     assert sum(shares for _, shares in desk.fills) == 1000
 
 
+def test_an_order_made_after_the_close_takes_part_in_the_next_opening_auction():
+    desk = Desk(start="15:01")
+    desk.send(an_order(1000, 10.5))
+    desk.quote(10.0, at_="15:02", phase=Phase.CLOSED)
+    desk.phase(Phase.CLOSED, "15:30")
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
+    desk.quote(9.8, at_="09:25:03", day=NEXT_DAY, phase=Phase.BREAK)
+    assert desk.fills == [(9.8, 1000)]
+
+
 # ------------------------------------------------------------------ bars
 
 
@@ -490,6 +542,15 @@ def test_an_order_made_when_a_bar_ends_is_filled_by_the_bar_that_begins():
             [(11.0, 100)],
             id="a buy at limit up in a bar that opened the seal",
         ),
+        pytest.param(
+            a_market_order(100, 10.2), {"open": 10.2}, [(10.2, 100)], id="market, at its protection"
+        ),
+        pytest.param(
+            a_market_order(100, 10.2),
+            {"open": 10.5, "low": 10.0},
+            [],
+            id="market, opened beyond its protection",
+        ),
     ],
 )
 def test_a_later_bar_fills_at_its_open_or_at_a_limit_it_went_through(order, bar, fills):
@@ -498,6 +559,16 @@ def test_a_later_bar_fills_at_its_open_or_at_a_limit_it_went_through(order, bar,
     desk.clock.advance(by=1)
     desk.broker.on_bar(minute(1, **bar))
     assert desk.fills == fills
+
+
+def test_what_a_bar_does_not_give_a_market_order_is_cancelled():
+    desk = Desk()
+    desk.send(a_market_order(1000), arrives=False)
+    desk.clock.advance(by=1)
+    desk.broker.on_bar(minute(1, volume=400))
+    assert desk.fills == [(10.0, 100)]
+    assert desk.snapshot.orders[0].status is OrderStatus.CANCELLED
+    assert desk.snapshot.asset.frozen == 0
 
 
 def test_orders_share_what_a_bar_lets_go():

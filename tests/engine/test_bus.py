@@ -188,6 +188,20 @@ async def test_an_async_handler_works_one_event_after_another():
     assert heard == [(word, last) for last in (1.0, 2.0, 3.0) for word in ("begins", "ends")]
 
 
+async def test_an_object_with_an_async_call_is_an_async_handler():
+    bus, heard = Bus(loud), []
+
+    class Listener:
+        async def __call__(self, quote):
+            heard.append(quote.last)
+
+    bus.subscribe(Quote, Listener())
+    for last in (1.0, 2.0):
+        bus.publish(a_quote(last))
+    await until(lambda: len(heard) == 2)
+    assert heard == [1.0, 2.0]
+
+
 async def test_two_async_handlers_of_one_mailbox_never_overlap():
     box, busy, heard = Mailbox(loud), [], []
     bus = Bus(loud)
@@ -224,6 +238,25 @@ async def test_an_async_handler_that_raises_is_reported_and_goes_on():
         bus.publish(a_quote(last))
     await until(lambda: len(heard) == 2)
     assert [(error[0], error[2]) for error in errors] == [(broken, "not one")]
+
+
+async def test_an_async_handler_whose_own_task_was_cancelled_is_reported_and_goes_on():
+    bus, errors = a_bus()
+    heard = []
+
+    async def waits(quote):
+        if quote.last == 1.0:
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+        heard.append(quote.last)
+
+    bus.subscribe(Quote, waits)
+    for last in (1.0, 2.0, 3.0):
+        bus.publish(a_quote(last))
+    await until(lambda: len(heard) == 2)
+    assert heard == [2.0, 3.0]
+    assert errors == [(waits, a_quote(1.0), "what it awaited was cancelled")]
 
 
 async def test_a_slow_handler_gets_the_newest_quote_of_a_symbol_and_every_other_event():
@@ -296,6 +329,21 @@ async def test_a_closed_mailbox_stops_what_runs_and_forgets_what_waits():
     assert began == [1]
     assert sum(held) == 0
     await box.close()
+
+
+async def test_a_mailbox_closed_before_its_first_step_lets_the_clock_go_and_can_be_used_again():
+    held, heard = [], []
+    box = Mailbox(loud, held.append)
+
+    async def hear(event):
+        heard.append(event)
+
+    box.put(hear, 1)
+    await box.close()
+    assert (heard, sum(held)) == ([], 0)
+    box.put(hear, 2)
+    await box.idle()
+    assert (heard, sum(held)) == ([2], 0)
 
 
 # ------------------------------------------------------------------ the door

@@ -3,7 +3,7 @@
 from itertools import count
 
 import pytest
-from builders import FEES, SYMBOL, a_quote, an_order, moment
+from builders import DAY, FEES, SYMBOL, a_quote, an_order, moment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +12,8 @@ from qka.clock import ManualClock
 from qka.engine.executor import Executor
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import protection
-from qka.model.events import OrderCancelled, OrderReport, OrderUnknown, Signal
+from qka.model.events import OrderCancelled, OrderReport, OrderUnknown, SessionPhase, Signal
+from qka.model.market import Phase
 from qka.model.order import Approved, OrderStatus, OrderType, Side
 
 OLD, NEW = "600036.SH", SYMBOL
@@ -101,6 +102,15 @@ def test_buys_wait_for_a_sell_that_is_unknown():
     floor.signals(Signal(OLD, Side.SELL, 3000, price=10.5), Signal(NEW, Side.BUY, 500, price=10.5))
     floor.report(OrderUnknown(1, "q1", "timeout"))
     assert len(floor.placed) == 1
+
+
+def test_buys_whose_sells_expired_with_the_day_are_not_made():
+    floor = Floor(cash=100_000, held=10_000)
+    floor.signals(Signal(OLD, Side.SELL, 3000, price=10.9), Signal(NEW, Side.BUY, 500, price=10.5))
+    floor.clock.advance(to=moment("15:30"))
+    floor.broker.on_phase(SessionPhase(floor.clock.now(), DAY, Phase.CLOSED))
+    assert floor.ledger.order("q1").status is OrderStatus.EXPIRED
+    assert floor.placed == [(OLD, Side.SELL, 3000)]
 
 
 def test_buys_without_sells_go_at_once():

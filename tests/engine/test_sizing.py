@@ -1,23 +1,27 @@
 """How many shares: what cash, lots, T+1 and working orders allow."""
 
+from decimal import Decimal
+
 import pytest
 from builders import FEES, SYMBOL, a_fill, a_quote, an_order, moment
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qka.ashare.rules import buyable, lots
+from qka.ashare.fees import FeeSchedule
+from qka.ashare.rules import buyable, lots, tick_price
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import affordable, for_value, protection, to_target
 from qka.model.order import OrderStatus, Side
 
-STAR = "688981.SH"
+STAR, FUND = "688981.SH", "510300.SH"
+DEAR = FeeSchedule(Decimal("0.003"), Decimal(5))
 
 
-def books(cash=1_000_000, held=0):
+def books(cash=1_000_000, held=0, fees=FEES):
     """A ledger with `cash` CNY and so many shares that cost 10 CNY each."""
     positions = {SYMBOL: (held, held * 1000)} if held else {}
-    return Ledger(ManualClock(moment()), FEES, cash * 100, positions)
+    return Ledger(ManualClock(moment()), fees, cash * 100, positions)
 
 
 def works(ledger, *args, **changes):
@@ -38,15 +42,27 @@ def test_what_the_cash_can_buy(cash, price, shares):
     assert affordable(books(cash), SYMBOL, price) == shares
 
 
+def test_a_high_commission_does_not_cost_more_lots_than_its_fees():
+    ledger = books(10_000_000, fees=DEAR)
+    shares = affordable(ledger, SYMBOL, 1.0)
+    assert ledger.reserve(an_order(shares, 1.0)) <= ledger.available_cents
+    assert ledger.reserve(an_order(shares + 100, 1.0)) > ledger.available_cents
+
+
 def test_cash_promised_to_a_working_buy_buys_nothing_more():
     ledger = books(20_000)
     works(ledger, 1000, 10.0)
     assert affordable(ledger, SYMBOL, 10.0) == 900
 
 
-@given(st.sampled_from([SYMBOL, STAR]), st.integers(1, 1_000_000), st.integers(100, 20_000))
-def test_it_fits_in_the_cash_and_one_step_more_would_not(symbol, cash, cents):
-    ledger, price = books(cash), cents / 100
+@given(
+    st.sampled_from([SYMBOL, STAR, FUND]),
+    st.integers(1, 1_000_000),
+    st.integers(500, 200_000),
+)
+@example(FUND, 1_000_000, 505)
+def test_it_fits_in_the_cash_and_one_step_more_would_not(symbol, cash, mills):
+    ledger, price = books(cash), tick_price(symbol, mills / 1000)
     shares = affordable(ledger, symbol, price)
     least, step = lots(symbol)
     assert buyable(symbol, shares) == shares
@@ -56,10 +72,16 @@ def test_it_fits_in_the_cash_and_one_step_more_would_not(symbol, cash, cents):
 
 
 @pytest.mark.parametrize(
-    ("value", "price", "shares"), [(10_000, 10.0, 1000), (9_999.99, 10.0, 999), (100, 0.0, 0)]
+    ("symbol", "value", "price", "shares"),
+    [
+        (SYMBOL, 10_000, 10.0, 1000),
+        (SYMBOL, 9_999.99, 10.0, 999),
+        (SYMBOL, 100, 0.0, 0),
+        pytest.param(FUND, 100_000, 0.504, 198_412, id="a fund, to a tenth of a cent"),
+    ],
 )
-def test_shares_of_a_value(value, price, shares):
-    assert for_value(SYMBOL, value, price) == shares
+def test_shares_of_a_value(symbol, value, price, shares):
+    assert for_value(symbol, value, price) == shares
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 import json
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from stage import DAY, SYMBOL, Recorder, engine, quotes, rules
 
 import qka
 from qka.engine.journal import FileJournal
+from qka.model.events import Alert, OrderRequested
 from qka.model.order import OrderStatus as S
 from qka.model.times import at, show, to_datetime
+from qka.wire import decode
 
 
 class BuyOnce(Recorder):
@@ -92,6 +95,62 @@ def test_the_journal_holds_the_intent_before_any_report_on_it(tmp_path):
     story = ["Signal", "OrderRequested", "OrderSubmitted", "OrderAccepted", "Fill"]
     assert [kind for kind in kinds if kind in story] == story
     assert kinds[-1] == "EngineState"
+
+
+class Acts(Recorder):
+    """Does one thing at its first quote and keeps what came back."""
+
+    symbols = [SYMBOL]
+
+    def __init__(self, act):
+        self.act = act
+
+    def on_quote(self, quote):
+        if not self.state:
+            self.state["done"] = True
+            self.order = self.act(self)
+
+
+@pytest.mark.parametrize(
+    ("act", "quantity"),
+    [
+        pytest.param(lambda s: s.buy(SYMBOL, 100, np.float64(10.07)), 100, id="a numpy price"),
+        pytest.param(lambda s: s.buy(SYMBOL, np.int64(100), 10.07), 100, id="a numpy quantity"),
+        pytest.param(lambda s: s.buy(SYMBOL, 100, Decimal("10.07")), 100, id="a Decimal price"),
+        pytest.param(
+            lambda s: s.order_target_ratio(SYMBOL, np.float64(0.1)), 10_000, id="a numpy ratio"
+        ),
+    ],
+)
+def test_numbers_of_numpy_and_decimal_trade_and_are_journalled_like_any(tmp_path, act, quantity):
+    journal, alerts = FileJournal(tmp_path / "journal.jsonl"), []
+    strategy = Acts(act)
+    built = engine(quotes([10.0] * 3), strategy, journal=journal)
+    built.listen(Alert, alerts.append)
+    built.run()
+    assert alerts == []
+    assert strategy.order.status is S.SUBMITTING
+    assert statuses(strategy)[-1] is S.FILLED
+    lines = journal.path.read_text(encoding="utf-8").splitlines()
+    events = [decode(json.dumps(json.loads(line)["event"])) for line in lines]
+    assert [e.order.quantity for e in events if isinstance(e, OrderRequested)] == [quantity]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [
+        pytest.param(100, float("inf"), id="at infinity"),
+        pytest.param(100, float("nan"), id="at no number"),
+        pytest.param(0, 10.0, id="of nothing"),
+    ],
+)
+def test_a_buy_that_makes_no_sense_is_denied_and_does_not_raise(quantity, price):
+    strategy = Acts(lambda s: s.buy(SYMBOL, quantity, price))
+    summary = engine(quotes([10.0] * 3), strategy).run()
+    assert strategy.order.status is S.DENIED
+    assert strategy.order.reason
+    assert summary["account"]["frozen"] == 0
+    assert fills(strategy) == []
 
 
 def test_a_market_order_takes_the_displayed_levels_and_loses_the_rest():

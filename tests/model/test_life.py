@@ -100,6 +100,13 @@ def test_an_acceptance_that_comes_after_a_fill_does_not_hide_the_fill():
     assert order.filled == 300
 
 
+@pytest.mark.parametrize("kind", [OrderSubmitted, OrderAccepted])
+def test_a_partly_filled_order_found_again_is_still_partly_filled(kind):
+    order = after(an_order(1000, status=S.UNKNOWN, filled=300), report(kind, broker_id="7"))
+    assert order.status is S.PARTIALLY_FILLED
+    assert (order.filled, order.broker_id) == (300, "7")
+
+
 @pytest.mark.parametrize("state", sorted(FINAL))
 def test_a_late_fill_is_counted_and_the_final_state_stays(state):
     order = after(an_order(1000, status=state, filled=200), a_fill(300, 10.0))

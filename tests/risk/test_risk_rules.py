@@ -88,6 +88,7 @@ def test_the_trading_state_decides_which_side_passes(state, buy, sell):
         pytest.param(an_order(100), None, id="one lot"),
         pytest.param(an_order(99), "lot", id="less than a lot"),
         pytest.param(an_order(150), "lot", id="one and a half lots"),
+        pytest.param(an_order(0), "lot", id="nothing"),
         pytest.param(an_order(-100), "lot", id="less than nothing"),
         pytest.param(a_sell(0), "lot", id="a sell of nothing"),
         pytest.param(a_sell(37), None, id="an odd sell is left to the rule that knows the books"),
@@ -179,10 +180,16 @@ def test_cash_promised_to_a_working_buy_is_not_there():
 
 
 @pytest.mark.parametrize(
-    ("quantity", "passes"), [(10_000, True), (10_100, False)], ids=["exactly at", "a lot above"]
+    ("ratio", "quantity", "passes"),
+    [
+        pytest.param(0.1, 10_000, True, id="exactly at"),
+        pytest.param(0.1, 10_100, False, id="a lot above"),
+        pytest.param(0.29, 29_000, True, id="at a ratio that no float is"),
+        pytest.param(0.29, 29_100, False, id="a lot above that one"),
+    ],
 )
-def test_a_position_may_reach_its_ratio_and_not_a_lot_more(quantity, passes):
-    rule = PositionRatio(0.1)
+def test_a_position_may_reach_its_ratio_and_not_a_lot_more(ratio, quantity, passes):
+    rule = PositionRatio(ratio)
     assert (rule(an_order(quantity, 10.0), books()) is None) is passes
 
 
@@ -372,6 +379,7 @@ class Client:
         (SYMBOL, 1000.01, 0),
         ("688981.SH", 99.9, 1001),
         ("688981.SH", 500.01, 0),
+        pytest.param("510300.SH", 0.504, 198_400, id="a fund, to a tenth of a cent"),
     ],
 )
 def test_a_tenth_of_the_assets_in_whole_lots(symbol, price, shares):
