@@ -139,7 +139,10 @@ class BarBuilder:
         """Build this period's bars too; a second call changes nothing."""
         watched = self._watched.setdefault(symbol, _Watched())
         if all(bar.period != period for bar in watched.bars):
-            watched.bars.append(_Building(symbol, period, self._emit))
+            bar = _Building(symbol, period, self._emit)
+            if watched.end:
+                bar.begin(watched.end - DAY)
+            watched.bars.append(bar)
             watched.bars.sort(key=lambda bar: bar.minutes)
 
     def on_quote(self, quote: Quote) -> None:
@@ -149,7 +152,7 @@ class BarBuilder:
             return
         day = self._watched[quote.symbol]
         if quote.time >= day.end:
-            self._next_day(day, quote.time)
+            self._next_day(day, quote.time, slot)
         volume, amount = quote.volume - day.volume, quote.amount - day.amount
         high = quote.high if quote.high > day.high else quote.last
         low = quote.low if 0 < quote.low < day.low else quote.last
@@ -166,8 +169,8 @@ class BarBuilder:
             return
         day = self._watched[bar.symbol]
         if bar.time >= day.end:
-            self._close(day, _LAST)
-            day.begin(bar.time)
+            # only the end of the day is left to the clock: the bars themselves tell the rest
+            self._next_day(day, bar.time, _LAST)
         # the label is the end of the minute: step back into it
         slot = slot_of(bar.time - 1)
         for longer in day.bars:
@@ -177,13 +180,13 @@ class BarBuilder:
                 if slot and slot % longer.minutes == 0:
                     longer.close_through(longer.index_of(slot))
 
-    def _next_day(self, day: _Watched, time: int) -> None:
+    def _next_day(self, day: _Watched, time: int, slot: int) -> None:
         self._close(day, _LAST)
         day.begin(time)
         today = day_of(time)
         if self._day != today:
             self._day = today
-            self._arm(today, slot_of(time))
+            self._arm(today, slot)
 
     def _arm(self, today: date, slot: int) -> None:
         """Close the slot when its label and the grace have passed, then arm the next."""

@@ -7,6 +7,7 @@ show: call auctions with virtual prices, lunch, a symbol in ten that seals at it
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from math import sqrt
 from random import Random
 
 from qka.ashare.rules import lots, price_limits, tick_size, tradable
@@ -72,7 +73,8 @@ class _Stock:
         first = Random(f"{seed}:{symbol}").random
         self.scale = 1000 if str(tick_size(symbol)) == "0.001" else 100  # ticks in one CNY
         self.offset = int(first() * 2900) * MILLISECOND
-        level = PRICES.get(symbol) or 5 + first() ** 2 * 120
+        # products, not powers: those of the platform's library may differ in the last bit
+        level = PRICES.get(symbol) or 5 + first() * first() * 120
         began = int(level * (0.95 + first() * 0.1) * self.scale)
         self.prev = close if close is not None else began
         self.step = lots(symbol)[1] if lots(symbol)[1] > 1 else 1
@@ -148,7 +150,7 @@ class _Stock:
     def _levels(self) -> tuple[list[float], list[int], list[float], list[int]]:
         random, scale = self.random, self.scale
         bid = int(self.mid)
-        ask = bid + 1 + int(random() * 2)
+        ask = min(bid + 1 + int(random() * 2), self.up)
         asks, ask_lots, bids, bid_lots = _NONE, _NO_LOTS, _NONE, _NO_LOTS
         if bid >= self.up:
             bid, deep = self.up, 5000
@@ -173,7 +175,9 @@ class _Stock:
         if chance > 0.75:
             return
         price = ask if (chance < 0.375 and ask) or not bid else bid
-        shares = (1 + int(self.random() ** 3 * 120)) * lot_size(self.symbol)
+        shares = (1 + int(self.random() * self.random() * self.random() * 120)) * lot_size(
+            self.symbol
+        )
         if self.step == 1:
             shares += int(self.random() * 100)
         self._deal(int(price * self.scale + 0.5), shares)
@@ -215,7 +219,7 @@ class SimulatedFeed:
 
     async def open(self, symbols: Sequence[str]) -> Sequence[str]:
         """Make ready for these symbols, or the default ones; an index raises ConfigError."""
-        self._symbols = list(symbols) or default_symbols(self._count)
+        self._symbols = list(dict.fromkeys(symbols)) or default_symbols(self._count)
         for symbol in self._symbols:
             if not tradable(symbol):
                 raise ConfigError(f"{symbol} is an index; the simulated market has none")
@@ -234,14 +238,14 @@ class SimulatedFeed:
         minutes = PERIODS[period]
         a_day = 241 if minutes == 1 else 240 // minutes
         close, day, bars = stock.prev, self._days[0], list[Bar]()
-        spread = max(1, int(close * 0.0005 * minutes**0.5))
+        spread = max(1, int(close * 0.0005 * sqrt(minutes)))
         while len(bars) < count:
             day -= timedelta(days=1)
             if day.weekday() >= 5:
                 continue
             for index in range(a_day - 1, -1, -1):
                 slot = index if minutes == 1 else (index + 1) * minutes
-                begin = max(1, close + int((random() + random() - 1) * spread))
+                begin = max(1, close + int((random() + random() - 1) * (spread + 1)))
                 high = max(begin, close) + int(random() * spread / 2)
                 low = max(1, min(begin, close) - int(random() * spread / 2))
                 volume = (1 + int(random() * 2000)) * 100

@@ -199,3 +199,24 @@ async def test_a_real_days_bars_sum_exactly_to_its_quotes():
     assert sum(bar.volume for bar in bars) == quotes[-1].volume
     assert max(bar.high for bar in bars) == quotes[-1].high
     assert min(bar.low for bar in bars) == quotes[-1].low
+
+
+def test_a_day_of_one_minute_bars_that_breaks_off_still_ends():
+    clock, bars = ManualClock(), []
+    builder = BarBuilder(clock, bars.append)
+    builder.watch(S, "1d")
+    builder.on_bar(Bar(S, at(DAY, "14:57"), "1m", 10.0, 10.0, 10.0, 10.0, 100, 1000.0, 9.9))
+    clock.advance(to=at(DAY, "15:31"))
+    assert [(show(b.time), b.volume) for b in bars] == [("2026-01-05 15:00:00", 100)]
+
+
+def test_a_period_watched_during_the_day_has_the_days_labels():
+    clock, bars = ManualClock(), []
+    builder = BarBuilder(clock, bars.append)
+    builder.watch(S, "1m")
+    builder.on_quote(tick("09:30:10", 10.0, 100))
+    builder.watch(S, "5m")
+    builder.on_quote(tick("09:31:30", 10.0, 300))
+    clock.advance(to=at(DAY, "16:00"))
+    first = next(bar for bar in bars if bar.period == "5m")
+    assert (show(first.time), first.volume) == ("2026-01-05 09:35:00", 200)

@@ -118,3 +118,20 @@ async def test_the_past_ends_where_the_day_begins(period):
     assert bars[-1].time < first.time
     assert all(b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high for b in bars)
     assert bars == feed.history("600000.SH", period, 300)
+
+
+async def test_nobody_sells_only_when_the_best_bid_is_the_upper_limit():
+    seen = await events(seed=1, symbols=["601046.SH"])
+    empty = [q for q in seen if q.phase == Phase.CONTINUOUS and q.last and not q.ask1]
+    assert empty
+    assert all(q.bid1 == q.limit_up and q.bid_lots[0] > 5000 for q in empty)
+
+
+async def test_the_past_of_a_cheap_symbol_moves():
+    bars = SimulatedFeed(ReplayClock()).history("600000.SH", "1m", 300)
+    assert len({bar.close for bar in bars}) > 3
+
+
+async def test_a_symbol_asked_for_twice_comes_once():
+    twice = await events(symbols=["600000.SH", "600000.SH"])
+    assert twice == await events(symbols=["600000.SH"])
