@@ -1,6 +1,11 @@
 """Recorded files: recognised by their columns, merged by time, damage named with file and row."""
 
 import gzip
+import json
+import random
+import re
+import tempfile
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -138,7 +143,7 @@ async def test_more_files_than_may_be_open_are_sorted_in_bounded_runs(tmp_path, 
     feed = ReplayFeed(tmp_path, ReplayClock())
     await feed.open([])
     folder = feed._folder
-    assert len(list(folder.iterdir())) == 6
+    assert len(list(folder.iterdir())) == 2  # six runs of ten rows, merged three at a time
     seen = []
     await feed.run(seen.append)
     assert [b.symbol for b in seen] == symbols * 5
@@ -267,3 +272,344 @@ def test_a_tick_of_xtdata_becomes_a_quote_that_shares_its_levels():
     older = quote_from_xt("600000.SH", {**tick, "timetag": "20260105 09:31:00"})
     assert isinstance(older, Quote)
     assert older.time == quote.time
+
+
+DAILY = "date,open,high,low,close,volume"
+
+
+def daily_rows(days, close=10.0):
+    return [f"2026-01-{day:02d},10,11,9,{close + day / 100},100" for day in days]
+
+
+def temporary(folder=None):
+    return set(Path(folder or tempfile.gettempdir()).glob("qka-replay-*"))
+
+
+@real
+@pytest.mark.parametrize(
+    ("place", "count"), [("xt_tick", 19), ("minute/qmt_1m", 15), ("minute", 16), ("daily", None)]
+)
+async def test_every_real_folder_of_one_kind_replays_in_order(place, count):
+    feed, last, symbols = ReplayFeed(DATA / place, ReplayClock()), 0, set()
+    told = await feed.open([])
+
+    def look(event):
+        nonlocal last
+        assert event.time >= last
+        last = event.time
+        symbols.add(event.symbol)
+
+    await feed.run(look)
+    assert feed.progress() == 1.0
+    await feed.close()
+    assert sorted(symbols) == list(told)
+    assert count in (None, len(symbols))
+
+
+@real
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("tick/sz000001_5level_3s_20210823.csv.gz", "close, high, low, open"),
+        ("snapshot/qmt_open_auction_20260305.csv.gz", "close, high, low"),
+        ("l2/sse_600519_20230201/trade.csv.gz", "missing"),
+    ],
+)
+async def test_real_files_that_are_no_events_say_which_columns_they_lack(place, words):
+    with pytest.raises(DataError, match=r"row 1: .*columns are missing") as error:
+        await ReplayFeed(DATA / place, ReplayClock()).open([])
+    assert words in str(error.value)
+
+
+@real
+async def test_float_noise_of_real_minute_bars_is_gone():
+    seen = await replayed(DATA / "minute" / "qmt_1m" / "600519.SH.csv.gz")
+    assert all(bar.close == round(bar.close, 3) for bar in seen)
+    opening = seen[0]
+    assert (opening.volume, opening.amount, opening.period) == (24700, 36061506.0, "1m")
+
+
+@real
+async def test_real_suspended_days_are_left_out_and_preclose_is_kept():
+    raw = pd.read_csv(DATA / STOCKS, dtype=str)
+    wanted = raw[(raw["code"] == "sh.600000") & (raw["tradestatus"] != "0")]
+    assert (raw["tradestatus"] == "0").any()
+    seen = await replayed(DATA / STOCKS, ["600000.SH"])
+    assert [bar.volume for bar in seen] == wanted["volume"].astype(int).tolist()
+    assert [bar.prev_close for bar in seen] == wanted["preclose"].astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("code", "symbol"),
+    [
+        ("sh.600000", "600000.SH"),
+        ("sz000001", "000001.SZ"),
+        ("510300", "510300.SH"),
+        ("000001", "000001.SZ"),
+        ("920799", "920799.BJ"),
+        ("000300.SH", "000300.SH"),
+    ],
+)
+async def test_codes_in_any_form_become_symbols(tmp_path, code, symbol):
+    rows = [f"{code},{row}" for row in daily_rows([5, 6])]
+    path = write(tmp_path / "x.csv", rows, f"code,{DAILY}")
+    assert {bar.symbol for bar in await replayed(path)} == {symbol}
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "shares"),
+    [
+        ("", "", 10000),  # eastmoney: lots
+        (",preclose", ",10", 100),  # baostock: shares
+        (",preclose,amount", ",10,100000", 10000),  # the turnover knows better
+        (",amount", ",1000", 100),
+    ],
+)
+async def test_volume_is_in_shares_whatever_the_file_counts_in(tmp_path, head, tail, shares):
+    rows = [f"2026-01-0{day},10,10,10,10,100{tail}" for day in (5, 6)]
+    seen = await replayed(write(tmp_path / "600000.SH.csv", rows, DAILY + head))
+    assert [bar.volume for bar in seen] == [shares] * 2
+    assert {bar.amount for bar in seen} == {shares * 10.0}
+
+
+async def test_a_byte_order_mark_and_a_text_time_are_read(tmp_path):
+    path = tmp_path / "600000.SH.csv"
+    text = f"datetime,{HEAD.partition(',')[2]}\n2026-01-05 09:35:00,1,1,1,1,1,100\n"
+    path.write_text(text + "2026-01-05 09:40:00,1,1,1,1,1,100\n", encoding="utf-8-sig")
+    seen = await replayed(path)
+    assert [(show(bar.time), bar.period) for bar in seen] == [
+        ("2026-01-05 09:35:00", "5m"),
+        ("2026-01-05 09:40:00", "5m"),
+    ]
+
+
+LEVELS = ["askPrice", "bidPrice", "askVol", "bidVol"]
+TICKS = "time,lastPrice,open,high,low,lastClose,amount,volume,openInt," + ",".join(LEVELS)
+
+
+def tick_row(i, volume, start=T0, last=10.0):
+    prices, sizes = '"[10.01, 10.02, 0, 0, 0]"', '"[3, 4, 0, 0, 0]"'
+    levels = f"{prices},{prices},{sizes},{sizes}"
+    return f"{start + i * 3000},{last},10,11,9,9.7,1000,{volume},13,{levels}"
+
+
+@pytest.mark.parametrize("shape", ["csv", "parquet"])
+async def test_ticks_with_lists_of_levels_get_limits_by_the_rule_book(tmp_path, shape):
+    path = write(tmp_path / "600000.SH.csv", [tick_row(i, i) for i in range(3)], TICKS)
+    if shape == "parquet":
+        frame = pd.read_csv(path, converters=dict.fromkeys(LEVELS, json.loads))
+        path.unlink()
+        path = tmp_path / "600000.SH.parquet"
+        frame.to_parquet(path)
+    seen = await replayed(path)
+    assert [quote.volume for quote in seen] == [0, 100, 200]
+    assert seen[0].ask_prices == [10.01, 10.02, 0.0, 0.0, 0.0]
+    assert seen[0].bid_lots == [3, 4, 0, 0, 0]
+    assert (seen[0].limit_up, seen[0].limit_down) == (10.67, 8.73)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (tick_row(2, 1), "cumulative volume goes back"),
+        (tick_row(2, -5), "volume is negative"),
+        (tick_row(2, 30, last=""), "lastPrice is empty"),
+        (tick_row(2, 30).replace("[10.01,", "[x,", 1), "askPrice1 is 'x'"),
+        (tick_row(2, 30).replace('"[10.01, 10.02, 0, 0, 0]"', "", 1), "askPrice1 is empty"),
+    ],
+)
+async def test_damaged_ticks_are_named(tmp_path, bad, words):
+    rows = [tick_row(0, 10), tick_row(1, 20), bad, tick_row(3, 40)]
+    path = write(tmp_path / "600000.SH.csv", rows, TICKS)
+    seen, message = await damaged(path)
+    assert len(seen) == 2
+    assert "600000.SH.csv: row 4: " in message
+    assert words in message
+    told = []
+    lenient = await replayed(path, strict=False, on_damage=told.append)
+    assert [quote.volume for quote in lenient] == [1000, 2000, 4000]
+    assert len(told) == 1
+
+
+async def test_a_new_day_begins_its_volume_anew(tmp_path):
+    rows = [tick_row(0, 500), tick_row(0, 1, start=T0 + 86_400_000)]
+    seen = await replayed(write(tmp_path / "600000.SH.csv", rows, TICKS))
+    assert [quote.volume for quote in seen] == [50000, 100]
+
+
+async def test_infinity_is_no_number(tmp_path):
+    rows = bar_rows(4)
+    rows[2] = "1767576780000,10,10,10,10,inf,5000"
+    seen, message = await damaged(write(tmp_path / "600000.SH.csv", rows))
+    assert len(seen) == 2
+    assert "row 4: volume is inf" in message
+
+
+async def test_blank_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    rows = [*bar_rows(3), "", "", "1767576840000,10,10,10,x,5,5000", "", ""]
+    seen, message = await damaged(write(tmp_path / "600000.SH.csv", rows))
+    assert len(seen) == 3
+    assert "row 7: close is 'x'" in message
+
+
+@pytest.mark.parametrize("chunk", [2, 1000])
+async def test_lines_with_too_many_cells_are_damage_like_any_other(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(formats, "CHUNK", chunk)
+    rows = bar_rows(12)
+    rows[4] += ",1"
+    rows[7] += ",1"
+    rows[9] = rows[9].replace(",10.0,", ",x,", 1)
+    path = write(tmp_path / "600000.SH.csv", rows)
+    seen, message = await damaged(path)
+    assert len(seen) == 4
+    assert "row 6: it has too many cells" in message
+    told = []
+    lenient = await replayed(path, strict=False, on_damage=told.append)
+    assert len(lenient) == 9
+    assert [re.search(r"row (\d+):", text).group(1) for text in told] == ["6", "9", "11"]
+
+
+async def test_no_row_that_goes_back_is_let_through(tmp_path):
+    rows = daily_rows([5, 8, 6, 7, 9])
+    path = write(tmp_path / "600000.SH.csv", rows, DAILY)
+    told = []
+    seen = await replayed(path, strict=False, on_damage=told.append)
+    assert [show(bar.time)[8:10] for bar in seen] == ["05", "08", "09"]
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("chunk", [7, 64, 100_000])
+async def test_a_cut_gzip_is_used_up_to_the_cut_whatever_the_chunks(tmp_path, monkeypatch, chunk):
+    path = write(tmp_path / "600000.SH.csv.gz", bar_rows(3000, close=10.01))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    whole = zlib.decompressobj(31).decompress(path.read_bytes()).decode().count("\n") - 1
+    monkeypatch.setattr(formats, "CHUNK", chunk)
+    told = []
+    seen = await replayed(path, strict=False, on_damage=told.append)
+    assert whole - 1 <= len(seen) <= whole
+    assert len(told) == 1
+    assert f"row {len(seen) + 2}: the file is cut off" in told[0]
+
+
+def blocks(days=(5, 6, 7, 8)):
+    return [f"{s},{row}" for s in ("600000.SH", "000001.SZ") for row in daily_rows(days)]
+
+
+async def test_damage_in_a_file_of_blocks_stops_the_replay_at_its_own_time(tmp_path):
+    rows = blocks()
+    rows[6] = rows[6].replace(",9,10", ",9,x10")
+    path = write(tmp_path / "all.csv", rows, f"code,{DAILY}")
+    seen, message = await damaged(path)
+    assert [show(bar.time)[8:10] for bar in seen] == ["05", "05", "06", "06"]
+    assert "all.csv: row 8: close is 'x10.07'" in message
+    told = []
+    lenient = await replayed(path, strict=False, on_damage=told.append)
+    assert len(lenient) == 7
+    assert len(told) == 1
+
+
+async def test_a_code_that_is_no_symbol_is_damage(tmp_path):
+    rows = [f"{code},{row}" for code, row in zip(["510300", "zz"], daily_rows([5, 6]), strict=True)]
+    seen, message = await damaged(write(tmp_path / "x.csv", rows, f"code,{DAILY}"))
+    assert len(seen) == 1
+    assert "row 3: code is 'zz', not a symbol" in message
+
+
+async def test_history_of_a_file_of_blocks_comes_from_before_the_start(tmp_path):
+    path = write(tmp_path / "all.csv", blocks(), f"code,{DAILY}")
+    feed = ReplayFeed(path, ReplayClock(), start=date(2026, 1, 7))
+    await feed.open([])
+    assert [bar.close for bar in feed.history("000001.SZ", "1d", 9)] == [10.05, 10.06]
+    assert [bar.close for bar in feed.history("600000.SH", "1d", 1)] == [10.06]
+    assert all(bar.time < feed.start for bar in feed.history("600000.SH", "1d", 1000))
+    await feed.close()
+
+
+async def test_temporary_runs_are_removed_also_when_the_replay_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    (tmp_path / "temp").mkdir()
+    rows = blocks()
+    rows[6] = rows[6].replace(",9,10", ",9,x10")
+    path = write(tmp_path / "all.csv", rows, f"code,{DAILY}")
+    feed = ReplayFeed(path, ReplayClock())
+    await feed.open([])
+    assert temporary()
+    with pytest.raises(DataError):
+        await feed.run(lambda event: None)
+    await feed.close()
+    await feed.close()
+    assert not temporary()
+
+
+async def test_a_file_of_many_symbols_that_is_sorted_needs_no_run(tmp_path):
+    rows = sorted(blocks(), key=lambda row: row.split(",")[1])
+    feed = ReplayFeed(write(tmp_path / "all.csv", rows, f"code,{DAILY}"), ReplayClock())
+    await feed.open([])
+    assert feed._folder is None
+
+
+@pytest.mark.parametrize(("chunk", "files"), [(1, 100), (3, 100), (7, 100), (4, 2)])
+async def test_merging_is_a_stable_sort_whatever_the_chunks(tmp_path, monkeypatch, chunk, files):
+    monkeypatch.setattr(formats, "CHUNK", chunk)
+    monkeypatch.setattr(replay, "OPEN_FILES", files)
+    monkeypatch.setattr(replay, "RUN", 16)
+    dice, expected = random.Random(chunk), []
+    for symbol in [f"{600100 + i}.SH" for i in range(7)]:
+        times = sorted(dice.choices(range(12), k=dice.randint(1, 30)))
+        rows = [f"{T0 + t * 60000},1,1,1,1,{i + 1},1" for i, t in enumerate(times)]
+        write(tmp_path / f"{symbol}.csv", rows, HEAD)
+        expected += [((T0 + t * 60000) * 1_000_000, symbol, i) for i, t in enumerate(times)]
+    seen = await replayed(tmp_path)
+    expected.sort(key=lambda row: row[0])
+    assert [(bar.time, bar.symbol) for bar in seen] == [row[:2] for row in expected]
+
+
+async def test_rows_in_memory_are_bounded_however_many_are_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "HELD", 400)
+    for i in range(10):
+        frame = pd.DataFrame([map(float, r.split(",")) for r in bar_rows(500)])
+        frame.columns = pd.Index(HEAD.split(","))
+        frame.to_parquet(tmp_path / f"{600100 + i}.SH.parquet")
+    held, most = {}, 0
+    fill = replay._Stream.fill
+
+    def counting(stream):
+        nonlocal most
+        fill(stream)
+        held[id(stream)] = len(stream.times)
+        most = max(most, sum(held.values()))
+
+    monkeypatch.setattr(replay._Stream, "fill", counting)
+    feed, count, shares = ReplayFeed(tmp_path, ReplayClock()), 0, []
+    await feed.open([])
+    held.clear()
+
+    def look(event):
+        nonlocal count
+        count += 1
+        shares.append(feed.progress())
+
+    await feed.run(look)
+    assert count == 5000
+    assert 0 < most <= 400
+    assert shares[0] < 0.6
+    assert shares == sorted(shares)
+    assert feed.progress() == 1.0
+
+
+async def test_damage_in_one_of_many_files_waits_until_the_others_are_there(tmp_path):
+    rows = bar_rows(8)
+    rows[4] = rows[4].replace(",10.0,", ",x,", 1)
+    write(tmp_path / "600000.SH.csv", rows)
+    write(tmp_path / "000001.SZ.csv", bar_rows(8))
+    seen, message = await damaged(tmp_path)
+    assert "600000.SH.csv: row 6: " in message
+    assert [bar.symbol for bar in seen] == ["000001.SZ", "600000.SH"] * 4
+
+
+@pytest.mark.parametrize("name", ["", "notes.txt"])
+async def test_a_folder_without_recorded_files_is_named(tmp_path, name):
+    if name:
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path))):
+        await ReplayFeed(tmp_path, ReplayClock()).open([])
