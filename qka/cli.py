@@ -27,7 +27,7 @@ app = typer.Typer(
     name="qka",
     help=(
         "Trade China A-shares with your own strategies: on paper first, then live through QMT.\n\n"
-        "Start here:  qka init demo  →  cd demo  →  qka run config/paper.yaml"
+        "Start here:  qka init demo, then cd demo, then qka run config/paper.yaml"
     ),
     no_args_is_help=True,
     add_completion=False,
