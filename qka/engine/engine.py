@@ -30,10 +30,10 @@ from qka.errors import ConfigError, EngineFault
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
 from qka.model.events import (
+    REPORTS,
     Alert,
     AssetChanged,
     CancelRefused,
-    CancelRequested,
     EngineState,
     Fill,
     LinkState,
@@ -58,16 +58,6 @@ from qka.model.order import Order, Side
 from qka.risk.gate import Gate
 from qka.risk.rules import Rule
 
-REPORTS = (
-    OrderSubmitted,
-    OrderAccepted,
-    OrderRejected,
-    CancelRequested,
-    CancelRefused,
-    OrderCancelled,
-    OrderExpired,
-    OrderUnknown,
-)
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
     SessionPhase,

@@ -14,19 +14,12 @@ from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.model.account import Asset, Position
 from qka.model.events import (
+    REPORTS,
     Alert,
-    CancelRefused,
-    CancelRequested,
     EngineState,
     Fill,
     MarketEvent,
-    OrderAccepted,
-    OrderCancelled,
-    OrderExpired,
-    OrderRejected,
     OrderReport,
-    OrderSubmitted,
-    OrderUnknown,
     SessionPhase,
     Severity,
     TradingState,
@@ -147,23 +140,13 @@ class Ledger:
     # class -> handler, what the engine subscribes for us
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events the ledger books, and with what."""
-        reports = (
-            OrderSubmitted,
-            OrderAccepted,
-            OrderRejected,
-            CancelRequested,
-            CancelRefused,
-            OrderCancelled,
-            OrderExpired,
-            OrderUnknown,
-        )
         return {
             Quote: self.on_quote,
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
             EngineState: self.on_state,
             Fill: self.on_fill,
-            **dict.fromkeys(reports, self.apply),
+            **dict.fromkeys(REPORTS, self.apply),
         }
 
     # ------------------------------------------------------------ View

@@ -7,6 +7,7 @@ Immutable, dispatched by class; `time` is the clock's, in ns.
 import enum
 from datetime import date
 from decimal import Decimal
+from typing import get_args
 
 import msgspec
 
@@ -226,6 +227,7 @@ OrderReport = (
     | OrderExpired
     | OrderUnknown
 )
+REPORTS: tuple[type, ...] = get_args(OrderReport)  # what may be said of an order
 Event = (
     Quote
     | Bar
