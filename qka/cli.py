@@ -66,7 +66,12 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
     from qka.app import Engine  # late: --help and --version must be quick
 
     engine = Engine.from_config(config, overrides=set_ or (), live=live)
-    interrupted, error = asyncio.run(_run(engine))
+    try:
+        interrupted, error = asyncio.run(_run(engine))
+    except KeyboardInterrupt:
+        words = f"stopped at once; orders already sent keep working, see {engine.folder}"
+        typer.echo(f"qka: {words}", err=True)
+        raise typer.Exit(130) from None
     _show(engine.summary(), interrupted)
     if error is not None:
         raise error
@@ -112,9 +117,6 @@ def main() -> None:
     except QkaError as error:
         typer.echo(f"qka: {error}", err=True)
         raise SystemExit(2 if isinstance(error, ConfigError | DataError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo("qka: stopped at once; orders already sent keep working", err=True)
-        raise SystemExit(130) from None
 
 
 async def _run(engine: Any) -> tuple[bool, QkaError | None]:

@@ -474,7 +474,7 @@ def _path(loc: tuple[int | str, ...], data: object) -> _Path:
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 scalars: 14:50, 000001, 2026-01-05 and no stay the texts that they look like."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # so PyYAML has it
 
 
 for _tag, _pattern, _first in (

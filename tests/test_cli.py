@@ -174,6 +174,28 @@ def test_ctrl_c_stops_cleanly_and_says_what_was_left_working(project):
     assert (only_run(project) / "summary.json").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one child process on Windows")
+def test_a_second_ctrl_c_stops_at_once_even_when_a_handler_hangs(project):
+    (project / "hangs.py").write_text(
+        textwrap.dedent("""
+        import asyncio, os, signal, qka
+        class Hangs(qka.Strategy):
+            symbols = ["600000.SH"]
+            async def on_quote(self, quote):
+                loop = asyncio.get_running_loop()
+                for _ in range(2):
+                    loop.call_soon(os.kill, os.getpid(), signal.SIGINT)
+                await asyncio.Event().wait()
+        """),
+        encoding="utf-8",
+    )
+    args = ["--set", "strategies=[{use: 'hangs.py:Hangs'}]"]
+    done = qka("run", "config/paper.yaml", *args, cwd=project)
+    assert done.returncode == 128 + signal.SIGINT
+    assert "stopped at once" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_damaged_input_is_named_after_what_came_before_it_was_traded(project):
     rows = ["time,open,high,low,close,volume,amount"]
     rows += [f"{1767576660000 + i * 60000},10,10,10,10,5,5000" for i in range(5)]

@@ -89,7 +89,7 @@ def test_defaults() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        from_mapping({}).risk.position_ratio = 1.0  # type: ignore[misc]
+        from_mapping({}).risk.position_ratio = 1.0  # type: ignore[misc]  # the point
 
 
 def test_notepad_writes_a_mark_at_the_start() -> None:

@@ -33,8 +33,6 @@ BOUNDARIES: tuple[tuple[int, Phase], ...] = tuple(
     )
 )
 _STARTS = [start for start, _ in BOUNDARIES]
-OPEN = _minutes("09:30")
-CLOSE = _minutes("15:00")
 
 
 def phase_at(time: int) -> Phase:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from qka.ashare.sessions import phases_of
 from qka.clock import Clock
@@ -32,4 +33,4 @@ class Sessions:
         running = max((p for p in phases if p.time <= now), key=lambda p: p.time, default=None)
         for event in phases:
             if event is running or event.time > now:
-                self._clock.call_at(event.time, lambda event=event: self._publish(event))  # type: ignore[misc]  # mypy can't type a default argument of a lambda
+                self._clock.call_at(event.time, partial(self._publish, event))

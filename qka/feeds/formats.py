@@ -154,11 +154,6 @@ def scan(source: Source) -> tuple[set[str], bool]:
     return found - {""}, ordered
 
 
-def symbols_of(source: Source) -> set[str]:
-    """The symbols a file holds; reads only what that takes."""
-    return scan(source)[0]
-
-
 def read(source: Source, rows: int | None = None) -> Iterator[pd.DataFrame]:
     """The file's rows as QUOTE or BAR frames of at most `rows`, from the first one again.
 

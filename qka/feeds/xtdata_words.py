@@ -37,4 +37,4 @@ def quote_from_xt(
 
 
 def _time(timetag: str) -> int:
-    return from_datetime(datetime.strptime(timetag, "%Y%m%d %H:%M:%S"))  # noqa: DTZ007  # Shanghai
+    return from_datetime(datetime.strptime(timetag, "%Y%m%d %H:%M:%S"))  # noqa: DTZ007  # naive is Shanghai

@@ -11,14 +11,6 @@ from functools import lru_cache
 from qka.errors import SymbolError
 
 
-class Exchange(enum.StrEnum):
-    """Where a symbol trades; the suffix of the symbol."""
-
-    SH = "SH"
-    SZ = "SZ"
-    BJ = "BJ"
-
-
 class Board(enum.StrEnum):
     """The board or kind of security, as the rule book tells them apart."""
 

@@ -254,6 +254,29 @@ def test_other_strategies_hear_a_signal_and_its_author_does_not():
     assert listener.heard == [("BuyOnce", "first quote")]
 
 
+@pytest.mark.parametrize(
+    ("target", "quantity"),
+    [
+        (lambda s: s.order_target_shares(SYMBOL, 1250, 10.0), 1200),
+        (lambda s: s.order_target_value(SYMBOL, 12_999.0, 10.0), 1200),
+        (lambda s: s.order_target_ratio(SYMBOL, 0.0125, 10.0), 1200),
+    ],
+    ids=["shares", "value", "ratio of total assets"],
+)
+def test_a_target_is_reached_in_whole_lots_and_never_passed(target, quantity):
+    class Target(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            if not self.state:
+                self.state["first"] = target(self).quantity
+                self.state["again"] = target(self)
+
+    strategy = Target()
+    engine(quotes([10.0] * 3), strategy).run()
+    assert strategy.state == {"first": quantity, "again": None}
+
+
 def test_an_engine_runs_once_and_says_so():
     built = engine(quotes([10.0]), BuyOnce())
     built.run()
