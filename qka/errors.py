@@ -7,6 +7,8 @@
     │   └── SymbolError      a symbol that does not exist
     ├── DataError            recorded input is damaged: file and row        exit code 2
     ├── BrokerUnavailable    the link is down: the engine retries
+    │   └── NotSent          the request certainly never left: nothing was executed
+    ├── OutcomeUnknown       the request left, no answer came: look it up, never send it again
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
@@ -32,6 +34,17 @@ class DataError(QkaError):
 
 class BrokerUnavailable(QkaError):
     """The broker can't be reached now. Orders already sent keep their last known state."""
+
+
+class NotSent(BrokerUnavailable):
+    """The request never reached the terminal: it was certainly not executed, and may be repeated."""
+
+
+class OutcomeUnknown(QkaError):
+    """The request was handed over and no answer came: it may or may not have been executed.
+
+    Never send it again: the answer is in the account's orders, under the remark.
+    """
 
 
 class EngineFault(QkaError):
