@@ -37,7 +37,7 @@ class BrokerUnavailable(QkaError):
 
 
 class NotSent(BrokerUnavailable):
-    """The request never reached the terminal: it was certainly not executed, and may be repeated."""
+    """The request never reached the terminal: certainly not executed, it may be repeated."""
 
 
 class OutcomeUnknown(QkaError):
