@@ -9,6 +9,8 @@
     ├── BrokerUnavailable    the link is down: the engine retries
     │   └── NotSent          the request certainly never left: nothing was executed
     ├── OutcomeUnknown       the request left, no answer came: look it up, never send it again
+    ├── CallRefused          a server answered no: the caller corrects the call
+    │   └── AccessDenied     the token is wrong or not allowed to: a human hands out another
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
@@ -45,6 +47,18 @@ class OutcomeUnknown(QkaError):
 
     Never send it again: the answer is in the account's orders, under the remark.
     """
+
+
+class CallRefused(QkaError):
+    """A QMTServer refused a call; nothing was executed. `code` is its reason in one word."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AccessDenied(CallRefused):
+    """The token is not one of the server's, or does not reach so far."""
 
 
 class EngineFault(QkaError):
