@@ -108,6 +108,10 @@ class PaperBroker:
 
     async def snapshot(self) -> AccountSnapshot:
         """The simulated account's own books; positions carry no prices."""
+        return self.books()
+
+    def books(self) -> AccountSnapshot:
+        """The snapshot, for whoever can't wait: the exchange of a simulated terminal."""
         positions = tuple(
             Position(symbol, held.quantity, held.today, self._promised(symbol))
             for symbol, held in sorted(self._shares.items())
