@@ -219,6 +219,10 @@ class SimulatedFeed:
 
     async def open(self, symbols: Sequence[str]) -> Sequence[str]:
         """Make ready for these symbols, or the default ones; an index raises ConfigError."""
+        return self.choose(symbols)
+
+    def choose(self, symbols: Sequence[str]) -> Sequence[str]:
+        """`open` for a thread without a loop."""
         self._symbols = list(dict.fromkeys(symbols)) or default_symbols(self._count)
         for symbol in self._symbols:
             if not tradable(symbol):
@@ -259,7 +263,7 @@ class SimulatedFeed:
 
     async def run(self, report: Report) -> None:
         """Report every snapshot of every day."""
-        await play(self._batches(), self._clock, report)
+        await play(self.batches(), self._clock, report)
         self._done = 1.0
 
     def progress(self) -> float:
@@ -269,7 +273,8 @@ class SimulatedFeed:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _batches(self) -> Iterator[list[Quote]]:
+    def batches(self) -> Iterator[list[Quote]]:
+        """Every snapshot of every day in the order of time, a step's together."""
         closes: dict[str, int] = {}
         for number, day in enumerate(self._days):
             stocks = [_Stock(s, self._seed, day, closes.get(s)) for s in self._symbols]
