@@ -94,8 +94,12 @@ class PaperBroker:
 
     async def connect(self, report: Sink) -> AccountIdentity:
         """Always there."""
-        self._report = report
+        self.tell(report)
         return AccountIdentity(self._account_id)
+
+    def tell(self, report: Sink) -> None:
+        """Report there from now on: what connecting does, for whoever has no loop."""
+        self._report = report
 
     def submit(self, approved: Approved) -> None:
         """Take the order; it reaches the exchange after the latency."""
