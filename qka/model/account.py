@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from qka.model.order import Order
+from qka.model.order import Fill, Order
 
 
 class Asset(msgspec.Struct, frozen=True, gc=False):
@@ -64,3 +64,4 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     asset: Asset
     positions: tuple[Position, ...]
     orders: tuple[Order, ...]  # of today
+    deals: tuple[Fill, ...] = ()  # of today, as far as the broker lists them

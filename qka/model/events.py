@@ -6,13 +6,13 @@ Immutable, dispatched by class; `time` is the clock's, in ns.
 
 import enum
 from datetime import date
-from decimal import Decimal
 from typing import get_args
 
 import msgspec
 
 from qka.model.account import Asset, Position
 from qka.model.market import Bar, Phase, Quote
+from qka.model.order import Fill as Fill  # an event too; account snapshots hold fills
 from qka.model.order import Order, Side
 
 
@@ -147,19 +147,7 @@ class OrderUnknown(_Event, frozen=True, gc=False, tag=True):
     reason: str = ""
 
 
-# ------------------------------------------------------------------ fill
-
-
-class Fill(_Event, frozen=True, gc=False, tag=True):
-    """Shares changed hands. `fees` is this fill's share of the order's fees, in CNY."""
-
-    order_id: str
-    deal_id: str
-    symbol: str
-    side: Side
-    price: float
-    quantity: int
-    fees: Decimal
+# ------------------------------------------------------------------ fill: `Fill`, and after it
 
 
 class PositionChanged(_Event, frozen=True, gc=False, tag=True):

@@ -1,4 +1,4 @@
-"""Orders and their life, as a pure function."""
+"""Orders, where they stand, and the fills they get."""
 
 import enum
 from decimal import Decimal
@@ -87,6 +87,19 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     def average_price(self) -> float:
         """CNY a share over its fills, 0.0 without one."""
         return float(self.turnover / self.filled) if self.filled else 0.0
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Shares changed hands. `fees` is this fill's share of the order's fees, in CNY."""
+
+    time: int  # ns
+    order_id: str
+    deal_id: str
+    symbol: str
+    side: Side
+    price: float
+    quantity: int
+    fees: Decimal
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):

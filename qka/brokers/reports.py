@@ -1,0 +1,556 @@
+"""xtquant's records → reports and fills of our orders, whatever the link does to them.
+
+Pushes, answers and query results all come in here; twice, late, out of order and not at all are
+normal. An order is known by its remark, which is our own id; the terminal's numbers are learnt
+and kept with their day, for they are used again. Shares come only from deals: a final status is
+held back until the deals cover what the order says it traded.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.records import (
+    Record,
+    XtAsset,
+    XtCancelError,
+    XtCancelOrderResponse,
+    XtOrder,
+    XtOrderError,
+    XtOrderResponse,
+    XtPosition,
+    XtTrade,
+)
+from qka.brokers.words import (
+    EXCHANGES,
+    ORDER_JUNK,
+    ORDER_PART_SUCC,
+    ORDER_PARTSUCC_CANCEL,
+    ORDER_REPORTED,
+    ORDER_REPORTED_CANCEL,
+    ORDER_SUCCEEDED,
+    ORDER_UNKNOWN,
+    ORDER_UNREPORTED,
+    ORDER_WAIT_REPORTING,
+    STATUSES,
+    moment_of,
+    order_type_of,
+    side_of,
+    status_of,
+    status_words,
+)
+from qka.model.account import AccountSnapshot, Asset, Position
+from qka.model.events import (
+    CancelRefused,
+    CancelRequested,
+    Fill,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    OrderReport,
+    OrderSubmitted,
+    OrderUnknown,
+)
+from qka.model.life import after
+from qka.model.money import cents, on_tick, to_cents, yuan
+from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
+from qka.model.times import day_of
+
+REMARK_BYTES = 24  # the terminal cuts a longer remark
+_MILL = Decimal("0.001")
+_UNNAMED = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+_PENDING = OrderStatus.PENDING_CANCEL
+
+
+def price_of(price: float) -> float:
+    """A price without the dust of floats: 11.370000000000001 is 11.37."""
+    return on_tick(price, _MILL)
+
+
+class _Tracked:
+    """One of our orders, as the reports so far have left it."""
+
+    __slots__ = ("cancel_failed", "deals", "doubted", "final", "order", "traded")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.traded = 0  # the most shares its records have said it traded
+        self.final: OrderReport | None = None  # held back until the deals cover `traded`
+        self.deals: set[tuple[Any, ...]] = set()  # reported
+        self.cancel_failed = False  # a later "cancel pending" is an old one
+        self.doubted = False  # what we were told does not fit together: look it up
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing about it needs to be looked up."""
+        order = self.order
+        if order.filled < self.traded:
+            return False
+        return order.status in FINAL or not (
+            self.doubted or order.status is OrderStatus.UNKNOWN or self.final
+        )
+
+
+class Reports:
+    """Keeps what the broker has said of our orders, and says only what is new.
+
+    `report` gets reports and fills; `unsettled(order_id)` is called when the account's orders and
+    deals must be queried to know more; `external` gets records of orders that are not ours.
+    `now` is the market's time in ns.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[OrderReport | Fill], None],
+        fees: FeeSchedule,
+        now: Callable[[], int],
+        *,
+        unsettled: Callable[[str], None] = lambda order_id: None,
+        external: Callable[[Record], None] = lambda record: None,
+    ) -> None:
+        self._report = report
+        self._fees = fees
+        self._now = now
+        self._unsettled = unsettled
+        self._external = external
+        self._tracked: dict[str, _Tracked] = {}  # our id -> order
+        self._numbers: dict[tuple[date, int], str] = {}  # (day, terminal's order id) -> our id
+        self._contracts: dict[tuple[date, str, str], str] = {}  # (day, market, sysid) -> our id
+        self._strangers: dict[tuple[Any, ...], Record] = {}  # what was told of others' orders
+
+    # ------------------------------------------------------------ what we do
+
+    def track(self, order: Order) -> None:
+        """Know an order as ours; before it is sent, or after a restart as it was left.
+
+        A second call for the same order changes nothing.
+        """
+        if order.id not in self._tracked:
+            self._tracked[order.id] = _Tracked(order)
+
+    def cancelling(self, order_id: str) -> None:
+        """We have asked for a cancel (the engine has said so itself)."""
+        tracked = self._tracked.get(order_id)
+        if tracked is not None:
+            tracked.cancel_failed = False
+            asked = CancelRequested(self._now(), order_id)
+            tracked.order = after(tracked.order, asked)
+
+    def forget(self, before: date) -> None:
+        """Drop final orders made before a day, and numbers learnt before it."""
+        self._tracked = {
+            order_id: tracked
+            for order_id, tracked in self._tracked.items()
+            if tracked.order.status not in FINAL or day_of(tracked.order.time) >= before
+        }
+        self._numbers = {key: of for key, of in self._numbers.items() if key[0] >= before}
+        self._contracts = {key: of for key, of in self._contracts.items() if key[0] >= before}
+        self._strangers = {key: of for key, of in self._strangers.items() if key[1] >= before}
+
+    # ------------------------------------------------------------ questions
+
+    def order_of(self, order_id: str) -> Order | None:
+        """One of our orders as the broker has it; None for one that is not tracked."""
+        tracked = self._tracked.get(order_id)
+        return None if tracked is None else tracked.order
+
+    def number_of(self, order_id: str) -> int:
+        """The terminal's number of our order, 0 while it is not known."""
+        order = self.order_of(order_id)
+        return int(order.broker_id) if order is not None and order.broker_id.isdigit() else 0
+
+    def is_settled(self, order_id: str) -> bool:
+        """Whether nothing about the order needs to be looked up."""
+        tracked = self._tracked.get(order_id)
+        return tracked is None or tracked.settled
+
+    def open_orders(self) -> list[Order]:
+        """Ours that are not final, or whose deals are not all here."""
+        return [
+            tracked.order
+            for tracked in self._tracked.values()
+            if tracked.order.status not in FINAL or not tracked.settled
+        ]
+
+    # ------------------------------------------------------------ answers to our own calls
+
+    def answered(self, order_id: str, response: XtOrderResponse) -> None:
+        """The terminal answered an order: named or refused."""
+        tracked = self._tracked[order_id]
+        if response.order_id > 0:
+            self._learn(tracked, response.order_id, "", day_of(self._now()))
+            self._say(tracked, OrderSubmitted(self._now(), order_id, str(response.order_id)))
+            self._settle(tracked)
+        else:
+            self._refused(tracked, response.error_msg)
+
+    def not_sent(self, order_id: str, reason: str) -> None:
+        """The order certainly never reached the terminal."""
+        self._say(self._tracked[order_id], OrderRejected(self._now(), order_id, reason))
+
+    def unknown(self, order_id: str, reason: str) -> None:
+        """The order was handed over and no answer came; no news if its records came already."""
+        tracked = self._tracked[order_id]
+        if tracked.order.status in _UNNAMED:
+            self._say(tracked, OrderUnknown(self._now(), order_id, reason))
+            self._settle(tracked)
+
+    def cancel_answered(self, order_id: str, response: XtCancelOrderResponse) -> None:
+        """The terminal answered a cancel; 0 says only that it was sent on."""
+        if response.cancel_result != 0:
+            self.cancel_refused(order_id, response.error_msg or "the terminal refused the cancel")
+
+    def cancel_refused(self, order_id: str, reason: str) -> None:
+        """A cancel did not happen."""
+        tracked = self._tracked.get(order_id)
+        if tracked is None:
+            self._report(CancelRefused(self._now(), order_id, reason))
+            return
+        tracked.cancel_failed = True
+        self._say(tracked, CancelRefused(self._now(), order_id, reason))
+
+    def cancel_unknown(self, order_id: str) -> None:
+        """A cancel was handed over and no answer came: the order itself will tell."""
+        tracked = self._tracked.get(order_id)
+        if tracked is not None:
+            tracked.doubted = True
+            self._settle(tracked)
+
+    # ------------------------------------------------------------ pushes
+
+    def push(self, kind: str, record: Any) -> None:
+        """A push of the link; kinds that say nothing of orders are ignored."""
+        match kind:
+            case "order":
+                self.order(record)
+            case "trade":
+                self.trade(record)
+            case "order_error":
+                self.order_error(record)
+            case "cancel_error":
+                self.cancel_error(record)
+
+    def order(self, record: XtOrder) -> None:
+        """The state of an order."""
+        day = day_of(moment_of(record.order_time) or self._now())
+        tracked = self._find(record, day)
+        if tracked is None:
+            self._stranger(("order", day, record.order_id), record)
+            return
+        self._learn(tracked, record.order_id, record.order_sysid, day)
+        code, number, now = record.order_status, _number(record.order_id), self._now()
+        order_id, reason = tracked.order.id, record.status_msg
+        traded = tracked.order.quantity if code == ORDER_SUCCEEDED else record.traded_volume
+        tracked.traded = max(tracked.traded, min(traded, tracked.order.quantity))
+        if code in (ORDER_UNREPORTED, ORDER_WAIT_REPORTING):
+            self._say(tracked, OrderSubmitted(now, order_id, number))
+        elif code == ORDER_UNKNOWN or code not in STATUSES:
+            words = f"the terminal gives its status as {status_words(code)}"
+            self._say(tracked, OrderUnknown(now, order_id, words))
+        elif code == ORDER_JUNK:
+            self._name(tracked, number)
+            tracked.final = tracked.final or OrderRejected(now, order_id, reason)
+        else:
+            self._say(tracked, OrderAccepted(now, order_id, number))
+            if code in (ORDER_REPORTED_CANCEL, ORDER_PARTSUCC_CANCEL):
+                self._cancel_pending(tracked)
+            elif code in (ORDER_REPORTED, ORDER_PART_SUCC):
+                # an old push, or its cancel was refused without a word: only a query can tell
+                tracked.doubted |= tracked.order.status is _PENDING
+            elif code != ORDER_SUCCEEDED:
+                tracked.final = tracked.final or OrderCancelled(now, order_id, reason)
+        self._settle(tracked)
+
+    def trade(self, record: XtTrade) -> None:
+        """A deal: the only thing that moves shares and cash."""
+        if record.traded_volume <= 0:
+            return  # some counters list withdrawals among the deals
+        moment = moment_of(record.traded_time)
+        day = day_of(moment or self._now())
+        tracked = self._find(record, day)
+        if tracked is None:
+            self._stranger(_deal_key(record, day), record)
+            return
+        # within one order a deal id is unique a day; without one, the deal itself has to do
+        deal = (day, record.traded_id) if record.traded_id else _likeness(record)
+        if deal in tracked.deals:
+            return
+        tracked.deals.add(deal)
+        self._learn(tracked, record.order_id, record.order_sysid, day)
+        order, number = tracked.order, _number(record.order_id)
+        if order.status not in FINAL:
+            self._say(tracked, OrderAccepted(self._now(), order.id, number))
+        price = price_of(record.traded_price)
+        fill = Fill(
+            max(moment or self._now(), order.time),
+            order.id,
+            record.traded_id or "-".join(str(part) for part in deal[1:]),
+            order.symbol,
+            order.side,
+            price,
+            record.traded_volume,
+            _owed(self._fees, tracked.order, cents(price, record.traded_volume), day),
+        )
+        tracked.order = after(tracked.order, fill)
+        self._report(fill)
+        self._settle(tracked)
+
+    def order_error(self, record: XtOrderError) -> None:
+        """An order was refused; an old error that comes again finds its order final."""
+        tracked = self._find(record, day_of(self._now()))
+        if tracked is None:
+            self._stranger(("error", day_of(self._now()), record.order_remark), record)
+            return
+        self._refused(tracked, record.error_msg)
+
+    def cancel_error(self, record: XtCancelError) -> None:
+        """A cancel was refused, ours or one made by hand."""
+        tracked = self._find(record, day_of(self._now()))
+        if tracked is not None:
+            self.cancel_refused(tracked.order.id, record.error_msg)
+
+    # ------------------------------------------------------------ queries
+
+    def reconcile(
+        self,
+        orders: Iterable[XtOrder],
+        trades: Iterable[XtTrade],
+        cancelling: Iterable[str] = (),
+    ) -> None:
+        """What the account says now makes good every push that was missed.
+
+        `cancelling`: our ids whose cancel is under way, so that an order still there says nothing.
+        An order of ours that is absent stays as it is: absence is no proof.
+        """
+        busy = frozenset(cancelling)
+        for trade in trades:  # first, so that a final status finds its deals
+            self.trade(trade)
+        for record in orders:
+            self.order(record)
+            tracked = self._find(record, day_of(moment_of(record.order_time) or self._now()))
+            if tracked is None or tracked.order.id in busy:
+                continue
+            tracked.doubted = status_of(record.order_status) is OrderStatus.UNKNOWN
+            working = record.order_status in (ORDER_REPORTED, ORDER_PART_SUCC)
+            if working and tracked.order.status is _PENDING:
+                words = f"the order is still {status_words(record.order_status)}"
+                self.cancel_refused(tracked.order.id, words)
+
+    def expire(self, made_before: int, listed: Iterable[XtOrder], reason: str) -> None:
+        """The day has ended: what was made before a moment (ns) and is not final is gone.
+
+        `listed`: the account's complete orders of the ended day; an UNKNOWN order that is not
+        among them never traded. One whose deals are not all here stays as it is.
+        """
+        remarks = {record.order_remark for record in listed}
+        for tracked in list(self._tracked.values()):
+            order = tracked.order
+            lost = order.status is OrderStatus.UNKNOWN and bool(remarks - {order.id})
+            absent = lost and order.id not in remarks and not tracked.traded
+            if order.time < made_before and (tracked.settled or absent):
+                words = "never among the account's orders" if absent else reason
+                self._say(tracked, OrderExpired(self._now(), order.id, words))
+
+    # ------------------------------------------------------------ inside
+
+    def _say(self, tracked: _Tracked, event: OrderReport) -> None:
+        """Report it if it changes the order."""
+        changed = after(tracked.order, event)
+        if changed is not tracked.order:
+            tracked.order = changed
+            self._report(event)
+
+    def _name(self, tracked: _Tracked, number: str) -> None:
+        """The terminal's number, while there is a use for it."""
+        if tracked.order.status in _UNNAMED:
+            self._say(tracked, OrderSubmitted(self._now(), tracked.order.id, number))
+
+    def _settle(self, tracked: _Tracked) -> None:
+        """Say the final status once its deals are here; ask for what is missing."""
+        if tracked.final is not None and tracked.order.filled >= tracked.traded:
+            final, tracked.final = tracked.final, None
+            self._say(tracked, final)
+        if not tracked.settled:
+            self._unsettled(tracked.order.id)
+
+    def _refused(self, tracked: _Tracked, reason: str) -> None:
+        order = tracked.order
+        if order.status in _UNNAMED or order.status is OrderStatus.SUBMITTED:
+            words = reason or "the terminal refused it and gave no reason"
+            tracked.final = OrderRejected(self._now(), order.id, words)
+        elif order.status not in FINAL:
+            tracked.doubted = True  # the exchange has it: its records decide
+        self._settle(tracked)
+
+    def _cancel_pending(self, tracked: _Tracked) -> None:
+        if not tracked.cancel_failed and tracked.final is None:
+            words = "a cancel is pending at the terminal"
+            self._say(tracked, CancelRequested(self._now(), tracked.order.id, words))
+
+    def _learn(self, tracked: _Tracked, number: int, sysid: str, day: date) -> None:
+        if number > 0:
+            self._numbers[day, number] = tracked.order.id
+        if sysid:
+            self._contracts[day, tracked.order.symbol[-2:], sysid] = tracked.order.id
+
+    def _find(
+        self, record: XtOrder | XtTrade | XtOrderError | XtCancelError, day: date
+    ) -> _Tracked | None:
+        """By remark, by the day's order number, by the counter's number; else not ours."""
+        tracked = self._tracked.get(getattr(record, "order_remark", ""))
+        if tracked is None and record.order_id > 0:
+            tracked = self._tracked.get(self._numbers.get((day, record.order_id), ""))
+        sysid, symbol = getattr(record, "order_sysid", ""), getattr(record, "stock_code", "")
+        if tracked is None and sysid:
+            market = symbol[-2:] or EXCHANGES.get(getattr(record, "market", -1), "")
+            tracked = self._tracked.get(self._contracts.get((day, market, sysid), ""))
+        if tracked is not None and symbol and symbol != tracked.order.symbol:
+            return None
+        return tracked
+
+    def _stranger(self, key: tuple[Any, ...], record: Record) -> None:
+        if self._strangers.get(key) != record:
+            self._strangers[key] = record
+            self._external(record)
+
+
+def _number(order_id: int) -> str:
+    return str(order_id) if order_id > 0 else ""
+
+
+def _deal_key(trade: XtTrade, day: date) -> tuple[Any, ...]:
+    """What makes a deal of the account itself: two orders that met share one deal id."""
+    order = trade.order_sysid or trade.order_id
+    return ("deal", day, trade.stock_code[-2:], order, trade.traded_id or _likeness(trade))
+
+
+def _likeness(trade: XtTrade) -> tuple[Any, ...]:
+    return (trade.traded_time, trade.traded_price, trade.traded_volume)
+
+
+def _owed(fees: FeeSchedule, order: Order, turnover: int, day: date) -> Decimal:
+    """What the order owes more because of this turnover (cents), as CNY."""
+    everything = to_cents(order.turnover) + turnover
+    owed = fees.of_order(order.symbol, order.side, everything, day)
+    return yuan(owed - to_cents(order.fees))
+
+
+# ------------------------------------------------------------------ the account as it is
+
+
+def snapshot_of(
+    asset: XtAsset,
+    positions: Iterable[XtPosition],
+    orders: Iterable[XtOrder],
+    trades: Iterable[XtTrade],
+    fees: FeeSchedule,
+    now: int,
+) -> AccountSnapshot:
+    """What queries say, in our words. Fees of the deals are by our schedule.
+
+    An order's id is its remark where that is one order's alone, else `x260105-1082` of the day
+    and the terminal's number. Records that are neither a buy nor a sell are left out.
+    """
+    records = [record for record in orders if side_of(record.order_type) is not None]
+    ids = _ids_of(records, now)
+    books = {record.order_id: _order_of(record, ids[record.order_id], now) for record in records}
+    deals: dict[tuple[Any, ...], Fill] = {}
+    for trade in trades:
+        side = side_of(trade.order_type)
+        day = day_of(moment_of(trade.traded_time) or now)
+        key = _deal_key(trade, day)
+        if side is None or trade.traded_volume <= 0 or key in deals:
+            continue
+        order = books.get(trade.order_id) or _bare(trade, side, now)
+        fill = _fill_of(trade, order, fees, day, now)
+        deals[key] = fill
+        books[trade.order_id] = _with(order, fill)
+    listed = {record.order_id for record in records}
+    return AccountSnapshot(
+        Asset(
+            yuan(to_cents(asset.cash) + to_cents(asset.frozen_cash)),
+            yuan(to_cents(asset.frozen_cash)),
+            yuan(to_cents(asset.market_value)),
+        ),
+        tuple(_position_of(record) for record in positions if record.volume > 0),
+        tuple(order for number, order in books.items() if number in listed),
+        tuple(deals.values()),
+    )
+
+
+def _ids_of(records: list[XtOrder], now: int) -> dict[int, str]:
+    """The terminal's number -> the id we know the order by."""
+    remarks = [record.order_remark for record in records]
+    ids: dict[int, str] = {}
+    for record in records:
+        remark = record.order_remark
+        ours = remark.isascii() and remarks.count(remark) == 1 and bool(remark)
+        ids[record.order_id] = remark if ours else _foreign_id(record.order_id, now)
+    return ids
+
+
+def _foreign_id(number: int, now: int) -> str:
+    return f"x{day_of(now):%y%m%d}-{number}"
+
+
+def _order_of(record: XtOrder, order_id: str, now: int) -> Order:
+    side = side_of(record.order_type)
+    assert side is not None
+    return Order(
+        order_id,
+        record.stock_code,
+        side,
+        record.order_volume,
+        price_of(record.price),
+        order_type_of(record.price_type) or OrderType.LIMIT,
+        record.strategy_name,
+        0,
+        moment_of(record.order_time) or now,
+        status_of(record.order_status),
+        broker_id=_number(record.order_id),
+        reason=record.status_msg,
+    )
+
+
+def _bare(trade: XtTrade, side: Side, now: int) -> Order:
+    """The order of a deal that is not among the orders."""
+    order_id = trade.order_remark if trade.order_remark.isascii() else ""
+    order_id = order_id or _foreign_id(trade.order_id, now)
+    return Order(order_id, trade.stock_code, side, trade.traded_volume, trade.traded_price)
+
+
+def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: int) -> Fill:
+    price = price_of(trade.traded_price)
+    return Fill(
+        moment_of(trade.traded_time) or now,
+        order.id,
+        trade.traded_id,
+        trade.stock_code,
+        order.side,
+        price,
+        trade.traded_volume,
+        _owed(fees, order, cents(price, trade.traded_volume), day),
+    )
+
+
+def _with(order: Order, fill: Fill) -> Order:
+    """The order with a deal counted; its status stays what the broker says."""
+    return replace(after(order, fill), status=order.status)
+
+
+def _position_of(record: XtPosition) -> Position:
+    sellable = min(max(record.can_use_volume, 0), record.volume)
+    frozen = min(max(record.frozen_volume, 0), record.volume - sellable)
+    return Position(
+        record.stock_code,
+        record.volume,
+        record.volume - sellable - frozen,
+        frozen,
+        record.avg_price or record.open_price,
+        record.last_price,
+    )
