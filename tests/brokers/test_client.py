@@ -1,0 +1,385 @@
+"""The clients of a QMTServer: what they return, what they raise, and what they never send twice."""
+
+import asyncio
+import hashlib
+import pickle
+import shutil
+import ssl
+import subprocess
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from scripted import TOKEN, Fault, scripted, scripted_thread
+
+from qka.brokers.answers import CancelResult, OrderResult
+from qka.brokers.client import AsyncQMTClient, QMTClient
+from qka.brokers.words import FIX_PRICE, STOCK_BUY
+from qka.errors import (
+    AccessDenied,
+    BrokerUnavailable,
+    CallRefused,
+    ConfigError,
+    NotSent,
+    OutcomeUnknown,
+    QkaError,
+)
+
+ASSET = {
+    "account_type": 2, "account_id": "demo", "cash": 900_000.5, "frozen_cash": 0.0,
+    "market_value": 99_999.5, "total_asset": 1_000_000.0,
+}  # fmt: skip
+POSITION = {"account_id": "demo", "stock_code": "600000.SH", "volume": 1000, "can_use_volume": 500}
+ORDER = {
+    "account_id": "demo", "stock_code": "600000.SH", "order_id": 1082, "order_time": 1767578400,
+    "order_type": 23, "order_volume": 100, "price": 10.5, "order_status": 50, "status_msg": "",
+}  # fmt: skip
+BUY = {
+    "stock_code": "600000.SH", "order_type": STOCK_BUY, "order_volume": 100,
+    "price_type": FIX_PRICE, "price": 10.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def server():
+    answers = {
+        "query_stock_asset": ASSET,
+        "query_stock_positions": [POSITION],
+        "query_stock_orders": [ORDER],
+        "query_stock_trades": None,
+        "query_stock_position": None,
+        "query_account_status": [{"account_type": 2, "account_id": "demo", "status": 0}],
+        "cancel_order_stock": lambda params: 0 if params["order_id"] == 1082 else -1,
+    }
+    with scripted_thread(answers=answers) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with QMTClient(server.url, TOKEN) as client:
+        yield client
+
+
+# ------------------------------------------------------------------ what the guide promises
+
+
+def test_a_client_without_a_token_is_refused_in_the_guides_words():
+    with pytest.raises(ValueError, match=r"必须提供访问令牌\(token\)"):
+        QMTClient(base_url="http://localhost:8000")
+
+
+def test_slashes_at_the_end_of_the_address_do_not_matter(server):
+    with QMTClient(server.url + "/", TOKEN) as client:
+        assert client.base_url == server.url
+        assert client.api("query_stock_asset")["cash"] == 900_000.5
+
+
+def test_an_asset_answers_by_chinese_name_by_xtquants_name_and_as_attribute(client):
+    assets = client.api("query_stock_asset")
+    assert assets["总资产"] == assets["total_asset"] == assets.total_asset == 1_000_000.0
+    assert assets.get("可用金额") == 900_000.5
+    assert "总资产" in assets
+    assert "持仓" not in assets
+    with pytest.raises(KeyError, match="no_such_field: there is account_type"):
+        assets["no_such_field"]
+    with pytest.raises(AttributeError, match="no_such_field"):
+        assets.no_such_field  # noqa: B018
+
+
+def test_the_guides_monitor_prints_positions_and_orders(client, capsys):
+    for position in client.api("query_stock_positions"):
+        print(f"持仓: {position['证券代码']} {position['当前数量']}股")
+    for order in client.api("query_stock_orders"):
+        print(f"委托: {order['证券代码']} {order['委托状态']}")
+    assert capsys.readouterr().out == "持仓: 600000.SH 1000股\n委托: 600000.SH 已报\n"
+
+
+def test_a_status_is_its_code_and_shows_its_word(client):
+    status = client.api("query_stock_orders")[0]["委托状态"]
+    assert status == 50
+    assert str(status) == "已报"
+    assert pickle.loads(pickle.dumps(status)) == 50
+
+
+def test_what_is_printed_reads_well(client):
+    asset = str(client.api("query_stock_asset"))
+    assert "total_asset" in asset
+    assert "总资产" in asset
+    assert "1,000,000" in asset
+    orders = str(client.api("query_stock_orders")).splitlines()
+    assert orders[0].split()[:3] == ["证券代码", "订单编号", "报单时间"]
+    assert "2026-01-05 10:00:00" in orders[1]
+    assert "已报" in orders[1]
+
+
+def test_none_found_is_empty_whether_a_list_or_a_record(client):
+    assert client.api("query_stock_trades") == []
+    assert not client.api("query_stock_position", stock_code="600000.SH")
+
+
+def test_records_become_data_frames(client):
+    frame = client.api("query_stock_orders").to_frame()
+    assert frame.loc[0, "order_id"] == 1082
+    assert client.api("query_stock_asset").to_frame(chinese=True).loc[0, "总资产"] == 1_000_000
+
+
+def test_an_orders_result_is_its_number_and_answers_get(client, server):
+    result = client.api("order_stock", **BUY)
+    assert result == 1001
+    assert isinstance(result, int)
+    assert result.get("success") is True
+    assert result["order_id"] == result.order_id == 1001
+    assert result.get("detail") == ""
+    assert server.orders == [BUY]
+
+
+def test_a_refused_order_is_an_answer_with_the_brokers_words(client, server):
+    words = {"success": False, "data": -1, "detail": "可用资金不足", "code": "refused"}
+    server.answers["order_stock"] = lambda params: words
+    result = client.api("order_stock", **BUY)
+    assert result == -1
+    assert not result.get("success")
+    assert result.get("detail") == "可用资金不足"
+
+
+def test_an_original_servers_bare_refusal_is_one_too(client, server):
+    server.answers["order_stock"] = lambda params: {"success": True, "data": -1}
+    result = client.api("order_stock", **BUY)
+    assert result.get("success") is False
+    assert "no reason" in result.get("detail")
+
+
+def test_a_cancel_takes_the_number_as_text_or_as_the_orders_own_result(client, server):
+    server.taken["k"] = 1082
+    order = client.api("order_stock", key="k", **BUY)
+    assert client.api("cancel_order_stock", order_id=order) == 0
+    sent = client.api("cancel_order_stock", order_id=order)
+    assert sent.get("success") is True
+    refused = client.api("cancel_order_stock", order_id="1082")  # the scripted server wants an int
+    assert (refused, refused.get("success")) == (-1, False)
+
+
+def test_results_survive_pickling():
+    assert pickle.loads(pickle.dumps(OrderResult(-1, "no"))).detail == "no"
+    assert pickle.loads(pickle.dumps(CancelResult(0))).success
+
+
+# ------------------------------------------------------------------ what is raised
+
+
+def test_the_guides_dots_end_in_its_except_branch_with_a_message_that_helps(client, server):
+    with pytest.raises(QkaError, match="named arguments"):
+        client.api("order_stock", ...)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("value", [..., object(), {1, object()}, b"\xff".decode("latin1").encode])
+def test_an_argument_that_cannot_be_sent_is_named(client, server, value):
+    with pytest.raises(CallRefused, match="price="):
+        client.api("order_stock", price=value)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("name", ["", "../outcome/x", "order stock", None, 5])
+def test_what_is_no_method_is_refused_here(client, server, name):
+    with pytest.raises(CallRefused, match="no method"):
+        client.api(name)
+    assert server.requests == []
+
+
+def test_numbers_of_numpy_and_decimals_are_numbers(client, server):
+    client.api("order_stock", **{**BUY, "order_volume": np.int64(100), "price": np.float64(10.5)})
+    client.api("order_stock", **{**BUY, "price": Decimal("10.50")})
+    assert server.orders == [BUY, BUY]
+
+
+def test_a_bad_token_raises_with_the_servers_words_and_is_never_shown(server):
+    with QMTClient(server.url, "服务器打印的token") as client:
+        with pytest.raises(AccessDenied, match="无效的Token") as caught:
+            client.api("query_stock_asset")
+        assert "打印的token" not in str(caught.value)
+        assert "打印的token" not in repr(client)
+
+
+def test_a_method_the_server_has_not_is_refused_with_its_words(client):
+    with pytest.raises(CallRefused, match="there is no query_everything") as caught:
+        client.api("query_everything")
+    assert caught.value.code == "not_found"
+
+
+def test_without_a_server_an_order_is_certainly_not_sent():
+    with QMTClient("http://127.0.0.1:1", TOKEN, patience=0) as client:
+        with pytest.raises(NotSent, match="nothing was sent"):
+            client.api("order_stock", **BUY)
+        with pytest.raises(BrokerUnavailable, match="no server answers"):
+            client.api("query_stock_asset")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://u:p@host"])
+def test_an_address_that_is_none_is_told_at_once(url):
+    with pytest.raises(ConfigError, match="no server"):
+        QMTClient(url, TOKEN)
+
+
+# ------------------------------------------------------------------ never twice
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_AFTER, Fault.HALF_REPLY])
+def test_an_order_whose_reply_is_lost_is_found_by_its_key_not_sent_again(client, server, fault):
+    server.faults.append(fault)
+    assert client.api("order_stock", **BUY) == 1001
+    assert server.orders == [BUY]
+    assert [path for _, path, _, _ in server.requests] == ["order_stock", "outcome"]
+
+
+def test_an_order_that_never_arrived_is_sent_again_under_the_same_key(client, server):
+    server.faults.append(Fault.LOST_BEFORE)
+    assert client.api("order_stock", **BUY) == 1001
+    keys = [h["Idempotency-Key"] for _, path, _, h in server.requests if path == "order_stock"]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert server.orders == [BUY]
+
+
+def test_two_calls_are_two_orders_and_the_same_key_is_one(client, server):
+    assert client.api("order_stock", **BUY) != client.api("order_stock", **BUY)
+    assert client.api("order_stock", key="mine", **BUY) == client.api(
+        "order_stock", key="mine", **BUY
+    )
+    assert len(server.orders) == 3
+
+
+def test_what_stays_unknown_is_raised_with_the_key_to_ask_by(server):
+    server.faults.append(Fault.UNKNOWN)
+    server.fates["mine"] = {"state": "unknown", "detail": "the terminal is silent"}
+    with (
+        QMTClient(server.url, TOKEN, patience=0.05) as client,
+        pytest.raises(OutcomeUnknown, match=r"outcome\('mine'\)"),
+    ):
+        client.api("order_stock", key="mine", **BUY)
+    assert [path for _, path, _, _ in server.requests].count("order_stock") == 1
+
+
+def test_what_was_not_executed_in_the_end_is_told_so(client, server):
+    server.faults.append(Fault.UNKNOWN)
+    server.fates["mine"] = {"state": "not_executed", "detail": "it waited too long"}
+    with pytest.raises(NotSent, match="it waited too long"):
+        client.api("order_stock", key="mine", **BUY)
+
+
+def test_the_outcome_of_an_order_can_be_asked_for_later(client):
+    client.api("order_stock", key="mine", **BUY)
+    assert client.outcome("mine").order_id == 1001
+    assert client.outcome("other").state == "never_seen"
+    assert client.api("outcome", key="mine").state == "executed"
+
+
+def test_an_original_server_without_outcomes_never_gets_an_order_twice(client, server):
+    server.faults.append(Fault.LOST_AFTER)
+    server.failures["outcome"] = deque([{"status": 404, "detail": "Not Found"}])
+    with pytest.raises(OutcomeUnknown):
+        client.api("order_stock", **BUY)
+    assert len(server.orders) == 1
+
+
+def test_an_order_is_not_tried_again_when_the_terminal_is_away_but_a_query_is(client, server):
+    server.faults.append(Fault.NOT_READY)
+    with pytest.raises(NotSent, match="the terminal is away"):
+        client.api("order_stock", **BUY)
+    away = {"status": 503, "code": "unavailable", "detail": "away", "retry_after": 0.01}
+    server.failures["query_stock_asset"] = deque([dict(away), dict(away)])
+    assert client.api("query_stock_asset").cash == 900_000.5
+
+
+def test_once_the_servers_time_is_known_an_order_carries_a_deadline(client, server):
+    client.api("query_stock_asset")
+    client.api("order_stock", **BUY)
+    client.api("order_stock", deadline=1767578400.0, **BUY)
+    headers = [headers for _, path, _, headers in server.requests if path == "order_stock"]
+    assert "X-Deadline" in headers[0]
+    assert headers[1]["X-Deadline"] == "1767578400.000"
+
+
+# ------------------------------------------------------------------ threads, life, TLS
+
+
+def test_several_threads_may_share_a_client(client, server):
+    with ThreadPoolExecutor(8) as pool:
+        results = list(
+            pool.map(lambda n: client.api("order_stock", key=f"k{n % 10}", **BUY), range(40))
+        )
+    assert len(set(results)) == 10
+    assert len(server.orders) == 10
+
+
+def test_a_closed_client_connects_again_when_it_is_used(client):
+    client.close()
+    client.close()
+    assert client.api("query_stock_asset").cash == 900_000.5
+
+
+def test_it_can_be_used_where_a_loop_is_running(client):
+    async def main():
+        return client.api("query_stock_asset").cash
+
+    assert asyncio.run(main()) == 900_000.5
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=folder, capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("openssl makes no certificate here")
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_https_is_verified_and_a_certificate_can_be_pinned(certificate):
+    cert, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(cert.read_text())).hexdigest().upper()
+    pin = ":".join(digest[i : i + 2] for i in range(0, 64, 2))
+    with scripted_thread(ssl=context, answers={"query_stock_asset": ASSET}) as server:
+
+        def cash(**trust):
+            with QMTClient(server.url, TOKEN, patience=0, **trust) as client:
+                return client.api("query_stock_asset").cash
+
+        assert cash(fingerprint=pin) == cash(verify=str(cert)) == cash(verify=False) == 900_000.5
+        with pytest.raises(BrokerUnavailable, match="certificate"):
+            cash()
+        with pytest.raises(BrokerUnavailable, match="another certificate"):
+            cash(fingerprint="ab" * 32)
+
+
+def test_a_pin_that_would_never_be_checked_is_refused():
+    with pytest.raises(ConfigError, match="https only"):
+        QMTClient("http://localhost:8000", TOKEN, fingerprint="ab" * 32)
+    with pytest.raises(ConfigError, match="64 hex digits"):
+        QMTClient("https://localhost:8000", TOKEN, fingerprint="abc")
+
+
+# ------------------------------------------------------------------ the same over await
+
+
+async def test_the_async_client_is_the_same_over_await():
+    async with scripted(answers={"query_stock_asset": ASSET}) as server:
+        async with AsyncQMTClient(server.url, TOKEN) as client:
+            assert (await client.api("query_stock_asset"))["总资产"] == 1_000_000.0
+            server.faults.append(Fault.LOST_AFTER)
+            assert (await client.api("order_stock", key="mine", **BUY)).get("success")
+            assert (await client.outcome("mine")).order_id == 1001
+            with pytest.raises(CallRefused, match="named arguments"):
+                await client.api("order_stock", ...)
+        assert len(server.orders) == 1
