@@ -1,0 +1,713 @@
+"""`SimTerminal`: a QMT terminal that isn't there, with everything that a real one does to you.
+
+Thread-safe under one lock. Time is the clock it is handed and moves by `advance`, by quotes, or
+with `time`, a reading of the market's time that every call catches up with first. Requests are
+worked on the thread that asks; answers and pushes come on each session's own thread.
+
+What a real terminal does is modelled from the vendor's documents and users' reports; see the
+docstrings for what is known and what is made up.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import Any
+
+from qka.ashare.fees import FeeSchedule
+from qka.ashare.sessions import phases_of
+from qka.brokers.records import (
+    Record,
+    XtAccountInfo,
+    XtAccountStatus,
+    XtAsset,
+    XtCancelOrderResponse,
+    XtOrder,
+    XtOrderResponse,
+    XtPosition,
+    XtTrade,
+)
+from qka.clock import SimulatedClock
+from qka.errors import ConfigError, QkaError
+from qka.model.events import SessionPhase
+from qka.model.market import Bar, Phase, Quote
+from qka.model.times import MILLISECOND, SECOND, at, day_of, midnight
+from qka.terminal.account import REFUSED, Account, Refused, Request, Taken
+from qka.terminal.books import Books, Opening
+from qka.terminal.delivery import Delivery
+from qka.terminal.faults import Faults
+from qka.terminal.history import History, Past, trading_days
+from qka.terminal.quotes import Heard, QuoteBoard, QuoteLink, Tick
+from qka.terminal.session import Gone, Push, Session, nothing
+
+Answer = Callable[[Any], None]
+Params = dict[str, Any]
+_Reply = Callable[[Any], None]
+
+FEES = FeeSchedule(Decimal("0.00025"), Decimal(5))
+
+
+class TerminalGone(QkaError):
+    """The terminal is down, refuses the session, or broke off; a native client says -1."""
+
+
+class SimTerminal:
+    """A terminal with these accounts, logged in and up.
+
+    `latency`: seconds to the exchange and back. `past`: what was before the first quote, as
+    `SimulatedFeed.history` makes it up. `id_cooldown`: seconds until a session id that was let go
+    can be used again (the vendor says 3); one whose link broke is locked until its client stops.
+    `tells_assets`: push money and positions after each change (nobody knows when a real one does).
+    `tells_expiry`: unfilled orders become 53 or 54 at the end of the day, else they stay as they
+    are and are gone the next day. `remarks_survive`: a restart keeps remark and strategy of
+    earlier orders (some brokers' do not).
+    """
+
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        accounts: Sequence[Opening] = (),
+        *,
+        fees: FeeSchedule = FEES,
+        faults: Faults | None = None,
+        latency: float = 0.0,
+        past: Past | None = None,
+        id_cooldown: float = 3.0,
+        tells_assets: bool = True,
+        tells_expiry: bool = True,
+        remarks_survive: bool = True,
+    ) -> None:
+        self.faults = faults or Faults()
+        self.time: Callable[[], int] = clock.now  # the market's time in ns
+        self.woken: Callable[[], None] = nothing  # something may have become due
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._thaw = threading.Condition(self._lock)
+        self._resumes = 0
+        self._cooldown = int(id_cooldown * SECOND)
+        self._remarks_survive = remarks_survive
+        self._quotes = QuoteBoard(self.faults, History(past))
+        self._accounts = {
+            opening.account_id: Account(
+                opening, clock, fees, self.faults, self._quotes.quote, self._tell,
+                latency=latency, tells_assets=tells_assets, tells_expiry=tells_expiry,
+            )
+            for opening in accounts
+        }  # fmt: skip
+        self._numbers = count(1)  # order ids
+        self._sessions: dict[int, Session] = {}  # id -> connected
+        self._deliveries: list[Delivery] = []
+        self._let_go: dict[int, int] = {}  # session id -> when (ns)
+        self._locked: dict[int, Session] = {}  # ids whose link broke
+        self._up = True
+        self._closed = False
+        self._hanging: set[str] = set()  # requests that lie unread, "" for all
+        self._unread: list[Callable[[], None]] = []
+        clock.on_day(self._begin_day)
+        self._advance(clock.now())
+
+    # ------------------------------------------------------------ time and market
+
+    @property
+    def due(self) -> int:
+        """Nothing happens by itself before this moment (ns)."""
+        with self._lock:
+            return self._clock.due
+
+    def now(self) -> int:
+        """The market's time in ns."""
+        return self.time()
+
+    def advance(self, *, to: int | None = None, by: float = 0.0) -> None:
+        """Move to a moment (ns), or by seconds: whatever is due happens now."""
+        with self._lock:
+            self._advance(to if to is not None else self._clock.now() + int(by * SECOND))
+
+    def quote(self, *quotes: Quote) -> None:
+        """New snapshots in the order of their time, pushed together; the clock comes along."""
+        with self._lock:
+            for quote in quotes:
+                self._advance(quote.time)
+                self._quotes.apply(quote)
+                for account in self._accounts.values():
+                    account.on_quote(quote)
+            self._advance(self._clock.now())
+            if self._up and not self._is_hanging("quotes"):
+                self._quotes.publish(dict.fromkeys(quote.symbol for quote in quotes))
+
+    def enlist(
+        self, symbol: str, prev_close: float = 0.0, name: str = "",
+        limits: tuple[float, float] | None = None, suspended: int = 0,
+    ) -> None:  # fmt: skip
+        """Make an instrument known before its first quote. Raises SymbolError."""
+        with self._lock:
+            day = day_of(self._clock.now())
+            self._quotes.enlist(symbol, day, prev_close, name, limits, suspended)
+
+    def put_bars(self, symbol: str, period: str, bars: Sequence[Bar]) -> None:
+        """A past by hand, oldest first."""
+        with self._lock:
+            self._quotes.history.put(symbol, period, bars)
+
+    # ------------------------------------------------------------ a trading client
+
+    def connect(
+        self, session: int, push: Push = nothing, gone: Gone = nothing,
+        delivery: Delivery | None = None,
+    ) -> Session:  # fmt: skip
+        """Connect a client; `push` and `gone` are called on a thread of its own.
+
+        Raises TerminalGone when the terminal is down or the id can't be used.
+        """
+        with self._lock:
+            self._catch_up()
+            self._wait("connect")
+            self._check_id(session)
+            if delivery is None:
+                delivery = Delivery(f"qmt-session-{session}")
+                delivery.start()
+            self._deliveries.append(delivery)
+            made = Session(session, delivery, push, gone, self.faults, self._clock)
+            made.shadowed = self.faults.strikes("shadowed")
+            if self._is_hanging(""):
+                made.paused = []
+            self._sessions[session] = made
+            return made
+
+    def leave(self, session: Session) -> None:
+        """The client stopped: its id is free again after `id_cooldown`."""
+        with self._lock:
+            session.lose(silent=True)
+            for held in (self._sessions, self._locked):
+                if held.get(session.id) is session:
+                    del held[session.id]
+                    self._let_go[session.id] = self._clock.now()
+            self._end(session.delivery)
+
+    def ask(
+        self, session: Session, call: str, params: Params, answer: Answer, seq: int = 0
+    ) -> None:
+        """Hand a request in; returns at once. The answer comes on the session's thread, or never.
+
+        Calls and their params (`account` is an account id): `subscribe`, `unsubscribe`, `asset`,
+        `trades`, `account_infos`, `account_status`; `orders` (cancelable_only, order_id);
+        `positions` (stock_code); `order` (stock_code, order_type, order_volume, price_type,
+        price, strategy_name, order_remark); `cancel` (order_id, or market and order_sysid).
+        `order` and `cancel` are answered with an XtOrderResponse or XtCancelOrderResponse,
+        (un)subscribe with 0 or -1, the others with a list of records. `seq` is echoed.
+        """
+        if call not in _CALLS:
+            raise ConfigError(f"the simulated terminal has no call {call!r}")
+        with self._lock:
+            self._catch_up()
+            self._receive(session, call, params, answer, seq)
+            self._advance(self._clock.now())
+            self.woken()
+
+    # ------------------------------------------------------------ by hand, in the terminal itself
+
+    def order(
+        self, account: str, stock_code: str, order_type: int, order_volume: int, price_type: int,
+        price: float, strategy_name: str = "", order_remark: str = "",
+    ) -> int:  # fmt: skip
+        """Place an order as its user would on the screen: the order id, -1 when refused.
+
+        Faults of links and answers do not touch it; sessions get the pushes.
+        """
+        params = {
+            "account": account, "stock_code": stock_code, "order_type": order_type,
+            "order_volume": order_volume, "price_type": price_type, "price": price,
+            "strategy_name": strategy_name, "order_remark": order_remark,
+        }  # fmt: skip
+        response: XtOrderResponse = self._by_hand(_order, params)
+        return response.order_id
+
+    def cancel(self, account: str, order_id: int) -> int:
+        """Cancel on the screen: 0 when the request was sent, -1 when it was refused."""
+        params = {"account": account, "order_id": order_id}
+        response: XtCancelOrderResponse = self._by_hand(_cancel, params)
+        return response.cancel_result
+
+    def orders(self, account: str, *, cancelable_only: bool = False) -> list[XtOrder]:
+        """Orders of today."""
+        found: list[XtOrder] = self._by_hand(
+            _CALLS["orders"], {"account": account, "cancelable_only": cancelable_only}
+        )
+        return found
+
+    def trades(self, account: str) -> list[XtTrade]:
+        """Deals of today."""
+        found: list[XtTrade] = self._by_hand(_CALLS["trades"], {"account": account})
+        return found
+
+    def positions(self, account: str) -> list[XtPosition]:
+        """Shares held."""
+        found: list[XtPosition] = self._by_hand(_CALLS["positions"], {"account": account})
+        return found
+
+    def asset(self, account: str) -> XtAsset | None:
+        """Money, None for an account that is not here."""
+        found: list[XtAsset] = self._by_hand(_CALLS["asset"], {"account": account})
+        return found[0] if found else None
+
+    def account_status(self) -> list[XtAccountStatus]:
+        """Of every account."""
+        found: list[XtAccountStatus] = self._by_hand(_CALLS["account_status"], {})
+        return found
+
+    def account_infos(self) -> list[XtAccountInfo]:
+        """Of every account."""
+        found: list[XtAccountInfo] = self._by_hand(_CALLS["account_infos"], {})
+        return found
+
+    def set_account_status(self, account: str, status: int) -> None:
+        """The account's login at the broker changes; orders are taken on 0 only."""
+        with self._lock:
+            there = self._accounts[account]
+            there.status = status
+            self._tell("account_status", there.status_record(), None)
+
+    def books(self, account: str) -> Books:
+        """The truth about an account, whatever clients were told."""
+        with self._lock:
+            self._catch_up()
+            return self._accounts[account].books()
+
+    # ------------------------------------------------------------ a data client
+
+    def connect_data(
+        self, lost: Callable[[], None] = nothing, delivery: Delivery | None = None
+    ) -> QuoteLink:
+        """Connect to the quotes; raises TerminalGone when the terminal is down."""
+        with self._lock:
+            self._wait("connect_data")
+            if not self._up or self._closed:
+                raise TerminalGone("the terminal is not running")
+            if delivery is None:
+                delivery = Delivery("qmt-quotes")
+                delivery.start()
+            self._deliveries.append(delivery)
+            link = QuoteLink(delivery, lost)
+            self._quotes.links.append(link)
+            return link
+
+    def leave_data(self, link: QuoteLink) -> None:
+        """The data client closed its connection."""
+        with self._lock:
+            link.connected = False
+            link.subscriptions.clear()
+            if link in self._quotes.links:
+                self._quotes.links.remove(link)
+            self._end(link.delivery)
+
+    def subscribe_quotes(
+        self, link: QuoteLink, codes: Sequence[str], heard: Heard | None, period: str = ""
+    ) -> int:
+        """Snapshots of symbols or whole exchanges: first what there is, then what changes.
+
+        `heard` gets `{code: tick}`. With a period (`tick`, `1m`, `1d` …) it gets `{code: [row]}`,
+        live rows only. Returns the number to unsubscribe by, -1 without a connection.
+        """
+        with self._lock:
+            self._wait("subscribe_quotes")
+            if not link.connected:
+                return -1
+            return self._quotes.subscribe(link, codes, heard, period)
+
+    def unsubscribe_quotes(self, link: QuoteLink, number: int) -> None:
+        """Hear no more of it."""
+        with self._lock:
+            link.subscriptions.pop(number, None)
+
+    def silence_quotes(self, silent: bool = True) -> None:
+        """Stop pushing quotes without a word, as after a change of quote servers."""
+        with self._lock:
+            self._quotes.silent = silent
+
+    def full_tick(self, codes: Sequence[str]) -> dict[str, Tick]:
+        """The last snapshots, by xtdata's names."""
+        with self._lock:
+            self._wait("full_tick")
+            return self._quotes.ticks(codes)
+
+    def instrument(self, symbol: str) -> dict[str, Any] | None:
+        """Master data by xtdata's names, None for a symbol that is not listed."""
+        with self._lock:
+            self._wait("instrument")
+            return self._quotes.detail(symbol)
+
+    def download(self, symbol: str, period: str) -> None:
+        """Fetch the past, so that `bars` has it."""
+        with self._lock:
+            self._wait("download")
+            self._quotes.download(symbol, period)
+
+    def bars(
+        self, symbol: str, period: str, start: str | int = "", end: str | int = "",
+        count: int = -1, *, live: bool = True,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Bars by xtdata's names: the past once downloaded, today's while it is subscribed to."""
+        with self._lock:
+            self._wait("bars")
+            return self._quotes.bars(symbol, period, start, end, count, live=live)
+
+    def sector(self, name: str) -> list[str]:
+        """Symbols of a sector such as 沪深A股."""
+        with self._lock:
+            self._wait("sector")
+            return self._quotes.sector(name)
+
+    def trading_dates(self, first: date | None = None, last: date | None = None) -> list[int]:
+        """Trading days up to today, a year of them unless told, as ms of their midnights."""
+        with self._lock:
+            self._wait("trading_dates")
+            today = day_of(self._clock.now())
+        last = min(last or today, today)
+        days = trading_days(first or last - timedelta(days=365), last)
+        return [midnight(day) // MILLISECOND for day in days]
+
+    # ------------------------------------------------------------ what goes wrong
+
+    def hang(self, *calls: str) -> None:
+        """Go silent: these requests lie unread; without names everything does, pushes too.
+
+        The exchange goes on. Connecting and data calls block their caller until `resume`.
+        """
+        with self._lock:
+            self._hanging.update(calls or ("",))
+            if not calls:
+                for session in self._sessions.values():
+                    session.paused = []
+
+    def resume(self) -> None:
+        """Go on: what was held back is delivered, what lay unread is worked now."""
+        with self._lock:
+            self._catch_up()
+            self._hanging.clear()
+            for session in self._sessions.values():
+                session.resume()
+            unread, self._unread = self._unread, []
+            for work in unread:
+                work()
+            self._advance(self._clock.now())
+            self._release()
+            self.woken()
+
+    def stop(self, *, silent: bool = False) -> None:
+        """The terminal closes: clients hear `gone`, or nothing; unread requests are lost.
+
+        The exchange goes on and orders stay; nothing can connect until `start`.
+        """
+        with self._lock:
+            self._up = False
+            self._unread.clear()
+            self._hanging.clear()
+            self._lose(list(self._sessions.values()), silent)
+            for link in self._quotes.links:
+                link.lose()
+            self._quotes.links.clear()
+            self._release()
+
+    def start(self) -> None:
+        """The terminal is there again, with today's orders from the counter."""
+        with self._lock:
+            if not self._up and not self._remarks_survive:
+                for account in self._accounts.values():
+                    account.forget()
+            self._up = True
+
+    def restart(self, *, silent: bool = False) -> None:
+        """Close and come back at once: every client has to connect again, with another id."""
+        with self._lock:
+            self.stop(silent=silent)
+            self.start()
+
+    def disconnect(self, session: int | None = None, *, silent: bool = False) -> None:
+        """Break the link of one session, or of all; the terminal itself stays."""
+        with self._lock:
+            hit = [s for s in self._sessions.values() if session is None or s.id == session]
+            self._lose(hit, silent)
+
+    def disconnect_data(self) -> None:
+        """Break the connections of data clients; their subscriptions are gone."""
+        with self._lock:
+            for link in self._quotes.links:
+                link.lose()
+            self._quotes.links.clear()
+
+    def flush(self) -> None:
+        """Deliver what faults hold back: late answers and pushes."""
+        with self._lock:
+            for session in self._sessions.values():
+                session.flush()
+
+    def settle(self, timeout: float = 5.0) -> bool:
+        """Wait (seconds of the wall) until everything delivered so far has been called."""
+        with self._lock:
+            there = list(self._deliveries)
+        return all(delivery.settle(timeout) for delivery in there)
+
+    def close(self) -> None:
+        """Let everything go: nobody blocks in here any more, and no thread of ours is left."""
+        with self._lock:
+            self._closed = True
+            self.stop(silent=True)
+            for delivery in self._deliveries:
+                delivery.stop()
+            self._deliveries.clear()
+
+    def __enter__(self) -> "SimTerminal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    # ------------------------------------------------------------ inside: time
+
+    def _advance(self, to: int) -> None:
+        while self._clock.fire(max(to, self._clock.now())):
+            pass
+
+    def _catch_up(self) -> None:
+        self._advance(self.time())
+
+    def _begin_day(self, day: date) -> None:
+        if not trading_days(day, day):
+            return
+        now = self._clock.now()
+        for when, phase in phases_of(day):
+            if when >= now:
+                event = SessionPhase(when, day, phase)
+                self._clock.call_at(when, partial(self._begin_phase, event))
+        if at(day, "09:00") >= now:
+            self._clock.call_at(at(day, "09:00"), partial(self._quotes.on_morning, day))
+
+    def _begin_phase(self, event: SessionPhase) -> None:
+        if event.phase is Phase.PRE_OPEN:
+            self._numbers = count(1)
+        for account in self._accounts.values():
+            account.on_phase(event)
+
+    # ------------------------------------------------------------ inside: requests
+
+    def _receive(
+        self, session: Session, call: str, params: Params, answer: Answer, seq: int
+    ) -> None:
+        strikes = self.faults.strikes
+        if not session.alive or session.shadowed or self._closed:
+            return  # nobody is there to read it
+        if self._is_hanging(call) or strikes("hang", call):
+            self._unread.append(partial(self._work, session, call, params, answer, seq))
+        elif strikes("disconnect_before", call):
+            self._lose([session], False)
+        elif not strikes("dropped", call):
+            self._work(session, call, params, answer, seq)
+
+    def _work(self, session: Session, call: str, params: Params, answer: Answer, seq: int) -> None:
+        def reply(value: Any) -> None:
+            if self.faults.strikes("disconnect_after", call):
+                self._lose([session], False)
+            session.answer(call, partial(answer, value))
+
+        _CALLS[call](self, session, params, reply, seq)
+
+    def _by_hand(self, work: "_Work", params: Params) -> Any:
+        answers: list[Any] = []
+        with self._lock:
+            self._catch_up()
+            work(self, None, params, answers.append, 0)
+            self._advance(self._clock.now())
+            self.woken()
+        return answers[0]
+
+    def _tell(self, kind: str, record: Record, taken: Taken | None) -> None:
+        """Push to who is subscribed; an order's error goes to who placed it."""
+        for session in list(self._sessions.values()):
+            placed = taken is None or kind != "order_error" or taken.request.session == session.id
+            if placed and record.account_id in session.accounts:
+                self._push(session, kind, record)
+
+    def _push(self, session: Session, kind: str, record: Record) -> None:
+        session.push(kind, record)
+        if session.alive and self.faults.strikes("disconnect_push", kind):
+            self._lose([session], False)
+
+    # ------------------------------------------------------------ inside: links
+
+    def _check_id(self, session: int) -> None:
+        if not self._up or self._closed:
+            raise TerminalGone("the terminal is not running")
+        if session in self._sessions or self.faults.strikes("session_in_use"):
+            raise TerminalGone(f"session {session} is in use")
+        if session in self._locked:
+            raise TerminalGone(f"session {session} lost its link and is locked; use another id")
+        let_go = self._let_go.get(session)
+        if let_go is not None and self._clock.now() - let_go < self._cooldown:
+            raise TerminalGone(f"session {session} was let go less than 3 seconds ago")
+
+    def _lose(self, sessions: Sequence[Session], silent: bool) -> None:
+        for session in sessions:
+            session.lose(silent=silent)
+            if self._sessions.get(session.id) is session:
+                del self._sessions[session.id]
+                self._locked[session.id] = session
+
+    def _end(self, delivery: Delivery) -> None:
+        delivery.stop()
+        if delivery in self._deliveries:
+            self._deliveries.remove(delivery)
+
+    def _is_hanging(self, call: str) -> bool:
+        return "" in self._hanging or call in self._hanging
+
+    def _wait(self, call: str) -> None:
+        """Block the caller while the terminal hangs; other threads get the lock meanwhile."""
+        if self._is_hanging(call) or self.faults.strikes("hang", call):
+            seen = self._resumes
+            while seen == self._resumes and not self._closed:
+                self._thaw.wait()
+
+    def _release(self) -> None:
+        self._resumes += 1
+        self._thaw.notify_all()
+
+
+# ---------------------------------------------------------------- the calls
+
+_Work = Callable[[SimTerminal, Session | None, Params, _Reply, int], None]
+
+
+def _order(
+    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+) -> None:
+    """Response first, then what is pushed; a refusal is a response and an error."""
+    params = dict(params)
+    name = params.pop("account")
+    request = Request(**params, session=session.id if session else 0, seq=seq)
+    account = terminal._accounts.get(name)
+    says = partial(
+        XtOrderResponse, account_id=name, strategy_name=request.strategy,
+        order_remark=request.remark, seq=seq,
+    )  # fmt: skip
+    if account is None:
+        reply(says(order_id=-1, error_msg=f"account {name} is not logged in here"))
+        return
+    try:
+        if terminal.faults.strikes("refused"):
+            raise Refused(REFUSED, "the counter refused it")
+        taken = account.take(request, next(terminal._numbers))
+    except Refused as refused:
+        reply(says(order_id=-1, error_msg=refused.reason))
+        error = account.order_error(request, -1, refused.reason)
+        _tell_error(terminal, session, "order_error", error)
+        return
+    if terminal.faults.strikes("restart"):
+        terminal.restart()
+    reply(says(order_id=taken.order_id))
+    junked = terminal.faults.strikes("junked")
+    account.send(taken, "the counter found it wanting" if junked else "")
+
+
+def _cancel(
+    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+) -> None:
+    """By the terminal's id, or by the counter's; 0 says that the request was sent."""
+    name, sysid = params["account"], params.get("order_sysid", "")
+    order_id = params.get("order_id", 0)
+    account = terminal._accounts.get(name)
+    says = partial(
+        XtCancelOrderResponse, account_id=name, order_id=order_id, order_sysid=sysid, seq=seq
+    )
+    if account is None:
+        reply(says(cancel_result=-1, error_msg=f"account {name} is not logged in here"))
+        return
+    try:
+        if terminal.faults.strikes("cancel_refused"):
+            raise Refused(REFUSED, "the counter refused it")
+        taken = account.check_cancel(account.find(order_id, sysid))
+    except Refused as refused:
+        reply(says(cancel_result=-1, error_msg=refused.reason))
+        error = account.cancel_error(order_id, sysid, refused.reason)
+        _tell_error(terminal, session, "cancel_error", error)
+        return
+    reply(says(cancel_result=0, order_id=taken.order_id))
+    account.withdraw(taken)
+
+
+def _tell_error(terminal: SimTerminal, session: Session | None, kind: str, error: Record) -> None:
+    if session is None:
+        terminal._tell(kind, error, None)
+    elif session.alive and error.account_id in session.accounts:
+        terminal._push(session, kind, error)
+
+
+def _subscribe(
+    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+) -> None:
+    account = terminal._accounts.get(params["account"])
+    assert session is not None
+    if account is None:
+        reply(-1)
+        return
+    session.accounts.add(account.id)
+    reply(0)
+    terminal._push(session, "account_status", account.status_record())
+    if terminal.faults.strikes("repushed"):
+        account.repush(partial(terminal._push, session))
+
+
+def _unsubscribe(
+    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+) -> None:
+    assert session is not None
+    session.accounts.discard(params["account"])
+    reply(0)
+
+
+def _of_account(read: Callable[[Account, Params], list[Any]]) -> _Work:
+    """A query of one account; an account that is not here has nothing."""
+
+    def work(
+        terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+    ) -> None:
+        account = terminal._accounts.get(params["account"])
+        reply(read(account, params) if account else [])
+
+    return work
+
+
+def _of_all(read: Callable[[Account], Any]) -> _Work:
+    """A query of every account."""
+
+    def work(
+        terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
+    ) -> None:
+        reply([read(account) for account in terminal._accounts.values()])
+
+    return work
+
+
+_CALLS: dict[str, _Work] = {
+    "order": _order,
+    "cancel": _cancel,
+    "subscribe": _subscribe,
+    "unsubscribe": _unsubscribe,
+    "asset": _of_account(lambda account, _: [account.asset()]),
+    "orders": _of_account(
+        lambda account, params: account.orders(
+            params.get("cancelable_only", False), params.get("order_id", 0)
+        )
+    ),
+    "trades": _of_account(lambda account, _: account.trades()),
+    "positions": _of_account(
+        lambda account, params: account.positions(params.get("stock_code", ""))
+    ),
+    "account_infos": _of_all(Account.info),
+    "account_status": _of_all(Account.status_record),
+}
