@@ -1,5 +1,9 @@
 """Row 3: from an xtquant dict to an order at a no-op broker.
 
+The clock runs from the dict in hand to the broker's `submit`, for each quote by itself, in the
+floor and in ours alike. What follows (listeners of the signal and of the order) is in a row of
+its own, without a target, since no floor does it.
+
 An order that is never answered would keep its cash and make the next one slower, so orders go out
 in batches of one a symbol, and between batches, outside the clock, the broker's silence is ended
 by `OrderRejected`. Each engine lives for one slice of the measurement, so its books stay small.
@@ -23,11 +27,23 @@ from qka.engine.strategy import Strategy
 from qka.feeds.xtdata_words import quote_from_xt
 from qka.model.events import OrderRejected
 from qka.model.market import Quote
+from qka.model.order import Approved
 from qka.model.times import MILLISECOND, SECOND
 from qka.risk.rules import cash
 
 NAMES = symbols(100)
 PUSHES = [[(symbol, tick(i, step)) for i, symbol in enumerate(NAMES)] for step in range(10)]
+
+
+class Watched(NoBroker):
+    """A no-op broker that notes when an order reached it."""
+
+    reached = 0.0
+
+    def submit(self, approved: Approved) -> None:
+        """Keep it, after a look at the watch."""
+        self.reached = perf_counter()
+        self.sent.append(approved)
 
 
 class Buyer(Strategy):
@@ -38,17 +54,20 @@ class Buyer(Strategy):
         self.buy(quote.symbol, 100, quote.ask_prices[0])
 
 
-def ours(journal: Callable[[], Journal]) -> Timed:
-    """The whole corridor: convert, publish, decide, six rules, journal, reserve, submit."""
+def ours(journal: Callable[[], Journal], *, whole: bool = False) -> Timed:
+    """The corridor: convert, publish, decide, six rules, journal, reserve, submit.
 
-    async def body(engine: Engine, clock: ReplayClock, broker: NoBroker, times: int) -> float:
+    `whole`: until everyone else has heard of it too.
+    """
+
+    async def body(engine: Engine, clock: ReplayClock, broker: Watched, times: int) -> float:
         publish, taken = engine.publish, 0.0
         for number in range(times):
             batch = PUSHES[number % len(PUSHES)]
-            begin = perf_counter()
             for symbol, push in batch:
+                begin = perf_counter()
                 publish(quote_from_xt(symbol, push))
-            taken += perf_counter() - begin
+                taken += (perf_counter() if whole else broker.reached) - begin
             if len(broker.sent) != len(batch):
                 raise AssertionError(f"{len(broker.sent)} of {len(batch)} orders left")
             clock.time += 3 * SECOND
@@ -63,6 +82,7 @@ def ours(journal: Callable[[], Journal]) -> Timed:
             [Buyer(symbols=NAMES)],
             six_rules(cash),
             journal(),
+            Watched(),
         )
 
     return run
@@ -176,24 +196,31 @@ def floor(journal: Path | None = None) -> Timed:
 
     def run(times: int) -> float:
         sent: list[PlainOrder] = []
-        send: Callable[[PlainOrder], Any] = sent.append
+        reached = 0.0
         file = None
+
+        def send(order: PlainOrder) -> None:
+            nonlocal reached
+            reached = perf_counter()
+            sent.append(order)
+
         if journal is not None:
             journal.unlink(missing_ok=True)
             file = journal.open("xb")
             write, flush, encode = file.write, file.flush, msgspec.json.Encoder().encode
+            submit = send
 
             def send(order: PlainOrder) -> None:
                 write(encode(order) + b"\n")
                 flush()
-                sent.append(order)
+                submit(order)
 
         buyer = PlainBuyer(Book(), send)
         routes = {Tick: [buyer.on_tick]}
         taken = 0.0
         for number in range(times):
-            begin = perf_counter()
             for symbol, t in PUSHES[number % len(PUSHES)]:
+                begin = perf_counter()
                 event = Tick(
                     symbol,
                     t["time"] * MILLISECOND,
@@ -211,7 +238,7 @@ def floor(journal: Path | None = None) -> Timed:
                 )
                 for handler in routes[type(event)]:
                     handler(event)
-            taken += perf_counter() - begin
+                taken += reached - begin
             if len(sent) != len(NAMES):
                 raise AssertionError(f"{len(sent)} of {len(NAMES)} orders left")
             sent.clear()
@@ -248,12 +275,19 @@ def order(quick: bool) -> list[Row]:
         plain = floor()
         return [
             row("quote to order, 6 rules, NoJournal", plain, ours(NoJournal), "", 2.5),
-            row("quote to order, 6 rules, FileJournal", plain, ours(fresh), "floor: none", 2.5),
+            row("quote to order, 6 rules, FileJournal", plain, ours(fresh), "floor: none", None),
             row(
                 "the same, the floor writes ahead too",
                 floor(Path(folder) / "floor.jsonl"),
                 ours(fresh),
                 "floor: one line, one flush",
                 2.5,
+            ),
+            row(
+                "quote to order and every listener",
+                plain,
+                ours(NoJournal, whole=True),
+                "floor: no listeners",
+                None,
             ),
         ]

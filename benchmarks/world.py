@@ -240,20 +240,21 @@ def six_rules(money: Rule) -> list[Rule]:
 
 
 def with_engine(
-    body: Callable[[Engine, ReplayClock, NoBroker], Awaitable[Any]],
+    body: Callable[[Engine, ReplayClock, Any], Awaitable[Any]],
     strategies: Sequence[Strategy],
     rules: Sequence[Rule] = (),
     journal: Journal | None = None,
+    broker: NoBroker | None = None,
 ) -> Any:
     """Run `body` inside a started engine that stands at 10:00 of a trading day."""
 
     async def main() -> Any:
         clock = ReplayClock()
-        feed, broker = StandingFeed(clock), NoBroker()
+        feed, edge = StandingFeed(clock), broker or NoBroker()
         engine = Engine(
             clock=clock,
             feed=feed,
-            broker=broker,
+            broker=edge,
             journal=journal or NoJournal(),
             rules=rules,
             fees=FEES,
@@ -264,6 +265,6 @@ def with_engine(
             engine.register(strategy)
         async with engine:
             await feed.standing.wait()
-            return await body(engine, clock, broker)
+            return await body(engine, clock, edge)
 
     return asyncio.run(main())

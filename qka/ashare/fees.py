@@ -9,10 +9,8 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
-from qka.model.order import Side
-from qka.model.symbol import Board, board_of
-
-_SCALE = 10**8
+from qka.ashare.rules import TERMS
+from qka.model.order import SELL, Side
 
 # effective from -> share of turnover, newest first
 _STAMP_DUTY = (  # sells of shares; 财税公告2023年第39号 halved it
@@ -23,38 +21,52 @@ _TRANSFER = (  # both sides, shares; ChinaClear 2022-04-29
     (date(2022, 4, 29), Decimal("0.00001")),
     (date(2015, 8, 1), Decimal("0.00002")),
 )
-_SHARES = frozenset({Board.MAIN, Board.STAR, Board.CHINEXT, Board.BSE})
+
+
+class _Share:
+    """A share of an amount, rounded HALF_UP to the cent."""
+
+    __slots__ = ("above", "below", "half")
+
+    def __init__(self, ratio: Decimal) -> None:
+        self.above, self.below = ratio.as_integer_ratio()
+        self.half = self.below // 2
 
 
 @lru_cache(maxsize=4096)
-def _statutory(day: date) -> tuple[int, int]:
-    """(stamp duty, transfer fee) of a day, scaled."""
+def _statutory(day: date) -> tuple[_Share, _Share]:
+    """(stamp duty, transfer fee) of a day."""
     duty, transfer = (
         next((rate for since, rate in rows if day >= since), rows[-1][1])
         for rows in (_STAMP_DUTY, _TRANSFER)
     )
-    return int(duty * _SCALE), int(transfer * _SCALE)
-
-
-def _share(amount: int, rate: int) -> int:
-    return (amount * rate + _SCALE // 2) // _SCALE
+    return _Share(duty), _Share(transfer)
 
 
 class FeeSchedule:
     """A broker's contract: commission rate and its least amount in CNY an order."""
 
     def __init__(self, commission: Decimal, minimum: Decimal) -> None:
-        self._rate = int(commission * _SCALE)
+        self._commission = _Share(commission)
         self._least = int(minimum * 100)
+        self._day: date | None = None  # whose statutory rates are at hand
+        self._duty = self._transfer = _Share(Decimal(0))
 
     def of_order(self, symbol: str, side: Side, turnover: int, day: date) -> int:
         """Cents that an order owes for a turnover of so many cents; 0 without a fill."""
         if not turnover:
             return 0
-        fees = max(_share(turnover, self._rate), self._least)
-        if board_of(symbol) in _SHARES:
-            duty, transfer = _statutory(day)
-            fees += _share(turnover, transfer)
-            if side is Side.SELL:
-                fees += _share(turnover, duty)
+        share = self._commission
+        fees = (turnover * share.above + share.half) // share.below
+        if fees < self._least:
+            fees = self._least
+        if TERMS[symbol].share:
+            if day is not self._day:
+                self._day = day
+                self._duty, self._transfer = _statutory(day)
+            share = self._transfer
+            fees += (turnover * share.above + share.half) // share.below
+            if side is SELL:
+                share = self._duty
+                fees += (turnover * share.above + share.half) // share.below
         return fees

@@ -9,9 +9,12 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
+import msgspec
+
 from qka.model.money import on_tick
 from qka.model.symbol import Board, board_of
 
+_SHARES = frozenset({Board.MAIN, Board.STAR, Board.CHINEXT, Board.BSE})
 _CENT = Decimal("0.01")
 _MILL = Decimal("0.001")
 
@@ -43,28 +46,52 @@ _LIMITS: dict[Board, tuple[tuple[date, Decimal], ...]] = {
 _ST_MAIN = ((date(2026, 7, 6), Decimal("0.10")), (date(1998, 4, 22), Decimal("0.05")))
 
 
-@lru_cache(maxsize=16384)
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What an order on a symbol must keep to, whatever the day."""
+
+    tradable: bool  # an index has quotes but takes no orders
+    least: int  # shares of a buy
+    step: int  # shares
+    ticks: int  # in one CNY
+    share: bool  # an A share: stamp duty and transfer fee are due
+
+
+class _Terms(dict[str, Terms]):
+    """symbol -> its terms, worked out when first asked for."""
+
+    def __missing__(self, symbol: str) -> Terms:
+        board = board_of(symbol)
+        least, step = _LOTS.get(board, (100, 100))
+        ticks = 1000 if board in (Board.FUND, Board.BOND, Board.REPO) else 100
+        the = self[symbol] = Terms(board is not Board.INDEX, least, step, ticks, board in _SHARES)
+        return the
+
+
+TERMS = _Terms()  # symbols are few; raises SymbolError for one that can't exist
+
+
 def tradable(symbol: str) -> bool:
     """Whether orders are taken at all: an index has quotes but no orders."""
-    return board_of(symbol) is not Board.INDEX
+    return TERMS[symbol].tradable
 
 
-@lru_cache(maxsize=16384)
 def tick_size(symbol: str) -> Decimal:
     """The least price step in CNY: 0.01 for shares, 0.001 for funds, bonds and repo."""
-    return _MILL if board_of(symbol) in (Board.FUND, Board.BOND, Board.REPO) else _CENT
+    return _MILL if TERMS[symbol].ticks == 1000 else _CENT
 
 
-@lru_cache(maxsize=65536)
 def tick_price(symbol: str, price: float) -> float:
     """The price on the symbol's tick, HALF_UP in decimal."""
-    return on_tick(price, tick_size(symbol))
+    ticks = TERMS[symbol].ticks
+    # an integer by an integer is rounded correctly: it is the float of that decimal
+    near = int(price * ticks + 0.5) / ticks
+    return near if near == price else on_tick(price, tick_size(symbol))
 
 
-@lru_cache(maxsize=16384)
 def lots(symbol: str) -> tuple[int, int]:
     """(least shares of a buy, step in shares)."""
-    return _LOTS.get(board_of(symbol), (100, 100))
+    the = TERMS[symbol]
+    return the.least, the.step
 
 
 def buyable(symbol: str, shares: int) -> int:

@@ -28,8 +28,10 @@ class Bus:
         self._hold = hold
         # in order of registration: (class, key or None for all, handler as called, as given)
         self._subscriptions: list[tuple[type, str | None, Handler, Handler]] = []
-        # class -> its handlers, or symbol -> handlers where some asked for symbols
-        self._routes: dict[type, tuple[Handler, ...] | dict[str | None, tuple[Handler, ...]]] = {}
+        # class -> one callable for all of its handlers, None where the symbol decides
+        self._routes: dict[type, Handler | None] = {}
+        # class -> symbol -> the same; the key None is for symbols that nobody named
+        self._by_symbol: dict[type, dict[str | None, Handler]] = {}
         self.publish: Callable[[Any], None] = self._publisher()
 
     def subscribe(
@@ -42,7 +44,8 @@ class Bus:
         """Let `handler` hear events of these classes, of these symbols only when `keys` are given.
 
         A handler hears an event once, however often it was subscribed. An `async def` one gets a
-        mailbox (its own, or the one given) and runs strictly in turn.
+        mailbox (its own, or the one given) and runs strictly in turn. Raises TypeError for keys of
+        a class without symbols.
         """
         called = handler
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
@@ -52,6 +55,8 @@ class Bus:
             called = box.entrance(handler)
         names: list[str | None] = [None] if keys is None else list(dict.fromkeys(keys))
         for kind in [kinds] if isinstance(kinds, type) else list(kinds):
+            if keys is not None and not hasattr(kind, "symbol"):
+                raise TypeError(f"{kind.__name__} has no symbol to choose by")
             self._subscriptions += [(kind, name, called, handler) for name in names]
         self._compile()
 
@@ -62,68 +67,77 @@ class Bus:
 
     def _publisher(self) -> Callable[[Any], None]:
         """`publish`, with all it needs in local reach: this is the hottest line of the engine."""
-        routes: dict[type, Any] = self._routes
-        queue, waiting = deque[Any](), False
+        routes, by_symbol, learn = self._routes, self._by_symbol, self._learn
+        on_error, queue, working = self._on_error, deque[Any](), False
 
         def publish(event: Any) -> None:
             """Hand the event to its listeners now, or right after the event being worked."""
-            nonlocal waiting
-            if waiting:
+            nonlocal working
+            if working:
                 queue.append(event)
                 return
-            waiting = True
+            working = True
             while True:
-                handlers: tuple[Handler, ...]
-                route = routes.get(event.__class__, ())
-                if route.__class__ is tuple:
-                    handlers = route
-                else:
-                    handlers = route.get(event.symbol) or route[None]
+                hear = None
                 try:
-                    for handler in handlers:
-                        handler(event)
+                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                    hear(event)
                 except Exception as error:
-                    self._go_on(handlers, handler, event, error)
+                    if hear is None:  # the look-up itself failed
+                        learn(event)
+                        continue
+                    on_error(hear, event, error)
                 except BaseException:
-                    waiting = False
+                    working = False
                     raise
                 if not queue:
-                    waiting = False
+                    working = False
                     return
                 event = queue.popleft()
 
         return publish
 
-    def _go_on(
-        self, handlers: tuple[Handler, ...], failed: Handler, event: Any, error: Exception
-    ) -> None:
-        """Report the handler that raised, then let the ones behind it hear the event."""
-        while True:
-            self._on_error(failed, event, error)
-            handlers = handlers[handlers.index(failed) + 1 :]
-            try:
-                for failed in handlers:  # the failed one moves on with the loop
-                    failed(event)
-                return
-            except Exception as raised:
-                error = raised
+    def _learn(self, event: Any) -> None:
+        """Nobody asked for the event's class, or for its symbol by name: remember who hears it."""
+        names = self._by_symbol.get(event.__class__)
+        if names is None:
+            self._routes[event.__class__] = _nobody
+        else:
+            names[event.symbol] = names[None]
 
     def _compile(self) -> None:
-        """Work out each class's and symbol's handlers once, so that publishing is a look-up."""
+        """Work out who hears each class and symbol once, so that publishing is a look-up."""
         self._routes.clear()
+        self._by_symbol.clear()
         for kind in dict.fromkeys(s[0] for s in self._subscriptions):
             mine = [s for s in self._subscriptions if s[0] is kind]
             names = dict.fromkeys(name for _, name, _, _ in mine if name is not None)
             if not names:
-                self._routes[kind] = _unique(called for _, _, called, _ in mine)
+                self._routes[kind] = self._all(called for _, _, called, _ in mine)
                 continue
-            by_name: dict[str | None, list[Handler]] = {name: [] for name in [None, *names]}
+            heard: dict[str | None, list[Handler]] = {name: [] for name in [None, *names]}
             for _, name, called, _ in mine:
-                for handlers in by_name.values() if name is None else [by_name[name]]:
+                for handlers in heard.values() if name is None else [heard[name]]:
                     handlers.append(called)
-            self._routes[kind] = {name: _unique(called) for name, called in by_name.items()}
+            self._routes[kind] = None
+            self._by_symbol[kind] = {name: self._all(called) for name, called in heard.items()}
+
+    def _all(self, handlers: Iterable[Handler]) -> Handler:
+        """One callable for handlers, each once, in order; what one raises stops no other."""
+        each = tuple(dict.fromkeys(handlers))
+        on_error = self._on_error
+        if len(each) == 1:
+            return each[0]  # `publish` reports what it raises
+
+        def hear(event: Any) -> None:
+            for handler in each:
+                try:
+                    handler(event)
+                except Exception as error:
+                    on_error(handler, event, error)
+
+        return hear
 
 
-def _unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
-    """Each handler once, where it was first registered."""
-    return tuple(dict.fromkeys(handlers))
+def _nobody(event: Any) -> None:
+    """Hears what nobody asked for."""

@@ -120,7 +120,6 @@ class Engine:
         self.owners: dict[Callable[..., Any], Runner] = {}  # handler on the bus -> its strategy
         self._runners: dict[str, Runner] = {}
         self._sessions = Sessions(clock, self.publish, is_trading_day)
-        self._signals = 0
         self._faults: set[str] = set()  # messages told already
         self._feeding: asyncio.Task[None] | None = None
         self._state = "new"
@@ -326,29 +325,6 @@ class Engine:
             )
 
     # ------------------------------------------------------------ decide
-
-    def signal(self, strategy: str, signal: Signal) -> int:
-        """Publish a strategy's signal with its name, time and number; returns the number."""
-        self._signals += 1
-        self.decide(
-            Signal(
-                signal.symbol,
-                signal.side,
-                # numbers out of numpy and pandas are plain ones from here on
-                None if signal.quantity is None else int(signal.quantity),
-                None if signal.target_shares is None else int(signal.target_shares),
-                None if signal.target_value is None else float(signal.target_value),
-                None if signal.target_ratio is None else float(signal.target_ratio),
-                None if signal.price is None else float(signal.price),
-                signal.reason,
-                float(signal.confidence),
-                signal.placed,
-                strategy,
-                self.clock.now(),
-                self._signals,
-            )
-        )
-        return self._signals
 
     def decide(self, event: Any) -> None:
         """Journal a decision of ours when it is made, and publish it."""

@@ -1,6 +1,6 @@
 """The journal: what happened, one JSON line a record, append-only.
 
-Orders are written ahead: `commit()` returns when the intent has left the process. Quotes and
+Orders are written ahead: `write_ahead()` returns when the intent has left the process. Quotes and
 bars are not in it.
 """
 
@@ -20,8 +20,8 @@ class Journal(Protocol):
     def append(self, event: object) -> None:
         """Add a record; raises OSError when it can't be written."""
 
-    def commit(self) -> None:
-        """Everything appended is safe when this returns; raises OSError otherwise."""
+    def write_ahead(self, event: object) -> None:
+        """Add a record; it and all before it are safe when this returns, else raises OSError."""
 
     def close(self) -> None:
         """Commit and let go of the file; calling it twice is fine."""
@@ -48,10 +48,10 @@ class FileJournal:
         self._file.write(line)
         self.seq += 1
 
-    def commit(self) -> None:
-        """Everything appended has been handed to the operating system when this returns."""
-        if self._file is None:
-            raise OSError(f"{self.path} is not open")
+    def write_ahead(self, event: object) -> None:
+        """Add a record; all so far has been handed to the operating system when this returns."""
+        self.append(event)
+        assert self._file is not None
         self._file.flush()
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class NoJournal:
     def append(self, event: object) -> None:
         """Nothing."""
 
-    def commit(self) -> None:
+    def write_ahead(self, event: object) -> None:
         """Nothing."""
 
     def close(self) -> None:

@@ -27,8 +27,8 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import cents, to_cents, yuan
-from qka.model.order import FINAL, Order, OrderStatus, Side
-from qka.model.times import day_of
+from qka.model.order import BUY, FINAL, SELL, Order, OrderStatus
+from qka.model.times import DAY, day_of, midnight
 
 _NOTHING: dict[str, Order] = {}
 
@@ -41,7 +41,7 @@ def _open_shares(order: Order) -> int:
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("coming", "cost", "frozen", "quantity", "today")
+    __slots__ = ("coming", "cost", "frozen", "quantity", "today", "value")
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
@@ -49,6 +49,7 @@ class _Holding:
         self.frozen = 0  # what working and unknown sells could still take
         self.coming = 0  # what working and unknown buys could still add
         self.cost = cost  # cents
+        self.value = 0  # cents, as last weighed
 
 
 class Ledger:
@@ -77,6 +78,11 @@ class Ledger:
         self._asked: tuple[Order | None, int] = (None, 0)
         self._cash = cash
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
+        self._value = 0  # cents, of all holdings as last weighed
+        self._held = set(self._holdings)  # symbols with shares
+        self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
+        self._day = date.min  # the day of the last order that was weighed, from and to in ns
+        self._day_from = self._day_to = 0
         self._quotes: dict[str, Quote] = {}  # symbol -> last snapshot
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
@@ -85,7 +91,21 @@ class Ledger:
 
     def open(self, order: Order) -> None:
         """Book an order that passed the gate, reserving its cash or shares at once."""
-        self._store(order)
+        self.orders[order.id] = order
+        symbol = order.symbol
+        mine = self._working.get(symbol)
+        if mine is None:
+            mine = self._working[symbol] = {}
+        mine[order.id] = order
+        held = self._holdings.get(symbol)
+        if held is None:
+            held = self._holdings[symbol] = _Holding()
+        if order.side is SELL:
+            held.frozen += order.quantity
+            return
+        held.coming += order.quantity
+        reserved = self._reserved[order.id] = self.reserve(order)
+        self._frozen += reserved
 
     def note(self, order: Order) -> None:
         """Remember a denied order, so that its strategy can look it up."""
@@ -121,11 +141,17 @@ class Ledger:
 
     def on_quote(self, quote: Quote) -> None:
         """Remember the last snapshot of a symbol."""
-        self._quotes[quote.symbol] = quote
+        symbol = quote.symbol
+        self._quotes[symbol] = quote
+        if symbol in self._held:
+            self._moved.add(symbol)
 
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
-        self._bars[bar.symbol] = bar
+        symbol = bar.symbol
+        self._bars[symbol] = bar
+        if symbol in self._held:
+            self._moved.add(symbol)
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
@@ -163,12 +189,15 @@ class Ledger:
     @property
     def total_cents(self) -> int:
         """Cash and positions at their last price, in cents."""
-        return self._cash + self._value_cents()
+        if self._moved:
+            self._weigh()
+        return self._cash + self._value
 
     @property
     def asset(self) -> Asset:
         """The account's money."""
-        return Asset(yuan(self._cash), yuan(self._frozen), yuan(self._value_cents()))
+        self._weigh()
+        return Asset(yuan(self._cash), yuan(self._frozen), yuan(self._value))
 
     def position(self, symbol: str) -> Position:
         """The account's position, an empty one when nothing is held."""
@@ -205,7 +234,8 @@ class Ledger:
 
     def unknown(self, symbol: str, strategy: str) -> bool:
         """Whether an UNKNOWN order of that strategy blocks the symbol."""
-        return (symbol, strategy) in self._unknown
+        unknown = self._unknown
+        return bool(unknown) and (symbol, strategy) in unknown
 
     def market(self, symbol: str) -> MarketEvent | None:
         """The last quote or bar."""
@@ -217,21 +247,30 @@ class Ledger:
 
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""
-        event = self._quotes.get(symbol) or self._bars.get(symbol)
-        return event.price if event is not None else 0.0
+        quote = self._quotes.get(symbol)
+        if quote is not None:
+            return quote.last or quote.prev_close
+        bar = self._bars.get(symbol)
+        return bar.close if bar is not None else 0.0
 
     def reserve(self, order: Order) -> int:
         """Cents that the order would freeze: turnover at its price and all fees."""
         asked, reserved = self._asked
         if asked is order:
             return reserved
-        rest = cents(order.price, order.remaining)
+        time = order.time
+        if not self._day_from <= time < self._day_to:
+            self._day = day_of(time)
+            self._day_from = midnight(self._day)
+            self._day_to = self._day_from + DAY
         if not order.filled:
-            fees = self._fees.of_order(order.symbol, order.side, rest, day_of(order.time))
-            self._asked = order, rest + fees
-            return rest + fees
+            rest = cents(order.price, order.quantity)
+            reserved = rest + self._fees.of_order(order.symbol, order.side, rest, self._day)
+            self._asked = order, reserved
+            return reserved
+        rest = cents(order.price, order.quantity - order.filled)
         all_turnover = to_cents(order.turnover) + rest
-        fees = self._fees.of_order(order.symbol, order.side, all_turnover, day_of(order.time))
+        fees = self._fees.of_order(order.symbol, order.side, all_turnover, self._day)
         return rest + max(0, fees - to_cents(order.fees))
 
     # ------------------------------------------------------------ inside
@@ -252,7 +291,7 @@ class Ledger:
         if held is None:
             held = self._holdings[order.symbol] = _Holding()
         change = _open_shares(order) - (_open_shares(before) if before else 0)
-        if order.side is Side.SELL:
+        if order.side is SELL:
             held.frozen += change
             return
         held.coming += change
@@ -277,7 +316,8 @@ class Ledger:
     def _move(self, fill: Fill) -> None:
         turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
         held = self._holdings.setdefault(fill.symbol, _Holding())
-        if fill.side is Side.BUY:
+        self._moved.add(fill.symbol)
+        if fill.side is BUY:
             self._cash -= turnover + fees
             held.quantity += fill.quantity
             held.cost += turnover + fees
@@ -288,14 +328,19 @@ class Ledger:
             if held.quantity:
                 held.cost -= held.cost * fill.quantity // held.quantity
             held.quantity -= fill.quantity
+        (self._held.add if held.quantity else self._held.discard)(fill.symbol)
 
-    def _value_cents(self) -> int:
-        total = 0
-        for symbol, held in self._holdings.items():
+    def _weigh(self) -> None:
+        """Value again, at their last price, the holdings that have moved."""
+        moved = self._moved
+        while moved:
+            symbol = moved.pop()
+            held, value = self._holdings[symbol], 0
             if held.quantity:
                 price = self.price(symbol)
-                total += cents(price, held.quantity) if price else held.cost
-        return total
+                value = cents(price, held.quantity) if price else held.cost
+            self._value += value - held.value
+            held.value = value
 
     def _stranger(self, order_id: str, what: str) -> None:
         self._warn(f"{what}: order {order_id} is not ours; check it in the broker's terminal")

@@ -8,6 +8,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -47,6 +48,7 @@ class Runner:
         self.executor = engine.executor
         self.log = logger.bind(strategy=self.name)
         self._engine = engine
+        self.trade = partial(engine.desk.trade, self.name)  # the corridor, without a step more
         self._policy = policy
         self._errors = 0
         self._reported: set[str] = set()  # places whose error has been alerted
@@ -200,10 +202,11 @@ class Runner:
         """The clock's time in ns."""
         return self._engine.clock.now()
 
-    def place(self, signal: Signal, side: Side, quantity: int, price: float | None) -> Order:
-        """Publish the signal and place its order."""
-        number = self._engine.signal(self.name, signal)
-        return self._engine.desk.place(self.name, signal.symbol, side, quantity, price, number)
+    def target(self, signal: Signal, side: Side, quantity: int) -> Order:
+        """Publish a signal with a target and place the order that it comes to."""
+        desk = self._engine.desk
+        number = desk.signal(self.name, signal)
+        return desk.place(self.name, signal.symbol, side, quantity, signal.price, number)
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -211,7 +214,7 @@ class Runner:
 
     def emit(self, signal: Signal) -> None:
         """Publish a signal for the executor and for whoever listens."""
-        self._engine.signal(self.name, signal)
+        self._engine.desk.signal(self.name, signal)
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""

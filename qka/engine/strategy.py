@@ -11,7 +11,7 @@ from qka.errors import ConfigError
 from qka.model.account import Asset, Position
 from qka.model.events import SessionPhase, Signal
 from qka.model.market import Bar, Quote
-from qka.model.order import Order, Side
+from qka.model.order import BUY, SELL, Order, Side
 from qka.model.symbol import check_symbol
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ class Room(Protocol):
     def now(self) -> int:
         """The clock's time in ns."""
 
-    def place(
-        self,
-        signal: Signal,
-        side: Side,
-        quantity: int,
-        price: float | None,
+    def trade(
+        self, symbol: str, side: Side, quantity: int, price: float | None, reason: str
     ) -> Order:
-        """Publish the signal and place its order."""
+        """Publish a signal and place its order."""
+
+    def target(self, signal: Signal, side: Side, quantity: int) -> Order:
+        """Publish a signal with a target and place the order that it comes to."""
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -151,7 +150,11 @@ class Strategy:
         Returns the order as it stands: DENIED with its reason, or on its way. None only when no
         quantity was given and none makes sense (no price known, no cash for one lot).
         """
-        return self._trade(symbol, Side.BUY, quantity, price, reason)
+        if quantity is None:
+            quantity = self._size(symbol, BUY, price)
+            if not quantity:
+                return None
+        return self._room.trade(symbol, BUY, quantity, price, reason)
 
     def sell(
         self,
@@ -162,7 +165,11 @@ class Strategy:
         reason: str = "",
     ) -> Order | None:
         """Sell shares; without a price at market, without a quantity all that T+1 lets go."""
-        return self._trade(symbol, Side.SELL, quantity, price, reason)
+        if quantity is None:
+            quantity = self._size(symbol, SELL, price)
+            if not quantity:
+                return None
+        return self._room.trade(symbol, SELL, quantity, price, reason)
 
     def order_target_shares(
         self, symbol: str, shares: int, price: float | None = None, *, reason: str = ""
@@ -262,21 +269,13 @@ class Strategy:
 
     # ------------------------------------------------------------ inside
 
-    def _trade(
-        self, symbol: str, side: Side, quantity: int | None, price: float | None, reason: str
-    ) -> Order | None:
-        check_symbol(symbol)
-        if quantity is None:
-            quantity = self._room.executor.size(symbol, side, price)
-            if not quantity:
-                return None
-        signal = Signal(symbol, side, quantity, price=price, reason=reason, placed=True)
-        return self._room.place(signal, side, quantity, price)
+    def _size(self, symbol: str, side: Side, price: float | None) -> int:
+        return self._room.executor.size(check_symbol(symbol), side, price)
 
     def _target(self, signal: Signal) -> Order | None:
         check_symbol(signal.symbol)
         side, quantity = self._room.executor.resolve(signal)
-        return self._room.place(signal, side, quantity, signal.price) if quantity else None
+        return self._room.target(signal, side, quantity) if quantity else None
 
 
 class SignalStrategy(Strategy):

@@ -11,8 +11,12 @@ CENT = Decimal("0.01")
 
 
 def cents(price: float, quantity: int) -> int:
-    """Turnover of `quantity` shares at `price` CNY, in cents, HALF_UP."""
-    return (int(price * 1000 + 0.5) * quantity + 5) // 10
+    """Turnover of `quantity` shares at `price` CNY on its tick, in cents, HALF_UP.
+
+    The exact turnover is a whole number of tenths of a cent, and below 10^11 CNY the product of
+    floats is nearer to it than a hundredth: adding 0.51 rounds as adding 0.5 to it would.
+    """
+    return int(price * quantity * 100 + 0.51)
 
 
 def shares_for(amount: int, price: float) -> int:
@@ -23,12 +27,13 @@ def shares_for(amount: int, price: float) -> int:
 
 def part(amount: int, ratio: float) -> int:
     """A share of so many cents, rounded down; the ratio is read by its shortest decimal form."""
-    above, below = _fraction(ratio)
+    above, below = fraction(ratio)
     return amount * above // below
 
 
 @lru_cache(maxsize=1024)
-def _fraction(ratio: float) -> tuple[int, int]:
+def fraction(ratio: float) -> tuple[int, int]:
+    """A ratio as two whole numbers, read by its shortest decimal form: 0.1 is (1, 10)."""
     return Decimal(repr(float(ratio))).as_integer_ratio()
 
 

@@ -15,6 +15,10 @@ class Side(enum.StrEnum):
     SELL = "sell"
 
 
+# members at hand: reading them off the class costs more than comparing them
+BUY, SELL = Side.BUY, Side.SELL
+
+
 class OrderType(enum.StrEnum):
     """`LIMIT`, or `MARKET`: best five levels, the rest cancelled, protected by `Order.price`."""
 

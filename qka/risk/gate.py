@@ -17,20 +17,20 @@ class Gate:
 
     def review(self, order: Order) -> Approved | Denial:
         """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
-        view = self._view
-        for rule in self._rules:
-            try:
+        view, rule = self._view, None
+        try:
+            for rule in self._rules:
                 denial = rule(order, view)
-            except Exception as error:
-                name = getattr(rule, "__name__", type(rule).__name__)
-                return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
-            if denial is not None:
-                return denial
-        self.count(order.strategy)
+                if denial is not None:
+                    return denial
+        except Exception as error:
+            name = getattr(rule, "__name__", type(rule).__name__)
+            return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
+        for rate in self._rates:
+            rate.record(order.strategy, order.time)
         return Approved(order)
 
-    def count(self, strategy: str) -> None:
-        """Count an order or a cancel that leaves."""
-        now = self._view.now()
+    def count(self, strategy: str, now: int) -> None:
+        """Count an order or a cancel that leaves at `now` (ns)."""
         for rate in self._rates:
             rate.record(strategy, now)

@@ -6,17 +6,19 @@ is left to the next rule; a rule that raises refuses.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, final
 
 from qka.ashare import rules as ashare
+from qka.ashare.rules import TERMS
 from qka.model.events import TradingState
-from qka.model.money import cents, part, shares_for, yuan
-from qka.model.order import Order, OrderType, Side
+from qka.model.money import cents, fraction, shares_for, yuan
+from qka.model.order import BUY, SELL, Order, OrderType
 from qka.model.times import SECOND
 from qka.model.view import View
 
 
+@final
 class Denial(NamedTuple):
     """Why an order may not leave; `limit` and `value` in the rule's own unit."""
 
@@ -27,51 +29,46 @@ class Denial(NamedTuple):
 
 
 Rule = Callable[[Order, View], Denial | None]
+_ACTIVE, _REDUCING, _LIMIT = TradingState.ACTIVE, TradingState.REDUCING, OrderType.LIMIT
 
 
 def trading_state(order: Order, view: View) -> Denial | None:
     """HALTED lets nothing pass, REDUCING only sells."""
     state = view.trading
-    if state is TradingState.ACTIVE or (state is TradingState.REDUCING and order.side is Side.SELL):
+    if state is _ACTIVE or (state is _REDUCING and order.side is SELL):
         return None
     return Denial("trading_state", f"trading is {state}: only {_allowed(state)}")
 
 
 def _allowed(state: TradingState) -> str:
-    return "sells pass" if state is TradingState.REDUCING else "cancels pass"
+    return "sells pass" if state is _REDUCING else "cancels pass"
 
 
 def instrument(order: Order, view: View) -> Denial | None:
     """Tradable, whole lots, a price on its tick and inside the day's limits."""
-    symbol, quantity = order.symbol, order.quantity
-    if not ashare.tradable(symbol):
+    symbol, quantity, price = order.symbol, order.quantity, order.price
+    the = TERMS[symbol]
+    if not the.tradable:
         return Denial("instrument", f"{symbol} is an index: it has quotes but takes no orders")
     if quantity <= 0:
         return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
-    if order.side is Side.BUY:
-        legal = ashare.buyable(symbol, quantity)
-        if legal != quantity:
-            least, step = ashare.lots(symbol)
-            words = f"{quantity} shares of {symbol}: a buy is {least} or more in steps of {step}"
-            return Denial("lot", f"{words}; {legal or least} would pass", least, quantity)
-    return _price(order, view)
-
-
-def _price(order: Order, view: View) -> Denial | None:
-    price = order.price
+    if order.side is BUY and (quantity < the.least or (quantity - the.least) % the.step):
+        words = f"{symbol}: a buy is {the.least} shares or more in steps of {the.step}"
+        legal = ashare.buyable(symbol, quantity) or the.least
+        return Denial("lot", f"{quantity} of {words}; {legal} would pass", the.least, quantity)
     if not 0 < price < 1e7:
-        return Denial("price", f"{order.symbol} at {price}: no price known yet, or not a price")
-    if order.price != ashare.tick_price(order.symbol, price):
-        tick = ashare.tick_size(order.symbol)
-        return Denial("tick", f"{price} is not on the tick {tick} of {order.symbol}", float(tick))
-    quote = view.quote(order.symbol)
+        return Denial("price", f"{symbol} at {price}: no price known yet, or not a price")
+    if int(price * the.ticks + 0.5) / the.ticks != price:
+        tick = 1 / the.ticks
+        return Denial("tick", f"{price} is not on the tick {tick} of {symbol}", tick)
+    quote = view.quote(symbol)
     if quote is None:
         return None
-    if quote.limit_up and price > quote.limit_up:
-        words = f"{price} is above today's limit up {quote.limit_up} of {order.symbol}"
+    if price > quote.limit_up > 0:
+        words = f"{price} is above today's limit up {quote.limit_up} of {symbol}"
         return Denial("price_limit", words, quote.limit_up, price)
     if price < quote.limit_down:
-        words = f"{price} is below today's limit down {quote.limit_down} of {order.symbol}"
+        words = f"{price} is below today's limit down {quote.limit_down} of {symbol}"
         return Denial("price_limit", words, quote.limit_down, price)
     return None
 
@@ -86,7 +83,7 @@ def known(order: Order, view: View) -> Denial | None:
 
 def sellable(order: Order, view: View) -> Denial | None:
     """Only shares that are held, not bought today (T+1) and not promised to another sell."""
-    if order.side is Side.BUY:
+    if order.side is BUY:
         return None
     free = view.sellable(order.symbol)
     if order.quantity > free:
@@ -101,7 +98,7 @@ def sellable(order: Order, view: View) -> Denial | None:
 
 def cash(order: Order, view: View) -> Denial | None:
     """A buy at its price with all fees fits in what is not reserved."""
-    if order.side is Side.SELL:
+    if order.side is SELL:
         return None
     free, need = view.available_cents, view.reserve(order)
     if need > free:
@@ -110,7 +107,6 @@ def cash(order: Order, view: View) -> Denial | None:
     return None
 
 
-@dataclass(frozen=True)
 class PositionRatio:
     """A buy may not lift the resulting position above a share of total assets.
 
@@ -118,23 +114,28 @@ class PositionRatio:
     order counts at its own price, a market order at the last one.
     """
 
-    ratio: float
+    def __init__(self, ratio: float) -> None:
+        self.ratio = ratio
+        self._above, self._below = fraction(ratio)
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
-        if order.side is Side.SELL:
+        if order.side is SELL:
             return None
-        last = view.price(order.symbol)
-        price = order.price if order.type is OrderType.LIMIT else last or order.price
-        there = cents(last or price, view.exposure(order.symbol))
-        limit = part(view.total_cents, self.ratio)
-        if there + cents(price, order.quantity) <= limit:
+        symbol, price = order.symbol, order.price
+        if order.type is not _LIMIT:
+            price = view.price(symbol) or price
+        there = 0
+        if shares := view.exposure(symbol):
+            there = cents(view.price(symbol) or price, shares)
+        value = there + cents(price, order.quantity)
+        limit = view.total_cents * self._above // self._below
+        if value <= limit:
             return None
-        room = ashare.buyable(order.symbol, shares_for(max(0, limit - there), price))
+        room = ashare.buyable(symbol, shares_for(max(0, limit - there), price))
         total = yuan(view.total_cents)
-        words = f"{order.quantity} more {order.symbol} exceed {self.ratio:.2%} of {total} CNY"
-        value = (there + cents(price, order.quantity)) / 100
-        return Denial("position_ratio", f"{words}; {room} would pass", limit / 100, value)
+        words = f"{order.quantity} more {symbol} exceed {self.ratio:.2%} of {total} CNY"
+        return Denial("position_ratio", f"{words}; {room} would pass", limit / 100, value / 100)
 
 
 class SlidingWindow:
@@ -144,46 +145,46 @@ class SlidingWindow:
         self.limit = limit
         self.seconds = seconds
         self._span = int(seconds * SECOND)
-        self._times: deque[int] = deque()
+        self.times: deque[int] = deque()  # ns, oldest first; those passed go when asked for
 
     def count(self, now: int) -> int:
         """How many lie in the window that ends now."""
-        times, oldest = self._times, now - self._span
+        times, oldest = self.times, now - self._span
         while times and times[0] <= oldest:
             times.popleft()
         return len(times)
 
     def full(self, now: int) -> bool:
         """Whether one more would be too many."""
-        return len(self._times) >= self.limit and self.count(now) >= self.limit
+        return len(self.times) >= self.limit and self.count(now) >= self.limit
 
     def add(self, now: int) -> None:
         """One more, now."""
-        self._times.append(now)
+        self.times.append(now)
 
 
-@dataclass(frozen=True)
 class RateLimit:
     """At most so many orders (and cancels, which are counted but never refused) in a window."""
 
-    window: SlidingWindow
-    strategy: str | None = None  # None: the whole account
-    code: str = field(default="rate")
+    def __init__(self, window: SlidingWindow, strategy: str | None = None) -> None:
+        """`strategy`: whose orders are counted; None for the whole account's."""
+        self.window = window
+        self.strategy = strategy
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
-        if self.strategy is not None and self.strategy != order.strategy:
-            return None
         window = self.window
-        if not window.full(view.now()):
+        if len(window.times) < window.limit or not window.full(order.time):
+            return None
+        if self.strategy not in (None, order.strategy):
             return None
         words = f"{window.limit} orders and cancels in {window.seconds:g} s are reached"
-        return Denial(self.code, words, window.limit, window.limit + 1)
+        return Denial("rate", words, window.limit, window.limit + 1)
 
     def record(self, strategy: str, now: int) -> None:
         """An order or a cancel left."""
         if self.strategy is None or self.strategy == strategy:
-            self.window.add(now)
+            self.window.times.append(now)
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,13 @@ def test_records_are_read_back_in_order_with_consecutive_numbers(tmp_path):
     assert again == events
 
 
-def test_what_is_committed_can_be_read_by_another_while_the_journal_is_open(tmp_path):
+def test_what_is_written_ahead_can_be_read_by_another_while_the_journal_is_open(tmp_path):
     journal = FileJournal(tmp_path / "day.jsonl")
     journal.open()
-    journal.append(a_fill())
-    journal.commit()
+    journal.write_ahead(a_fill())
     (record,) = events_of(journal.path)
     assert record == {"seq": 1, "event": json.loads(encode(a_fill()))}
-    journal.append(a_fill())
-    journal.commit()
+    journal.write_ahead(a_fill())
     assert len(events_of(journal.path)) == 2
     journal.close()
 
@@ -52,9 +50,9 @@ def test_a_journal_never_writes_over_an_older_one(tmp_path):
 
 def test_a_journal_that_is_not_open_takes_nothing_in_silence(tmp_path):
     journal = FileJournal(tmp_path / "day.jsonl")
-    for write in (lambda: journal.append(a_fill()), journal.commit):
+    for write in (journal.append, journal.write_ahead):
         with pytest.raises(OSError, match="not open"):
-            write()
+            write(a_fill())
     journal.close()
 
 
@@ -67,7 +65,7 @@ def test_a_closed_journal_raises_and_may_be_closed_twice(tmp_path):
     with pytest.raises((OSError, ValueError)):
         journal.append(a_fill())
     with pytest.raises((OSError, ValueError)):
-        journal.commit()
+        journal.write_ahead(a_fill())
     assert len(events_of(journal.path)) == 1
 
 
@@ -80,6 +78,5 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_once(tmp_path):
 def test_no_journal_takes_everything_and_keeps_nothing():
     journal = NoJournal()
     journal.open()
-    journal.append(a_fill())
-    journal.commit()
+    journal.write_ahead(a_fill())
     journal.close()

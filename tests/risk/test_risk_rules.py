@@ -336,12 +336,12 @@ def test_approved_orders_and_cancels_count_refused_ones_do_not():
     assert isinstance(gate.review(an_order(100)), Approved)
     for _ in range(5):
         assert gate.review(an_order(99)).code == "lot"
-    gate.count("grid")  # a cancel
+    gate.count("grid", clock.now())  # a cancel
     assert isinstance(gate.review(an_order(100)), Approved)
     assert gate.review(an_order(100)).code == "rate"
-    gate.count("grid")  # a cancel is counted but never held back
+    gate.count("grid", clock.now())  # a cancel is counted but never held back
     clock.advance(by=60)
-    assert isinstance(gate.review(an_order(100)), Approved)
+    assert isinstance(gate.review(an_order(100, time=clock.now())), Approved)
 
 
 def test_only_the_gate_makes_an_approved_order():
