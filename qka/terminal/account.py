@@ -5,11 +5,9 @@ records. Not thread-safe: the terminal holds its lock around every call.
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol
 
 from qka.ashare.fees import FeeSchedule
-from qka.ashare.rules import tick_price
-from qka.ashare.sessions import phase_at
 from qka.brokers import words
 from qka.brokers.paper import PaperBroker
 from qka.brokers.records import (
@@ -24,7 +22,6 @@ from qka.brokers.records import (
     XtTrade,
 )
 from qka.clock import SimulatedClock
-from qka.errors import SymbolError
 from qka.model.events import (
     CancelRefused,
     Fill,
@@ -38,63 +35,27 @@ from qka.model.events import (
 )
 from qka.model.market import Phase, Quote
 from qka.model.money import cents, to_cents
-from qka.model.order import Approved, Order, OrderType, Side
-from qka.model.symbol import check_symbol
+from qka.model.order import Approved, Order, Side
 from qka.model.times import SECOND, day_of
-from qka.model.view import View
-from qka.risk.gate import Gate
-from qka.risk.rules import Denial, instrument, sellable
 from qka.terminal.books import Books, Deal, Opening, Placed
+from qka.terminal.counter import (
+    NOT_CANCELLABLE,
+    NOT_LOGGED_IN,
+    REFUSED,
+    Counter,
+    Quoted,
+    Refused,
+    Request,
+    check,
+)
 from qka.terminal.faults import Faults
 
-Tell = Callable[[str, Record, "Taken | None"], None]  # (kind of push, record, the order it is of)
-Quoted = Callable[[str], Quote | None]
 
-REMARK_BYTES = 24  # MiniQMT cuts what is longer
-# error ids: every counter has its own; these are made up
-NOT_LOGGED_IN, BAD_ORDER, REFUSED, NOT_CANCELLABLE = -1, -2, -61, -62
-_TOP_FIVE = {
-    words.MARKET_SH_CONVERT_5_CANCEL,
-    words.MARKET_SZ_CONVERT_5_CANCEL,
-    words.MARKET_SZ_INSTBUSI_RESTCANCEL,
-}
+class Tell(Protocol):
+    """How what happened is told."""
 
-
-class Refused(Exception):
-    """A request the terminal refuses at once: no order id, or a cancel that is not sent."""
-
-    def __init__(self, error_id: int, reason: str) -> None:
-        super().__init__(reason)
-        self.error_id = error_id
-        self.reason = reason
-
-
-class Request:
-    """What a client asks to be ordered, in xtquant's own words."""
-
-    __slots__ = (
-        "order_type", "price", "price_type", "remark", "seq", "session", "stock_code", "strategy",
-        "volume",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        stock_code: str,
-        order_type: int,
-        order_volume: int,
-        price_type: int,
-        price: float,
-        strategy_name: str = "",
-        order_remark: str = "",
-        *,
-        session: int = 0,
-        seq: int = 0,
-    ) -> None:
-        self.stock_code, self.order_type, self.volume = stock_code, order_type, order_volume
-        self.price_type, self.price = price_type, price
-        self.strategy = strategy_name
-        self.remark = order_remark.encode()[:REMARK_BYTES].decode(errors="ignore")
-        self.session, self.seq = session, seq
+    def __call__(self, kind: str, record: Record, only: int | None = None) -> None:
+        """Push to everyone subscribed to the account, or to one session of them."""
 
 
 class Taken:
@@ -153,8 +114,7 @@ class Account:
             clock, fees, self.id, opening.cash, opening.positions, latency=latency
         )
         self._exchange.tell(self._on_report)
-        # a broker's counter is a gate too; ours asks its view for no more than we have
-        self._gate = Gate([_in_hours, instrument, sellable], cast(View, self))
+        self._counter = Counter(self._exchange, clock, quoted)
         self._all: dict[str, Taken] = {}  # id inside -> every order ever
         self._today: dict[int, Taken] = {}  # order id -> of today
         self._deals: list[Deal] = []
@@ -169,7 +129,10 @@ class Account:
 
     def take(self, request: Request, order_id: int) -> Taken:
         """Give the order its id; raises Refused for what never becomes an order."""
-        self._check(request)
+        if self.status != words.ACCOUNT_STATUS_OK:
+            state = words.account_status(self.status)
+            raise Refused(NOT_LOGGED_IN, f"account {self.id} is not logged in: {state}")
+        check(request)
         taken = Taken(request, order_id, self._clock.now())
         self._all[taken.id] = self._today[order_id] = taken
         return taken
@@ -177,12 +140,11 @@ class Account:
     def send(self, taken: Taken, junk: str = "") -> None:
         """Pass it on to the counter and the exchange; `junk` is a reason to refuse it there."""
         self._becomes(taken, words.ORDER_WAIT_REPORTING)
-        order = junk or self._order(taken)
-        verdict = self._gate.review(order) if isinstance(order, Order) else Denial("junk", order)
+        verdict = junk or self._counter.weigh(taken.id, taken.request)
         if isinstance(verdict, Approved):
             self._exchange.submit(verdict)
         else:
-            reason, when = verdict.reason, self._clock.now() + self._latency
+            reason, when = verdict, self._clock.now() + self._latency
             self._clock.call_at(when, lambda: self._junk(taken, reason))
 
     def find(self, order_id: int = 0, sysid: str = "") -> Taken | None:
@@ -197,7 +159,7 @@ class Account:
         self._becomes(taken, pending)
         request = taken.request
         self._exchange.cancel(
-            Order(taken.id, request.stock_code, _side(request), request.volume, request.price)
+            Order(taken.id, request.stock_code, request.side, request.volume, request.price)
         )
 
     def check_cancel(self, taken: Taken | None) -> Taken:
@@ -307,7 +269,7 @@ class Account:
             status_msg=taken.message,
             strategy_name=request.strategy if taken.remembered else "",
             order_remark=request.remark if taken.remembered else "",
-            offset_flag=words.OFFSETS[_side(request)],
+            offset_flag=words.OFFSETS[request.side],
         )
 
     def books(self) -> Books:
@@ -322,7 +284,7 @@ class Account:
                 taken.request.remark,
                 taken.request.strategy,
                 taken.request.stock_code,
-                _side(taken.request),
+                taken.request.side,
                 taken.request.volume,
                 taken.request.price,
                 taken.status,
@@ -364,89 +326,34 @@ class Account:
         for trade in self.trades():
             tell("trade", trade)
 
-    # ------------------------------------------------------------ what the gate asks
-
-    def now(self) -> int:
-        """The market's time."""
-        return self._clock.now()
-
-    def quote(self, symbol: str) -> Quote | None:
-        """The last snapshot."""
-        return self._quoted(symbol)
-
-    def sellable(self, symbol: str) -> int:
-        """Shares a new sell may use."""
-        positions = self._exchange.books().positions
-        return next((p.sellable for p in positions if p.symbol == symbol), 0)
-
     # ------------------------------------------------------------ inside
-
-    def _check(self, request: Request) -> None:
-        if self.status != words.ACCOUNT_STATUS_OK:
-            state = words.account_status(self.status)
-            raise Refused(NOT_LOGGED_IN, f"account {self.id} is not logged in: {state}")
-        try:
-            check_symbol(request.stock_code)
-        except SymbolError as error:
-            raise Refused(BAD_ORDER, str(error)) from None
-        if request.order_type not in words.SIDE_WORDS:
-            raise Refused(BAD_ORDER, f"order_type {request.order_type} is not taken here")
-        if request.price_type not in words.PRICE_TYPES:
-            raise Refused(BAD_ORDER, f"there is no price_type {request.price_type}")
-        if request.volume <= 0:
-            raise Refused(BAD_ORDER, f"order_volume {request.volume}: not above zero")
-
-    def _order(self, taken: Taken) -> Order | str:
-        """In our words, or the reason why it can't be said in them."""
-        request = taken.request
-        symbol, price_type, price = request.stock_code, request.price_type, request.price
-        side, kind = _side(request), OrderType.LIMIT
-        if words.exchange_of(symbol) not in words.PRICE_TYPES[price_type]:
-            return f"{words.exchange_of(symbol)} takes no orders of price_type {price_type}"
-        if price_type != words.FIX_PRICE:
-            quote = self._quoted(symbol)
-            if quote is None:
-                return f"{symbol} has no quote yet to price the order by"
-            buying = side is Side.BUY
-            if price_type in _TOP_FIVE:
-                kind, price = OrderType.MARKET, _worst(quote, buying)
-            elif price_type == words.LATEST_PRICE:
-                price = quote.price
-            elif price_type == words.MARKET_PEER_PRICE_FIRST:
-                price = quote.ask1 if buying else quote.bid1
-            elif price_type == words.MARKET_MINE_PRICE_FIRST:
-                price = quote.bid1 if buying else quote.ask1
-            else:
-                return f"the simulated exchange has no price_type {price_type}"
-        return Order(taken.id, symbol, side, request.volume, price, kind, time=taken.time)
 
     def _becomes(self, taken: Taken, status: int, message: str = "") -> None:
         taken.status = status
         taken.message = message or taken.message
-        self._tell("order", self.record(taken), taken)
+        self._tell("order", self.record(taken))
 
     def _junk(self, taken: Taken, reason: str) -> None:
         self._becomes(taken, words.ORDER_JUNK, f"[{REFUSED}] {reason}")
         if self._faults.strikes("junk_error"):
-            self._tell(
-                "order_error", self.order_error(taken.request, taken.order_id, reason), taken
-            )
+            error = self.order_error(taken.request, taken.order_id, Refused(REFUSED, reason))
+            self._tell("order_error", error, taken.request.session or None)
         self._tell_money(taken.request.stock_code)
 
-    def order_error(self, request: Request, order_id: int, reason: str) -> XtOrderError:
+    def order_error(self, request: Request, order_id: int, why: Refused) -> XtOrderError:
         """A refusal, as it is pushed."""
         return XtOrderError(
             account_type=self.type,
             account_id=self.id,
             order_id=order_id,
-            error_id=REFUSED,
-            error_msg=reason,
+            error_id=why.error_id,
+            error_msg=why.reason,
             strategy_name=request.strategy,
             order_remark=request.remark,
             seq=request.seq,
         )
 
-    def cancel_error(self, order_id: int, sysid: str, reason: str) -> XtCancelError:
+    def cancel_error(self, order_id: int, sysid: str, why: Refused) -> XtCancelError:
         """A cancel's refusal, as it is pushed."""
         taken = self.find(order_id, sysid)
         market = words.exchange_of(taken.request.stock_code) if taken else "SH"
@@ -456,8 +363,8 @@ class Account:
             order_id=order_id or (taken.order_id if taken else 0),
             market=words.MARKETS[market],
             order_sysid=sysid or (taken.sysid if taken else ""),
-            error_id=NOT_CANCELLABLE,
-            error_msg=reason,
+            error_id=why.error_id,
+            error_msg=why.reason,
         )
 
     def _on_report(self, report: OrderReport | Fill | LinkState) -> None:
@@ -484,8 +391,8 @@ class Account:
                 if not taken.is_final:
                     back = words.ORDER_PART_SUCC if taken.filled else words.ORDER_REPORTED
                     self._becomes(taken, back)
-                error = self.cancel_error(taken.order_id, "", report.reason)
-                self._tell("cancel_error", error, taken)
+                why = Refused(NOT_CANCELLABLE, report.reason)
+                self._tell("cancel_error", self.cancel_error(taken.order_id, "", why))
 
     def _filled(self, taken: Taken, fill: Fill) -> None:
         turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
@@ -512,7 +419,7 @@ class Account:
         if self._faults.strikes("order_first"):
             told.reverse()
         for kind, record in told:
-            self._tell(kind, record, taken)
+            self._tell(kind, record)
         self._tell_money(fill.symbol)
 
     def _book_cost(self, fill: Fill, paid: int) -> None:
@@ -527,9 +434,9 @@ class Account:
 
     def _tell_money(self, symbol: str) -> None:
         if self._tells_assets:
-            self._tell("asset", self.asset(), None)
+            self._tell("asset", self.asset())
             for position in self.positions(symbol):
-                self._tell("position", position, None)
+                self._tell("position", position)
 
     def _trade_record(self, taken: Taken, deal: Deal) -> XtTrade:
         return XtTrade(
@@ -546,25 +453,6 @@ class Account:
             order_sysid=taken.sysid,
             strategy_name=taken.request.strategy if taken.remembered else "",
             order_remark=taken.request.remark if taken.remembered else "",
-            offset_flag=words.OFFSETS[_side(taken.request)],
+            offset_flag=words.OFFSETS[taken.request.side],
             commission=deal.fees / 100,
         )
-
-
-def _side(request: Request) -> Side:
-    """Of an order that `_check` has let pass."""
-    return Side.BUY if request.order_type == words.STOCK_BUY else Side.SELL
-
-
-def _in_hours(order: Order, view: View) -> Denial | None:
-    """The counter takes orders on trading days until post-close trading ends."""
-    now = view.now()
-    if day_of(now).weekday() < 5 and phase_at(now) is not Phase.CLOSED:
-        return None
-    return Denial("closed", "the counter is closed")
-
-
-def _worst(quote: Quote, buying: bool) -> float:
-    """The price a market order is protected by: the limit, or a fifth away where there is none."""
-    limit = quote.limit_up if buying else quote.limit_down
-    return limit or tick_price(quote.symbol, quote.price * (1.2 if buying else 0.8))

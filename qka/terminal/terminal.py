@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
-from itertools import count
 from types import TracebackType
 from typing import Any
 
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.sessions import phases_of
 from qka.brokers.records import (
-    Record,
     XtAccountInfo,
     XtAccountStatus,
     XtAsset,
@@ -31,21 +29,21 @@ from qka.brokers.records import (
     XtTrade,
 )
 from qka.clock import SimulatedClock
-from qka.errors import ConfigError, QkaError
+from qka.errors import QkaError
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Phase, Quote
 from qka.model.times import MILLISECOND, SECOND, at, day_of, midnight
-from qka.terminal.account import REFUSED, Account, Refused, Request, Taken
+from qka.terminal.account import Account
 from qka.terminal.books import Books, Opening
+from qka.terminal.calls import Calls, Params
 from qka.terminal.delivery import Delivery
 from qka.terminal.faults import Faults
 from qka.terminal.history import History, Past, trading_days
+from qka.terminal.links import Links
 from qka.terminal.quotes import Heard, QuoteBoard, QuoteLink, Tick
 from qka.terminal.session import Gone, Push, Session, nothing
 
 Answer = Callable[[Any], None]
-Params = dict[str, Any]
-_Reply = Callable[[Any], None]
 
 FEES = FeeSchedule(Decimal("0.00025"), Decimal(5))
 
@@ -87,21 +85,18 @@ class SimTerminal:
         self._lock = threading.RLock()
         self._thaw = threading.Condition(self._lock)
         self._resumes = 0
-        self._cooldown = int(id_cooldown * SECOND)
         self._remarks_survive = remarks_survive
         self._quotes = QuoteBoard(self.faults, History(past))
+        self._links = Links(clock, self.faults, id_cooldown)
         self._accounts = {
             opening.account_id: Account(
-                opening, clock, fees, self.faults, self._quotes.quote, self._tell,
+                opening, clock, fees, self.faults, self._quotes.quote, self._links.tell,
                 latency=latency, tells_assets=tells_assets, tells_expiry=tells_expiry,
             )
             for opening in accounts
         }  # fmt: skip
-        self._numbers = count(1)  # order ids
-        self._sessions: dict[int, Session] = {}  # id -> connected
+        self._calls = Calls(self._accounts, self._links, self.faults, self.restart)
         self._deliveries: list[Delivery] = []
-        self._let_go: dict[int, int] = {}  # session id -> when (ns)
-        self._locked: dict[int, Session] = {}  # ids whose link broke
         self._up = True
         self._closed = False
         self._hanging: set[str] = set()  # requests that lie unread, "" for all
@@ -165,26 +160,15 @@ class SimTerminal:
         with self._lock:
             self._catch_up()
             self._wait("connect")
-            self._check_id(session)
-            if delivery is None:
-                delivery = Delivery(f"qmt-session-{session}")
-                delivery.start()
-            self._deliveries.append(delivery)
-            made = Session(session, delivery, push, gone, self.faults, self._clock)
-            made.shadowed = self.faults.strikes("shadowed")
-            if self._is_hanging(""):
-                made.paused = []
-            self._sessions[session] = made
-            return made
+            refusal = self._links.refusal(session) if self._is_up else "it is not running"
+            if refusal:
+                raise TerminalGone(f"the terminal refuses to connect: {refusal}")
+            return self._links.connect(session, self._thread(delivery), push, gone)
 
     def leave(self, session: Session) -> None:
         """The client stopped: its id is free again after `id_cooldown`."""
         with self._lock:
-            session.lose(silent=True)
-            for held in (self._sessions, self._locked):
-                if held.get(session.id) is session:
-                    del held[session.id]
-                    self._let_go[session.id] = self._clock.now()
+            self._links.leave(session)
             self._end(session.delivery)
 
     def ask(
@@ -199,8 +183,7 @@ class SimTerminal:
         `order` and `cancel` are answered with an XtOrderResponse or XtCancelOrderResponse,
         (un)subscribe with 0 or -1, the others with a list of records. `seq` is echoed.
         """
-        if call not in _CALLS:
-            raise ConfigError(f"the simulated terminal has no call {call!r}")
+        self._calls.check(call)
         with self._lock:
             self._catch_up()
             self._receive(session, call, params, answer, seq)
@@ -222,45 +205,45 @@ class SimTerminal:
             "order_volume": order_volume, "price_type": price_type, "price": price,
             "strategy_name": strategy_name, "order_remark": order_remark,
         }  # fmt: skip
-        response: XtOrderResponse = self._by_hand(_order, params)
+        response: XtOrderResponse = self._by_hand("order", params)
         return response.order_id
 
     def cancel(self, account: str, order_id: int) -> int:
         """Cancel on the screen: 0 when the request was sent, -1 when it was refused."""
         params = {"account": account, "order_id": order_id}
-        response: XtCancelOrderResponse = self._by_hand(_cancel, params)
+        response: XtCancelOrderResponse = self._by_hand("cancel", params)
         return response.cancel_result
 
     def orders(self, account: str, *, cancelable_only: bool = False) -> list[XtOrder]:
         """Orders of today."""
         found: list[XtOrder] = self._by_hand(
-            _CALLS["orders"], {"account": account, "cancelable_only": cancelable_only}
+            "orders", {"account": account, "cancelable_only": cancelable_only}
         )
         return found
 
     def trades(self, account: str) -> list[XtTrade]:
         """Deals of today."""
-        found: list[XtTrade] = self._by_hand(_CALLS["trades"], {"account": account})
+        found: list[XtTrade] = self._by_hand("trades", {"account": account})
         return found
 
     def positions(self, account: str) -> list[XtPosition]:
         """Shares held."""
-        found: list[XtPosition] = self._by_hand(_CALLS["positions"], {"account": account})
+        found: list[XtPosition] = self._by_hand("positions", {"account": account})
         return found
 
     def asset(self, account: str) -> XtAsset | None:
         """Money, None for an account that is not here."""
-        found: list[XtAsset] = self._by_hand(_CALLS["asset"], {"account": account})
+        found: list[XtAsset] = self._by_hand("asset", {"account": account})
         return found[0] if found else None
 
     def account_status(self) -> list[XtAccountStatus]:
         """Of every account."""
-        found: list[XtAccountStatus] = self._by_hand(_CALLS["account_status"], {})
+        found: list[XtAccountStatus] = self._by_hand("account_status", {})
         return found
 
     def account_infos(self) -> list[XtAccountInfo]:
         """Of every account."""
-        found: list[XtAccountInfo] = self._by_hand(_CALLS["account_infos"], {})
+        found: list[XtAccountInfo] = self._by_hand("account_infos", {})
         return found
 
     def set_account_status(self, account: str, status: int) -> None:
@@ -268,7 +251,7 @@ class SimTerminal:
         with self._lock:
             there = self._accounts[account]
             there.status = status
-            self._tell("account_status", there.status_record(), None)
+            self._links.tell("account_status", there.status_record())
 
     def books(self, account: str) -> Books:
         """The truth about an account, whatever clients were told."""
@@ -284,13 +267,9 @@ class SimTerminal:
         """Connect to the quotes; raises TerminalGone when the terminal is down."""
         with self._lock:
             self._wait("connect_data")
-            if not self._up or self._closed:
+            if not self._is_up:
                 raise TerminalGone("the terminal is not running")
-            if delivery is None:
-                delivery = Delivery("qmt-quotes")
-                delivery.start()
-            self._deliveries.append(delivery)
-            link = QuoteLink(delivery, lost)
+            link = QuoteLink(self._thread(delivery), lost)
             self._quotes.links.append(link)
             return link
 
@@ -379,7 +358,7 @@ class SimTerminal:
         with self._lock:
             self._hanging.update(calls or ("",))
             if not calls:
-                for session in self._sessions.values():
+                for session in self._links.connected.values():
                     session.paused = []
 
     def resume(self) -> None:
@@ -387,7 +366,7 @@ class SimTerminal:
         with self._lock:
             self._catch_up()
             self._hanging.clear()
-            for session in self._sessions.values():
+            for session in self._links.connected.values():
                 session.resume()
             unread, self._unread = self._unread, []
             for work in unread:
@@ -405,10 +384,8 @@ class SimTerminal:
             self._up = False
             self._unread.clear()
             self._hanging.clear()
-            self._lose(list(self._sessions.values()), silent)
-            for link in self._quotes.links:
-                link.lose()
-            self._quotes.links.clear()
+            self.disconnect(silent=silent)
+            self.disconnect_data()
             self._release()
 
     def start(self) -> None:
@@ -428,8 +405,8 @@ class SimTerminal:
     def disconnect(self, session: int | None = None, *, silent: bool = False) -> None:
         """Break the link of one session, or of all; the terminal itself stays."""
         with self._lock:
-            hit = [s for s in self._sessions.values() if session is None or s.id == session]
-            self._lose(hit, silent)
+            there = self._links.connected.values()
+            self._links.lose([s for s in there if session in (None, s.id)], silent=silent)
 
     def disconnect_data(self) -> None:
         """Break the connections of data clients; their subscriptions are gone."""
@@ -441,7 +418,7 @@ class SimTerminal:
     def flush(self) -> None:
         """Deliver what faults hold back: late answers and pushes."""
         with self._lock:
-            for session in self._sessions.values():
+            for session in self._links.connected.values():
                 session.flush()
 
     def settle(self, timeout: float = 5.0) -> bool:
@@ -490,7 +467,7 @@ class SimTerminal:
 
     def _begin_phase(self, event: SessionPhase) -> None:
         if event.phase is Phase.PRE_OPEN:
-            self._numbers = count(1)
+            self._calls.begin_day()
         for account in self._accounts.values():
             account.on_phase(event)
 
@@ -499,69 +476,38 @@ class SimTerminal:
     def _receive(
         self, session: Session, call: str, params: Params, answer: Answer, seq: int
     ) -> None:
-        strikes = self.faults.strikes
-        if not session.alive or session.shadowed or self._closed:
+        if not session.alive or session.shadowed or not self._is_up:
             return  # nobody is there to read it
-        if self._is_hanging(call) or strikes("hang", call):
-            self._unread.append(partial(self._work, session, call, params, answer, seq))
-        elif strikes("disconnect_before", call):
-            self._lose([session], False)
-        elif not strikes("dropped", call):
-            self._work(session, call, params, answer, seq)
+        work = partial(self._work, session, call, params, answer, seq)
+        if self._is_hanging(call) or self.faults.strikes("hang", call):
+            self._unread.append(work)
+        elif self.faults.strikes("disconnect_before", call):
+            self._links.lose([session])
+        elif not self.faults.strikes("dropped", call):
+            work()
 
     def _work(self, session: Session, call: str, params: Params, answer: Answer, seq: int) -> None:
         def reply(value: Any) -> None:
             if self.faults.strikes("disconnect_after", call):
-                self._lose([session], False)
+                self._links.lose([session])
             session.answer(call, partial(answer, value))
 
-        _CALLS[call](self, session, params, reply, seq)
+        self._calls.work(call, session, params, reply, seq)
 
-    def _by_hand(self, work: "_Work", params: Params) -> Any:
+    def _by_hand(self, call: str, params: Params) -> Any:
         answers: list[Any] = []
         with self._lock:
             self._catch_up()
-            work(self, None, params, answers.append, 0)
+            self._calls.work(call, None, params, answers.append)
             self._advance(self._clock.now())
             self.woken()
         return answers[0]
 
-    def _tell(self, kind: str, record: Record, taken: Taken | None) -> None:
-        """Push to who is subscribed; an order's error goes to who placed it."""
-        for session in list(self._sessions.values()):
-            placed = taken is None or kind != "order_error" or taken.request.session == session.id
-            if placed and record.account_id in session.accounts:
-                self._push(session, kind, record)
+    # ------------------------------------------------------------ inside: up, hanging, threads
 
-    def _push(self, session: Session, kind: str, record: Record) -> None:
-        session.push(kind, record)
-        if session.alive and self.faults.strikes("disconnect_push", kind):
-            self._lose([session], False)
-
-    # ------------------------------------------------------------ inside: links
-
-    def _check_id(self, session: int) -> None:
-        if not self._up or self._closed:
-            raise TerminalGone("the terminal is not running")
-        if session in self._sessions or self.faults.strikes("session_in_use"):
-            raise TerminalGone(f"session {session} is in use")
-        if session in self._locked:
-            raise TerminalGone(f"session {session} lost its link and is locked; use another id")
-        let_go = self._let_go.get(session)
-        if let_go is not None and self._clock.now() - let_go < self._cooldown:
-            raise TerminalGone(f"session {session} was let go less than 3 seconds ago")
-
-    def _lose(self, sessions: Sequence[Session], silent: bool) -> None:
-        for session in sessions:
-            session.lose(silent=silent)
-            if self._sessions.get(session.id) is session:
-                del self._sessions[session.id]
-                self._locked[session.id] = session
-
-    def _end(self, delivery: Delivery) -> None:
-        delivery.stop()
-        if delivery in self._deliveries:
-            self._deliveries.remove(delivery)
+    @property
+    def _is_up(self) -> bool:
+        return self._up and not self._closed
 
     def _is_hanging(self, call: str) -> bool:
         return "" in self._hanging or call in self._hanging
@@ -577,137 +523,15 @@ class SimTerminal:
         self._resumes += 1
         self._thaw.notify_all()
 
+    def _thread(self, delivery: Delivery | None) -> Delivery:
+        """A client's own native thread, or one of ours for a client that has none."""
+        if delivery is None:
+            delivery = Delivery("qmt-native")
+            delivery.start()
+        self._deliveries.append(delivery)
+        return delivery
 
-# ---------------------------------------------------------------- the calls
-
-_Work = Callable[[SimTerminal, Session | None, Params, _Reply, int], None]
-
-
-def _order(
-    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-) -> None:
-    """Response first, then what is pushed; a refusal is a response and an error."""
-    params = dict(params)
-    name = params.pop("account")
-    request = Request(**params, session=session.id if session else 0, seq=seq)
-    account = terminal._accounts.get(name)
-    says = partial(
-        XtOrderResponse, account_id=name, strategy_name=request.strategy,
-        order_remark=request.remark, seq=seq,
-    )  # fmt: skip
-    if account is None:
-        reply(says(order_id=-1, error_msg=f"account {name} is not logged in here"))
-        return
-    try:
-        if terminal.faults.strikes("refused"):
-            raise Refused(REFUSED, "the counter refused it")
-        taken = account.take(request, next(terminal._numbers))
-    except Refused as refused:
-        reply(says(order_id=-1, error_msg=refused.reason))
-        error = account.order_error(request, -1, refused.reason)
-        _tell_error(terminal, session, "order_error", error)
-        return
-    if terminal.faults.strikes("restart"):
-        terminal.restart()
-    reply(says(order_id=taken.order_id))
-    junked = terminal.faults.strikes("junked")
-    account.send(taken, "the counter found it wanting" if junked else "")
-
-
-def _cancel(
-    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-) -> None:
-    """By the terminal's id, or by the counter's; 0 says that the request was sent."""
-    name, sysid = params["account"], params.get("order_sysid", "")
-    order_id = params.get("order_id", 0)
-    account = terminal._accounts.get(name)
-    says = partial(
-        XtCancelOrderResponse, account_id=name, order_id=order_id, order_sysid=sysid, seq=seq
-    )
-    if account is None:
-        reply(says(cancel_result=-1, error_msg=f"account {name} is not logged in here"))
-        return
-    try:
-        if terminal.faults.strikes("cancel_refused"):
-            raise Refused(REFUSED, "the counter refused it")
-        taken = account.check_cancel(account.find(order_id, sysid))
-    except Refused as refused:
-        reply(says(cancel_result=-1, error_msg=refused.reason))
-        error = account.cancel_error(order_id, sysid, refused.reason)
-        _tell_error(terminal, session, "cancel_error", error)
-        return
-    reply(says(cancel_result=0, order_id=taken.order_id))
-    account.withdraw(taken)
-
-
-def _tell_error(terminal: SimTerminal, session: Session | None, kind: str, error: Record) -> None:
-    if session is None:
-        terminal._tell(kind, error, None)
-    elif session.alive and error.account_id in session.accounts:
-        terminal._push(session, kind, error)
-
-
-def _subscribe(
-    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-) -> None:
-    account = terminal._accounts.get(params["account"])
-    assert session is not None
-    if account is None:
-        reply(-1)
-        return
-    session.accounts.add(account.id)
-    reply(0)
-    terminal._push(session, "account_status", account.status_record())
-    if terminal.faults.strikes("repushed"):
-        account.repush(partial(terminal._push, session))
-
-
-def _unsubscribe(
-    terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-) -> None:
-    assert session is not None
-    session.accounts.discard(params["account"])
-    reply(0)
-
-
-def _of_account(read: Callable[[Account, Params], list[Any]]) -> _Work:
-    """A query of one account; an account that is not here has nothing."""
-
-    def work(
-        terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-    ) -> None:
-        account = terminal._accounts.get(params["account"])
-        reply(read(account, params) if account else [])
-
-    return work
-
-
-def _of_all(read: Callable[[Account], Any]) -> _Work:
-    """A query of every account."""
-
-    def work(
-        terminal: SimTerminal, session: Session | None, params: Params, reply: _Reply, seq: int
-    ) -> None:
-        reply([read(account) for account in terminal._accounts.values()])
-
-    return work
-
-
-_CALLS: dict[str, _Work] = {
-    "order": _order,
-    "cancel": _cancel,
-    "subscribe": _subscribe,
-    "unsubscribe": _unsubscribe,
-    "asset": _of_account(lambda account, _: [account.asset()]),
-    "orders": _of_account(
-        lambda account, params: account.orders(
-            params.get("cancelable_only", False), params.get("order_id", 0)
-        )
-    ),
-    "trades": _of_account(lambda account, _: account.trades()),
-    "positions": _of_account(
-        lambda account, params: account.positions(params.get("stock_code", ""))
-    ),
-    "account_infos": _of_all(Account.info),
-    "account_status": _of_all(Account.status_record),
-}
+    def _end(self, delivery: Delivery) -> None:
+        delivery.stop()
+        if delivery in self._deliveries:
+            self._deliveries.remove(delivery)

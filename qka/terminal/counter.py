@@ -1,0 +1,157 @@
+"""The broker's counter behind the simulated terminal: what it makes of a request.
+
+What is no order at all it refuses at once; an order it gives to a gate of its own, with the
+exchange's rules, before the exchange hears of it.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from qka.ashare.rules import tick_price
+from qka.ashare.sessions import phase_at
+from qka.brokers import words
+from qka.brokers.paper import PaperBroker
+from qka.clock import Clock
+from qka.errors import SymbolError
+from qka.model.market import Phase, Quote
+from qka.model.order import Approved, Order, OrderType, Side
+from qka.model.symbol import check_symbol
+from qka.model.times import day_of
+from qka.model.view import View
+from qka.risk.gate import Gate
+from qka.risk.rules import Denial, instrument, sellable
+
+Quoted = Callable[[str], Quote | None]
+
+REMARK_BYTES = 24  # MiniQMT cuts what is longer
+# error ids: every counter has its own; these are made up
+NOT_LOGGED_IN, BAD_ORDER, REFUSED, NOT_CANCELLABLE = -1, -2, -61, -62
+_TOP_FIVE = {
+    words.MARKET_SH_CONVERT_5_CANCEL,
+    words.MARKET_SZ_CONVERT_5_CANCEL,
+    words.MARKET_SZ_INSTBUSI_RESTCANCEL,
+}
+
+
+class Refused(Exception):
+    """A request refused at once: no order id, or a cancel that is not sent."""
+
+    def __init__(self, error_id: int, reason: str) -> None:
+        super().__init__(reason)
+        self.error_id = error_id
+        self.reason = reason
+
+
+class Request:
+    """What a client asks to be ordered, in xtquant's own words; `session` 0 is a human."""
+
+    __slots__ = (
+        "order_type", "price", "price_type", "remark", "seq", "session", "stock_code", "strategy",
+        "volume",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stock_code: str,
+        order_type: int,
+        order_volume: int,
+        price_type: int,
+        price: float,
+        strategy_name: str = "",
+        order_remark: str = "",
+        *,
+        session: int = 0,
+        seq: int = 0,
+    ) -> None:
+        self.stock_code, self.order_type, self.volume = stock_code, order_type, order_volume
+        self.price_type, self.price = price_type, price
+        self.strategy = strategy_name
+        self.remark = order_remark.encode()[:REMARK_BYTES].decode(errors="ignore")
+        self.session, self.seq = session, seq
+
+    @property
+    def side(self) -> Side:
+        """Of a request that was checked."""
+        return Side.BUY if self.order_type == words.STOCK_BUY else Side.SELL
+
+
+def check(request: Request) -> None:
+    """Raises Refused for what never becomes an order."""
+    try:
+        check_symbol(request.stock_code)
+    except SymbolError as error:
+        raise Refused(BAD_ORDER, str(error)) from None
+    if request.order_type not in words.SIDE_WORDS:
+        raise Refused(BAD_ORDER, f"order_type {request.order_type} is not taken here")
+    if request.price_type not in words.PRICE_TYPES:
+        raise Refused(BAD_ORDER, f"there is no price_type {request.price_type}")
+    if request.volume <= 0:
+        raise Refused(BAD_ORDER, f"order_volume {request.volume}: not above zero")
+
+
+class Counter:
+    """Weighs orders against the exchange's rules and what the account holds."""
+
+    def __init__(self, exchange: PaperBroker, clock: Clock, quoted: Quoted) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._quoted = quoted
+        # the gate and these rules ask their view for no more than the three questions below
+        self._gate = Gate([_in_hours, instrument, sellable], cast(View, self))
+
+    def weigh(self, name: str, request: Request) -> Approved | str:
+        """An order of that name for the exchange, or the reason why there is none."""
+        order = self._order(name, request)
+        if isinstance(order, str):
+            return order
+        verdict = self._gate.review(order)
+        return verdict.reason if isinstance(verdict, Denial) else verdict
+
+    def now(self) -> int:
+        """The market's time in ns."""
+        return self._clock.now()
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last snapshot."""
+        return self._quoted(symbol)
+
+    def sellable(self, symbol: str) -> int:
+        """Shares a new sell may use."""
+        positions = self._exchange.books().positions
+        return next((p.sellable for p in positions if p.symbol == symbol), 0)
+
+    def _order(self, name: str, request: Request) -> Order | str:
+        symbol, price_type, price = request.stock_code, request.price_type, request.price
+        side, kind = request.side, OrderType.LIMIT
+        if words.exchange_of(symbol) not in words.PRICE_TYPES[price_type]:
+            return f"{words.exchange_of(symbol)} takes no orders of price_type {price_type}"
+        if price_type != words.FIX_PRICE:
+            quote = self._quoted(symbol)
+            if quote is None:
+                return f"{symbol} has no quote yet to price the order by"
+            buying = side is Side.BUY
+            if price_type in _TOP_FIVE:
+                kind, price = OrderType.MARKET, _worst(quote, buying)
+            elif price_type == words.LATEST_PRICE:
+                price = quote.price
+            elif price_type == words.MARKET_PEER_PRICE_FIRST:
+                price = quote.ask1 if buying else quote.bid1
+            elif price_type == words.MARKET_MINE_PRICE_FIRST:
+                price = quote.bid1 if buying else quote.ask1
+            else:
+                return f"the simulated exchange has no price_type {price_type}"
+        return Order(name, symbol, side, request.volume, price, kind, time=self.now())
+
+
+def _in_hours(order: Order, view: View) -> Denial | None:
+    """Orders are taken on trading days until post-close trading ends."""
+    now = view.now()
+    if day_of(now).weekday() < 5 and phase_at(now) is not Phase.CLOSED:
+        return None
+    return Denial("closed", "the counter is closed")
+
+
+def _worst(quote: Quote, buying: bool) -> float:
+    """The price a market order is protected by: the limit, or a fifth away where there is none."""
+    limit = quote.limit_up if buying else quote.limit_down
+    return limit or tick_price(quote.symbol, quote.price * (1.2 if buying else 0.8))
