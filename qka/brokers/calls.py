@@ -89,7 +89,7 @@ def error_of(method: str, reply: Reply, key: str = "") -> QkaError:
     told = f"{method}: {reply.detail or reply.code or 'the server gave no reason'}"
     if reply.code in ("unauthorized", "forbidden"):
         return AccessDenied(f"{told} (nothing was executed)", reply.code)
-    if reply.outcome == "unknown":
+    if reply.outcome in ("unknown", "executed"):  # executed, and its answer was lost
         return unknown(method, str(reply.detail), key)
     if reply.passing:
         kind = BrokerUnavailable if is_query(method) else NotSent

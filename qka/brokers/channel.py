@@ -259,7 +259,7 @@ class Channel:
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(_Lost(f"the link to {self.line} broke ({why})"))
-        logger.warning("lost {}: {}", self.line, why)
+        logger.log("INFO" if self._keeper is None else "WARNING", "lost {}: {}", self.line, why)
         _tell(self.on_link, False, why)
 
     # ------------------------------------------------------------ what comes

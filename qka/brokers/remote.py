@@ -1,0 +1,197 @@
+"""The broker behind a QMTServer: the engine's orders over the client's WebSocket.
+
+An order carries its id as key and as remark, and a deadline. When the link breaks before the
+reply the order is UNKNOWN, and the server is asked under the key as soon as it is back: executed,
+refused, or certainly not executed, which a server that never saw it says only after the deadline.
+"""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+from loguru import logger
+
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.calls import Fate, error_of
+from qka.brokers.channel import Hello
+from qka.brokers.client import AsyncQMTClient
+from qka.brokers.port import Sink
+from qka.brokers.records import (
+    Record,
+    XtAsset,
+    XtCancelError,
+    XtCancelOrderResponse,
+    XtOrder,
+    XtOrderError,
+    XtOrderResponse,
+    XtPosition,
+    XtTrade,
+    copied,
+)
+from qka.brokers.words import account_status
+from qka.brokers.xtbroker import XtBroker
+from qka.clock import Clock
+from qka.errors import CallRefused, OutcomeUnknown
+from qka.model.account import AccountIdentity
+from qka.model.order import Order
+
+_PUSHES: dict[str, type[Record]] = {
+    "order": XtOrder,
+    "trade": XtTrade,
+    "order_error": XtOrderError,
+    "cancel_error": XtCancelError,
+}
+_RECORDS: dict[str, type[Record]] = {
+    "query_stock_orders": XtOrder,
+    "query_stock_trades": XtTrade,
+    "query_stock_positions": XtPosition,
+}
+
+
+class _Carrier:
+    """The server as a link that carries orders. `within`: seconds an order may be on its way."""
+
+    def __init__(self, client: AsyncQMTClient, within: float) -> None:
+        self._client = client
+        self._within = within
+        # order id -> (the server it went to, the loop's time when that one takes it no more)
+        self.lost: dict[str, tuple[str, float]] = {}
+
+    async def order(self, **params: Any) -> XtOrderResponse:
+        key = params["order_remark"]
+        hello, sent = self._client.hello, asyncio.get_running_loop().time()
+        try:
+            reply = await self._client.send("order_stock", params, key=key, within=self._within)
+        except OutcomeUnknown:
+            if hello is not None and hello.time is not None:  # else no deadline was stated
+                self.lost[key] = hello.server, sent + 2 * self._within
+            raise
+        if reply.success:
+            return XtOrderResponse(order_id=reply.data, order_remark=key)
+        if reply.refused:
+            return XtOrderResponse(order_id=-1, order_remark=key, error_msg=str(reply.detail))
+        raise error_of("order_stock", reply, key)
+
+    async def cancel(self, order_id: int) -> XtCancelOrderResponse:
+        reply = await self._client.send("cancel_order_stock", {"order_id": order_id})
+        if reply.success or reply.refused:
+            words = "" if reply.success else str(reply.detail)
+            result = 0 if reply.success else -1
+            return XtCancelOrderResponse(cancel_result=result, order_id=order_id, error_msg=words)
+        raise error_of("cancel_order_stock", reply)
+
+    async def query(self, method: str) -> Any:
+        data = await self._client.query(method)
+        if method == "query_stock_asset":
+            return _record(data, XtAsset) if data else None
+        return [_record(row, _RECORDS[method]) for row in data or ()]
+
+    async def fate(self, order_id: str) -> Fate:
+        """What the server knows of an order by its key."""
+        try:
+            data = await self._client.query("outcome", {"key": order_id})
+        except CallRefused as error:
+            if error.code != "never_seen":
+                raise
+            return Fate(self._never_seen(order_id))
+        return msgspec.convert(data, Fate)
+
+    def _never_seen(self, order_id: str) -> str:
+        """Never seen is proof when the same server says so and takes the order no more."""
+        server, until = self.lost.get(order_id, ("", 0.0))
+        hello = self._client.hello
+        if not server or hello is None or hello.server != server:
+            return "unknown"
+        late = asyncio.get_running_loop().time() > until
+        return "never_seen" if late else "pending"
+
+
+class RemoteBroker(XtBroker):
+    """An account behind a QMTServer, over a client that a feed may share.
+
+    `within`: seconds after which the server refuses an order that is still on its way.
+    """
+
+    def __init__(
+        self, client: AsyncQMTClient, clock: Clock, fees: FeeSchedule, *, within: float = 10.0
+    ) -> None:
+        self._client = client
+        self._carrier = _Carrier(client, within)
+        super().__init__(self._carrier, clock, fees)
+        self._joined = False
+        self._terminal: dict[str, Any] = {}  # how the server's own link stands
+        self._login = 0  # status of the account's login, 0 is ok
+        client.listen(event=self._on_event, link=self._on_link, hello=self._on_hello)
+
+    async def connect(self, report: Sink) -> AccountIdentity:
+        """Reach the server; raises BrokerUnavailable, AccessDenied or CallRefused."""
+        hello = await self._client.open()
+        self._joined = True
+        if "trade" not in hello.scopes:
+            logger.warning("the server's token may not trade: every order will be refused")
+        self._on_hello(hello)
+        self.start(report)
+        self._on_link(self._client.up, "")
+        return AccountIdentity(hello.account, hello.account_type)
+
+    async def close(self) -> None:
+        """Let go of the link; working orders stay as they are. Calling it twice is fine."""
+        await self.stop()
+        if self._joined:
+            self._joined = False
+            await self._client.close()
+
+    # ------------------------------------------------------------ what the server says
+
+    def _on_hello(self, hello: Hello) -> None:
+        self._terminal = hello.link
+        self._login = hello.link.get("account_status") or 0
+
+    def _on_link(self, up: bool, reason: str) -> None:
+        if not self._joined:
+            return
+        state = self._terminal.get("state", "ready")
+        if not up:
+            self.linked(False, reason)
+        elif state != "ready":
+            why = self._terminal.get("reason") or state
+            self.linked(False, f"the server has no terminal: {why}")
+        elif self._login:
+            self.linked(False, f"the account is {account_status(self._login)}")
+        else:
+            self.linked(True)
+
+    def _on_event(self, kind: str, data: dict[str, Any]) -> None:
+        if not self._joined:
+            return
+        if kind in _PUSHES:
+            self.push(kind, _record(data, _PUSHES[kind]))
+        elif kind == "resync":
+            self.missed()
+        elif kind == "link":
+            self._terminal = data
+            self._on_link(self._client.up, "")
+        elif kind == "account_status":
+            self._login = data.get("status") or 0
+            self._on_link(self._client.up, "")
+
+    async def _seek(self, order: Order) -> None:
+        fate = await self._carrier.fate(order.id)
+        match fate.state:
+            case "executed" if fate.order_id:
+                self.reports.answered(order.id, XtOrderResponse(order_id=fate.order_id))
+            case "refused":
+                answer = XtOrderResponse(order_id=-1, error_msg=fate.detail)
+                self.reports.answered(order.id, answer)
+            case "not_executed":
+                self.reports.not_sent(order.id, f"not sent: {fate.detail}")
+            case "never_seen":
+                self.reports.not_sent(order.id, "not sent: the server never had it")
+            case _:
+                return
+        self._carrier.lost.pop(order.id, None)
+
+
+def _record(row: dict[str, Any], kind: type[Any]) -> Any:
+    return copied(SimpleNamespace(**row), kind)

@@ -1,0 +1,252 @@
+"""The broker's port over anything that speaks xtquant's records: a terminal here, or a server.
+
+Submits and cancels are tasks that tell their outcome by report. While anything is in doubt the
+account's orders and deals are looked up, again and again with longer pauses; so they are when the
+link has come back. Nothing is ever sent a second time.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+from loguru import logger
+
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.port import Sink
+from qka.brokers.records import XtAsset, XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.reports import Reports, snapshot_of
+from qka.brokers.words import SIDE_CODES, price_type
+from qka.clock import Clock
+from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
+from qka.model.account import AccountSnapshot
+from qka.model.events import Fill, LinkState, OrderReport
+from qka.model.order import FINAL, Approved, Order, OrderStatus
+from qka.model.times import at, day_of
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between two look-ups of what is in doubt
+_ROUTINE = 30.0  # seconds between two look-ups while orders work: a push may have been lost
+_CANCEL_TRIES = 10  # of a cancel while the link is away, a second apart
+_CANCEL_TAKES = 3.0  # seconds after which a cancel that was taken should show
+
+
+class Link(Protocol):
+    """What carries orders: each call has three outcomes.
+
+    It returns the answer; raises NotSent (BrokerUnavailable for a query) when certainly nothing
+    was executed; raises OutcomeUnknown when that can't be said.
+    """
+
+    async def order(self, **params: Any) -> XtOrderResponse:
+        """`order_stock` by its own arguments; `order_id` <= 0 for a refusal."""
+
+    async def cancel(self, order_id: int) -> XtCancelOrderResponse:
+        """`cancel_order_stock`."""
+
+    async def query(self, method: str) -> Any:
+        """A query without arguments: its record, or its records."""
+
+
+class XtBroker:
+    """An account behind a link. Its owner calls `push` and `linked`; all of it on the loop."""
+
+    def __init__(self, link: Link, clock: Clock, fees: FeeSchedule) -> None:
+        self._link = link
+        self._clock = clock
+        self._fees = fees
+        self._sink: Sink = lambda report: None
+        self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
+        self._up: bool | None = None  # as it was reported
+        self._wishes: set[str] = set()  # cancels of orders that have no number yet
+        self._cancelling: set[str] = set()  # cancels under way
+        self._doubted: set[str] = set()  # orders to look up
+        self._look = asyncio.Event()  # there is a new reason to look
+        self._ended: date | None = None  # a day whose end has come and was not looked at yet
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------ port
+
+    def start(self, report: Sink) -> None:
+        """Begin to report; call it once, on the loop, before the link brings anything."""
+        self._sink = report
+        self._clock.on_day(self._on_day)
+        self._spawn(self._looking())
+
+    def submit(self, approved: Approved) -> None:
+        """Send an order; the outcome is reported."""
+        self.reports.track(approved.order)
+        self._spawn(self._submit(approved.order))
+
+    def cancel(self, order: Order) -> None:
+        """Send a cancel, at once or as soon as the order has a number; the outcome is reported."""
+        self.reports.track(order)
+        if self.reports.number_of(order.id):
+            self._start_cancel(order.id)
+        else:
+            self._wishes.add(order.id)
+
+    async def snapshot(self) -> AccountSnapshot:
+        """The account as the broker has it now; raises BrokerUnavailable."""
+        asset = await self._link.query("query_stock_asset")
+        if not isinstance(asset, XtAsset):
+            raise BrokerUnavailable("the terminal gives no asset: is the account logged in?")
+        positions = await self._link.query("query_stock_positions")
+        orders = await self._link.query("query_stock_orders")
+        trades = await self._link.query("query_stock_trades")
+        now = self._clock.now()
+        return snapshot_of(asset, positions, orders, trades, self._fees, now)
+
+    async def stop(self) -> None:
+        """End what is under way; orders stay as they are. Calling it twice is fine."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ what the link brings
+
+    def push(self, kind: str, record: Any) -> None:
+        """A push, by its kind: order, trade, order_error, cancel_error; others say nothing here."""
+        self.reports.push(kind, record)
+
+    def linked(self, up: bool, reason: str = "") -> None:
+        """The link went up or down; after it was down, what was missed is looked up."""
+        if up is self._up:
+            return
+        if up and self._up is False:
+            self.missed()
+        self._up = up
+        self._sink(LinkState(self._clock.now(), "broker", up, reason))
+
+    def missed(self) -> None:
+        """Pushes may have been missed: look the account's orders and deals up."""
+        self._look.set()
+
+    # ------------------------------------------------------------ orders and cancels
+
+    async def _submit(self, order: Order) -> None:
+        try:
+            response = await self._link.order(
+                stock_code=order.symbol,
+                order_type=SIDE_CODES[order.side],
+                order_volume=order.quantity,
+                price_type=price_type(order.symbol, order.type),
+                price=order.price,
+                strategy_name=order.strategy,
+                order_remark=order.id,
+            )
+        except OutcomeUnknown as error:
+            self.reports.unknown(order.id, str(error))
+        except QkaError as error:
+            self.reports.not_sent(order.id, f"not sent: {error}")
+        except Exception as error:
+            self.reports.unknown(order.id, f"{type(error).__name__}: {error}")
+            raise  # ours to mend; meanwhile nobody can say what became of the order
+        else:
+            self.reports.answered(order.id, response)
+
+    def _start_cancel(self, order_id: str) -> None:
+        self._wishes.discard(order_id)
+        if order_id not in self._cancelling:
+            self._cancelling.add(order_id)
+            self.reports.cancelling(order_id)
+            self._spawn(self._cancel(order_id))
+
+    async def _cancel(self, order_id: str) -> None:
+        try:
+            response = await self._cancelled(self.reports.number_of(order_id))
+            self.reports.cancel_answered(order_id, response)
+            if response.cancel_result == 0:
+                await asyncio.sleep(_CANCEL_TAKES)
+                order = self.reports.order_of(order_id)
+                if order is not None and order.status is OrderStatus.PENDING_CANCEL:
+                    self._unsettled(order_id)
+        except OutcomeUnknown:
+            self.reports.cancel_unknown(order_id)
+        except QkaError as error:
+            self.reports.cancel_refused(order_id, f"not sent: {error}")
+        finally:
+            self._cancelling.discard(order_id)
+
+    async def _cancelled(self, number: int) -> XtCancelOrderResponse:
+        """A cancel that certainly was not sent may be tried again; it is never too late."""
+        tries = 0
+        while True:
+            try:
+                return await self._link.cancel(number)
+            except NotSent:
+                tries += 1
+                if tries > _CANCEL_TRIES:
+                    raise
+            await asyncio.sleep(1)
+
+    def _told(self, event: OrderReport | Fill) -> None:
+        self._sink(event)
+        if event.order_id in self._wishes:
+            order = self.reports.order_of(event.order_id)
+            if order is None or order.status in FINAL:
+                self._wishes.discard(event.order_id)
+            elif self.reports.number_of(event.order_id):
+                self._start_cancel(event.order_id)
+
+    # ------------------------------------------------------------ looking up
+
+    def _unsettled(self, order_id: str) -> None:
+        if order_id not in self._doubted:
+            self._doubted.add(order_id)
+            self._look.set()
+
+    async def _looking(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                async with asyncio.timeout(wait if self._doubted else _ROUTINE):
+                    await self._look.wait()
+                wait = _FIRST_WAIT
+            except TimeoutError:
+                if not self.reports.open_orders():
+                    continue
+                wait = min(wait * 2, _LONGEST_WAIT)
+            self._look.clear()
+            try:
+                await self._look_up()
+            except QkaError as error:
+                logger.warning("the account's orders can't be looked up: {}", error)
+            except Exception:
+                logger.exception("looking up the account's orders failed")
+
+    async def _look_up(self) -> None:
+        orders: list[XtOrder] = await self._link.query("query_stock_orders")
+        trades = await self._link.query("query_stock_trades")
+        self.reports.reconcile(orders, trades, self._cancelling)
+        listed = {record.order_remark for record in orders}
+        for order in self.reports.open_orders():
+            if order.status is OrderStatus.UNKNOWN and order.id not in listed:
+                await self._seek(order)
+        if self._ended is not None:
+            ended, self._ended = self._ended, None
+            if ended == day_of(self._clock.now()):  # later the terminal lists another day
+                self.reports.expire(at(ended, "15:30"), orders, "the day ended")
+        open_orders = self.reports.open_orders()
+        self._doubted = {o.id for o in open_orders if not self.reports.is_settled(o.id)}
+
+    async def _seek(self, order: Order) -> None:
+        """Other evidence of an unknown order that is not among the account's: none here."""
+
+    def _on_day(self, day: date) -> None:
+        def end() -> None:
+            self._ended = day
+            self.reports.forget(day - timedelta(days=7))
+            self._look.set()
+
+        self._clock.call_at(at(day, "15:35"), end)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.opt(exception=error).error("a task of the broker's failed")

@@ -1,0 +1,524 @@
+"""The broker behind a server: one order stays one order, whatever the link does."""
+
+from collections import deque
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+from builders import NO_COMMISSION, an_order, moment
+from scripted import TOKEN, Fault, eventually, scripted
+
+from qka.brokers.client import AsyncQMTClient
+from qka.brokers.remote import RemoteBroker
+from qka.brokers.words import FIX_PRICE, MARKET_SH_CONVERT_5_CANCEL, STOCK_BUY, STOCK_SELL
+from qka.clock import ManualClock
+from qka.errors import AccessDenied, BrokerUnavailable, CallRefused
+from qka.model.account import AccountIdentity, Asset
+from qka.model.events import (
+    CancelRefused,
+    Fill,
+    LinkState,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderUnknown,
+)
+from qka.model.order import Approved, OrderStatus, OrderType, Side
+
+ASSET = {
+    "cash": 990_000.0,
+    "frozen_cash": 10_000.0,
+    "market_value": 0.0,
+    "total_asset": 1_000_000.0,
+}
+TEN = moment() // 1_000_000_000  # Unix seconds
+
+
+def an_order_record(status: int = 50, **changes):
+    """What the terminal says of the order `a`."""
+    return {
+        "account_type": 2, "account_id": "demo", "stock_code": "600000.SH", "order_id": 1001,
+        "order_sysid": "S1", "order_time": TEN, "order_type": 23, "order_volume": 1000,
+        "price_type": 50, "price": 10.0, "traded_volume": 0, "traded_price": 0.0,
+        "order_status": status, "status_msg": "", "strategy_name": "", "order_remark": "a", **changes,
+    }  # fmt: skip
+
+
+def a_trade_record(traded_id: str = "t1", volume: int = 1000, **changes):
+    """A deal of the order `a`."""
+    return {
+        "account_type": 2, "account_id": "demo", "stock_code": "600000.SH", "order_type": 23,
+        "traded_id": traded_id, "traded_time": TEN, "traded_price": 10.0, "traded_volume": volume,
+        "traded_amount": 10.0 * volume, "order_id": 1001, "order_sysid": "S1", "order_remark": "a",
+        **changes,
+    }  # fmt: skip
+
+
+class Stage:
+    """A broker on a scripted server, and everything it reported."""
+
+    def __init__(self, server, client, broker, clock):
+        self.server, self.client, self.broker, self.clock = server, client, broker, clock
+        self.heard = []
+
+    def submit(self, **changes):
+        order = an_order(**changes)
+        self.broker.submit(Approved(order))
+        return order
+
+    def of(self, kind, order_id="a"):
+        return [e for e in self.heard if isinstance(e, kind) and e.order_id == order_id]
+
+    def links(self):
+        return [event.up for event in self.heard if isinstance(event, LinkState)]
+
+    async def until(self, kind, order_id="a"):
+        return await eventually(lambda: self.of(kind, order_id))
+
+    @property
+    def asked(self):
+        return [frame["method"] for frame in self.server.frames if frame["op"] == "call"]
+
+
+@asynccontextmanager
+async def stage(*, within=10.0, connect=True, client=None, **attributes):
+    answers = {
+        "query_stock_asset": ASSET,
+        "query_stock_positions": [],
+        "query_stock_orders": [],
+        "query_stock_trades": [],
+        "cancel_order_stock": 0,
+    }
+    async with scripted(**{"answers": answers, **attributes}) as server:
+        linked = AsyncQMTClient(server.url, TOKEN, **{"patience": 3.0, **(client or {})})
+        clock = ManualClock(moment())
+        broker = RemoteBroker(linked, clock, NO_COMMISSION, within=within)
+        set_up = Stage(server, linked, broker, clock)
+        try:
+            if connect:
+                await broker.connect(set_up.heard.append)
+            yield set_up
+        finally:
+            await broker.close()
+            assert not linked.up
+
+
+# ------------------------------------------------------------------ a good day
+
+
+async def test_it_names_the_account_and_says_that_the_link_is_up():
+    async with stage(connect=False) as s:
+        identity = await s.broker.connect(s.heard.append)
+        assert identity == AccountIdentity("demo", "STOCK")
+        assert s.links() == [True]
+
+
+async def test_an_order_goes_out_in_xtquants_words_with_our_id_as_key_and_remark():
+    async with stage() as s:
+        s.submit(strategy="dual_ma")
+        submitted = await s.until(OrderSubmitted)
+        assert submitted[0].broker_id == "1001"
+        call = s.server.frames[-1]
+        assert call["key"] == "a"
+        assert call["deadline"] > 0
+        assert call["params"] == {
+            "stock_code": "600000.SH", "order_type": STOCK_BUY, "order_volume": 1000,
+            "price_type": FIX_PRICE, "price": 10.0, "strategy_name": "dual_ma", "order_remark": "a",
+        }  # fmt: skip
+
+
+async def test_a_market_sell_has_its_exchanges_price_type():
+    async with stage() as s:
+        s.submit(side=Side.SELL, type=OrderType.MARKET)
+        await s.until(OrderSubmitted)
+        params = s.server.frames[-1]["params"]
+        assert params["order_type"] == STOCK_SELL
+        assert params["price_type"] == MARKET_SH_CONVERT_5_CANCEL
+
+
+async def test_orders_leave_in_the_order_they_were_submitted():
+    async with stage() as s:
+        for name in "abcde":
+            s.submit(id=name)
+        await s.until(OrderSubmitted, "e")
+        assert [params["order_remark"] for params in s.server.orders] == list("abcde")
+
+
+async def test_pushes_become_reports_and_fills():
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("order", an_order_record(50))
+        await s.server.push("trade", a_trade_record())
+        await s.server.push("order", an_order_record(56, traded_volume=1000))
+        fill = (await s.until(Fill))[0]
+        assert (fill.quantity, fill.price, fill.deal_id) == (1000, 10.0, "t1")
+        assert s.broker.reports.order_of("a").status is OrderStatus.FILLED
+
+
+async def test_the_brokers_refusal_is_a_rejection_in_its_words():
+    words = {"success": False, "data": -1, "detail": "可用资金不足", "code": "refused"}
+    async with stage() as s:
+        s.server.answers["order_stock"] = lambda params: words
+        s.submit()
+        assert (await s.until(OrderRejected))[0].reason == "可用资金不足"
+
+
+async def test_the_snapshot_is_what_the_server_says_now():
+    async with stage() as s:
+        s.server.answers["query_stock_orders"] = [an_order_record(55, traded_volume=400)]
+        s.server.answers["query_stock_trades"] = [a_trade_record(volume=400)]
+        s.server.answers["query_stock_positions"] = [
+            {"stock_code": "600000.SH", "volume": 400, "can_use_volume": 0, "avg_price": 10.0}
+        ]
+        snapshot = await s.broker.snapshot()
+        assert snapshot.asset == Asset(Decimal("1000000.00"), Decimal("10000.00"), Decimal("0.00"))
+        assert (snapshot.positions[0].quantity, snapshot.positions[0].today) == (400, 400)
+        assert [(o.id, o.status, o.filled) for o in snapshot.orders] == [
+            ("a", OrderStatus.PARTIALLY_FILLED, 400)
+        ]
+
+
+# ------------------------------------------------------------------ twice, late, out of order
+
+
+async def test_pushes_that_come_twice_or_again_change_nothing():
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("trade", a_trade_record(), twice=True)
+        await s.server.push("trade", a_trade_record())
+        await s.server.push("order", an_order_record(56, traded_volume=1000), twice=True)
+        await s.server.push("order", an_order_record(50))
+        await s.server.push(
+            "trade", a_trade_record("t2", 1, order_id=9, order_sysid="S9", order_remark="z")
+        )
+        await eventually(lambda: s.broker.reports.order_of("a").is_final)
+        assert len(s.of(Fill)) == 1
+
+
+async def test_pushes_before_the_reply_find_their_order_by_its_remark():
+    async with stage() as s:
+        s.server.silent = True
+        s.submit()
+        await eventually(lambda: s.asked == ["order_stock"])
+        await s.server.push("trade", a_trade_record())
+        await s.server.push("order", an_order_record(56, traded_volume=1000))
+        await s.until(Fill)
+        s.server.silent = False
+        number = s.server.frames[-1]["id"]
+        await s.server.say({"op": "reply", "id": number, "success": True, "data": 1001})
+        await s.server.push("asset", ASSET)
+        await s.broker.snapshot()  # everything before it has been heard
+        assert s.broker.reports.order_of("a").status is OrderStatus.FILLED
+        assert s.of(OrderUnknown) == []
+
+
+# ------------------------------------------------------------------ the link breaks
+
+
+async def test_an_order_while_the_link_is_down_was_not_sent():
+    async with stage() as s:
+        await s.server.stop()
+        await eventually(lambda: not s.client.up)
+        s.submit()
+        assert "not sent" in (await s.until(OrderRejected))[0].reason
+        assert s.server.orders == []
+        assert s.links() == [True, False]
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_AFTER, Fault.HALF_REPLY])
+async def test_an_order_whose_reply_is_lost_is_unknown_then_found_and_never_sent_again(fault):
+    async with stage() as s:
+        s.server.faults.append(fault)
+        s.submit()
+        await s.until(OrderUnknown)
+        assert (await s.until(OrderSubmitted))[0].broker_id == "1001"
+        assert len(s.server.orders) == 1
+        assert s.asked.count("order_stock") == 1
+        assert s.links() == [True, False, True]
+
+
+async def test_an_order_that_the_server_never_saw_is_refused_only_after_its_deadline():
+    async with stage(within=0.2) as s:
+        s.server.faults.append(Fault.LOST_BEFORE)
+        s.submit()
+        await s.until(OrderUnknown)
+        assert "never had it" in (await s.until(OrderRejected))[0].reason
+        assert s.server.orders == []
+        assert "order_stock" not in s.asked
+
+
+async def test_an_order_that_a_server_with_another_memory_never_saw_stays_unknown():
+    async with stage(within=0.05) as s:
+        s.server.faults.append(Fault.LOST_BEFORE)
+        s.server.hello = {"server": "s2"}
+        s.submit()
+        await s.until(OrderUnknown)
+        await eventually(lambda: s.asked.count("outcome") >= 3)
+        assert s.of(OrderRejected) == []
+
+
+async def test_an_order_found_among_the_accounts_orders_needs_no_key():
+    async with stage() as s:
+        s.server.faults.append(Fault.UNKNOWN)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        s.submit()
+        await s.until(OrderUnknown)
+        await s.until(OrderAccepted)
+        assert "outcome" not in s.asked
+
+
+@pytest.mark.parametrize(
+    ("fate", "told"),
+    [
+        ({"state": "executed", "order_id": 1001}, OrderSubmitted),
+        ({"state": "refused", "order_id": None, "detail": "no cash"}, OrderRejected),
+        ({"state": "not_executed", "detail": "it waited too long"}, OrderRejected),
+    ],
+    ids=["executed", "refused", "not executed"],
+)
+async def test_what_the_server_does_not_know_yet_is_asked_for_until_it_does(fate, told):
+    async with stage() as s:
+        s.server.faults.append(Fault.UNKNOWN)
+        s.server.fates["a"] = {"state": "unknown"}
+        s.submit()
+        await s.until(OrderUnknown)
+        await eventually(lambda: s.asked.count("outcome") >= 2)
+        assert s.of(told) == []
+        s.server.fates["a"] = fate
+        await s.until(told)
+
+
+async def test_a_terminal_that_is_away_means_not_sent():
+    async with stage() as s:
+        s.server.faults.append(Fault.NOT_READY)
+        s.submit()
+        assert "the terminal is away" in (await s.until(OrderRejected))[0].reason
+
+
+async def test_a_server_that_says_nothing_leaves_the_order_unknown_until_it_speaks():
+    async with stage(client={"timeout": 0.2}) as s:
+        s.server.silent = True
+        s.submit()
+        await s.until(OrderUnknown)
+        s.server.silent = False
+        s.server.fates["a"] = {"state": "executed", "order_id": 1001}
+        await s.until(OrderSubmitted)
+
+
+async def test_what_was_pushed_while_the_link_was_down_comes_after_it_in_order():
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.stop()
+        await s.server.push("order", an_order_record(50))
+        await s.server.push("trade", a_trade_record("t1", 400))
+        await s.server.push("trade", a_trade_record("t2", 600))
+        await s.server.push("order", an_order_record(56, traded_volume=1000))
+        await s.server.start()
+        await eventually(lambda: s.broker.reports.order_of("a").is_final)
+        assert [fill.deal_id for fill in s.of(Fill)] == ["t1", "t2"]
+        hellos = [frame for frame in s.server.frames if frame["op"] == "hello"]
+        assert [hello["resume"] for hello in hellos] == [None, {"epoch": "e1", "seq": 0}]
+
+
+@pytest.mark.parametrize(
+    "change", [{"epoch": "e2"}, {"first_seq": 100}], ids=["new epoch", "pruned"]
+)
+async def test_when_events_can_not_be_resumed_the_account_is_asked(change):
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.stop()
+        for name, value in change.items():
+            setattr(s.server, name, value)
+        s.server.answers["query_stock_orders"] = [an_order_record(56, traded_volume=1000)]
+        s.server.answers["query_stock_trades"] = [a_trade_record()]
+        await s.server.start()
+        await s.until(Fill)
+        assert s.broker.reports.order_of("a").status is OrderStatus.FILLED
+
+
+async def test_a_resync_of_the_server_itself_makes_us_ask_the_account():
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        s.server.answers["query_stock_orders"] = [an_order_record(54)]
+        await s.server.push("resync", {"reason": "the terminal came back"})
+        await s.until(OrderCancelled)
+
+
+async def test_the_servers_own_link_is_part_of_ours():
+    async with stage() as s:
+        await s.server.push("link", {"state": "cooldown", "reason": "MiniQMT was closed"})
+        await eventually(lambda: s.links() == [True, False])
+        assert "MiniQMT was closed" in s.heard[-1].reason
+        await s.server.push("link", {"state": "ready", "reason": ""})
+        await eventually(lambda: s.links() == [True, False, True])
+        await s.server.push("account_status", {"account_id": "demo", "status": 3})
+        await eventually(lambda: s.links() == [True, False, True, False])
+        assert "login failed" in s.heard[-1].reason
+
+
+# ------------------------------------------------------------------ cancels
+
+
+async def test_a_cancel_is_done_only_when_the_terminal_says_so():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        s.broker.cancel(order)
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        assert s.server.frames[-1]["params"] == {"order_id": 1001}
+        assert s.of(OrderCancelled) == []
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)
+
+
+async def test_a_refused_cancel_is_told_in_the_brokers_words():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("order", an_order_record(50))
+        await s.until(OrderAccepted)
+        s.server.failures["cancel_order_stock"] = deque(
+            [{"data": -1, "code": "refused", "detail": "委托已成交"}]
+        )
+        s.broker.cancel(order)
+        assert (await s.until(CancelRefused))[0].reason == "委托已成交"
+
+
+async def test_a_cancel_of_an_order_without_a_number_waits_for_it():
+    async with stage() as s:
+        s.server.silent = True
+        order = s.submit()
+        s.broker.cancel(order)
+        await eventually(lambda: s.asked == ["order_stock"])
+        s.server.silent = False
+        number = s.server.frames[-1]["id"]
+        await s.server.say({"op": "reply", "id": number, "success": True, "data": 1001})
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+
+
+async def test_a_cancel_waits_for_a_link_that_is_away_for_a_moment():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.stop()
+        await eventually(lambda: not s.client.up)
+        s.broker.cancel(order)
+        await s.server.start()
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        assert s.of(CancelRefused) == []
+
+
+async def test_a_cancel_that_was_lost_is_looked_up():
+    async with stage(client={"timeout": 0.2}) as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        s.server.silent = True
+        s.broker.cancel(order)
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        s.server.answers["query_stock_orders"] = [an_order_record(54)]
+        s.server.silent = False
+        await s.until(OrderCancelled)
+
+
+# ------------------------------------------------------------------ who may connect
+
+
+async def test_a_wrong_token_is_told_at_once():
+    async with stage(connect=False, token="another") as s:
+        with pytest.raises(AccessDenied, match="refuses this token"):
+            await s.broker.connect(s.heard.append)
+
+
+async def test_a_server_of_another_account_is_refused():
+    refusal = {"code": "other_account", "detail": "this server serves another account"}
+    async with stage(connect=False, refuse_hello=refusal, client={"account": "mine"}) as s:
+        with pytest.raises(CallRefused, match="another account"):
+            await s.broker.connect(s.heard.append)
+        assert s.server.frames[0]["account"] == "mine"
+
+
+async def test_without_a_server_connecting_fails_when_patience_ends():
+    client = AsyncQMTClient("http://127.0.0.1:1", TOKEN, patience=0.05)
+    broker = RemoteBroker(client, ManualClock(moment()), NO_COMMISSION)
+    with pytest.raises(BrokerUnavailable, match="no server answers"):
+        await broker.connect(print)
+    await broker.close()
+
+
+async def test_a_server_of_another_protocol_is_refused():
+    async with stage(connect=False, hello={"protocol": 2}) as s:
+        with pytest.raises(CallRefused, match="update qka"):
+            await s.broker.connect(s.heard.append)
+
+
+async def test_one_that_was_replaced_does_not_fight_for_its_place():
+    async with stage() as s:
+        await s.server.say({"op": "error", "code": "replaced", "detail": "another engine came"})
+        await eventually(lambda: s.links() == [True, False])
+        assert "another engine came" in s.heard[-1].reason
+        s.submit()
+        await s.until(OrderRejected)
+        assert len([frame for frame in s.server.frames if frame["op"] == "hello"]) == 1
+
+
+async def test_frames_of_a_newer_server_are_passed_over():
+    async with stage() as s:
+        await s.server.say({"op": "weather", "data": {"sky": "blue"}})
+        s.submit()
+        await s.until(OrderSubmitted)
+        assert s.links() == [True]
+
+
+# ------------------------------------------------------------------ leases
+
+
+async def test_a_lease_is_renewed_while_we_live_and_given_back_at_the_end():
+    async with stage(client={"lease": 0.03, "client": "engine-1", "cancel_on_silence": True}) as s:
+        hello = s.server.frames[0]
+        assert (hello["client"], hello["lease"], hello["on_silence"]) == (
+            "engine-1",
+            0.03,
+            "cancel",
+        )
+        await eventually(lambda: [f["op"] for f in s.server.frames].count("ping") >= 2)
+    assert s.server.frames[-1]["op"] == "release"
+
+
+async def test_a_lost_lease_refuses_the_order_and_is_taken_anew():
+    lost = {"success": False, "code": "lease_lost", "detail": "the lease ran out"}
+    async with stage(client={"lease": 30.0}) as s:
+        s.server.answers["order_stock"] = lambda params: lost
+        s.submit()
+        assert "the lease ran out" in (await s.until(OrderRejected))[0].reason
+        await eventually(lambda: s.links() == [True, False, True])
+
+
+# ------------------------------------------------------------------ life
+
+
+async def test_a_shared_client_stays_open_until_its_last_user_lets_go():
+    async with stage() as s:
+        await s.client.open()
+        await s.broker.close()
+        await s.broker.close()
+        assert s.client.up
+        await s.client.close()
+        assert not s.client.up
+
+
+async def test_the_end_of_the_day_expires_what_is_left_of_it():
+    async with stage() as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        s.clock.advance(to=moment("15:36"))
+        expired = await eventually(
+            lambda: s.heard[-1] if s.broker.reports.order_of("a").is_final else None
+        )
+        assert expired.reason == "the day ended"
