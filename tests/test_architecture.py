@@ -33,8 +33,8 @@ FLOORS = {
 }
 APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
-EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "brokers/remote.py"}
-EDGES |= {"feeds/remote.py"}
+EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py"}
+EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
 VENDOR = {"brokers/link.py", "feeds/xtdata.py", "terminal/install.py"}  # may name xtquant, late
 PORTS = {"qka.feeds.port", "qka.feeds.bars", "qka.brokers.port"}  # what the engine may see
 

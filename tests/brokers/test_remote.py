@@ -41,7 +41,8 @@ def an_order_record(status: int = 50, **changes):
         "account_type": 2, "account_id": "demo", "stock_code": "600000.SH", "order_id": 1001,
         "order_sysid": "S1", "order_time": TEN, "order_type": 23, "order_volume": 1000,
         "price_type": 50, "price": 10.0, "traded_volume": 0, "traded_price": 0.0,
-        "order_status": status, "status_msg": "", "strategy_name": "", "order_remark": "a", **changes,
+        "order_status": status, "status_msg": "", "strategy_name": "", "order_remark": "a",
+        **changes,
     }  # fmt: skip
 
 
