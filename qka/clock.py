@@ -167,19 +167,37 @@ class ReplayClock(SimulatedClock):
 
 
 class WallClock:
-    """The world's time, on the running loop."""
+    """The world's time, on the running loop; or the time of a market elsewhere that `follow` names.
+
+    A simulated terminal lives in a day of its own, at a speed of its own; whoever trades there
+    lives in its time.
+    """
+
+    def __init__(self) -> None:
+        self._here = self._there = 0  # ns: when it was this here, it was that there
+        self._speed = 1.0
+        self._followed = False
 
     def now(self) -> int:
         """Nanoseconds since the epoch, UTC."""
-        return _time.time_ns()
+        if not self._followed:
+            return _time.time_ns()
+        return self._there + int((_time.monotonic_ns() - self._here) * self._speed)
+
+    def follow(self, now: int, speed: float = 1.0) -> None:
+        """From here on it is `now` (ns) there, and time passes `speed` times as fast."""
+        self._here, self._there = _time.monotonic_ns(), now
+        self._speed, self._followed = speed, True
 
     def call_at(self, when: int, callback: Callback) -> Timer:
         """Call back on the loop's thread at `when` (ns)."""
         timer = Timer(when, callback)
-        asyncio.get_running_loop().call_later(
-            max(0.0, (when - self.now()) / SECOND), self._fire, timer
-        )
+        self._arm(timer)
         return timer
+
+    def _arm(self, timer: Timer) -> None:
+        wait = max(0.0, (timer.when - self.now()) / SECOND / self._speed)
+        asyncio.get_running_loop().call_later(wait, self._fire, timer)
 
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
@@ -201,8 +219,7 @@ class WallClock:
         # a stepped wall clock or a coarse loop timer may wake us early: wait for the rest
         if timer.callback is None:
             return
-        late = timer.when - self.now()
-        if late > 0:
-            asyncio.get_running_loop().call_later(late / SECOND, self._fire, timer)
+        if timer.when > self.now():
+            self._arm(timer)
         else:
             timer.callback()

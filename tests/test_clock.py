@@ -190,3 +190,11 @@ def test_a_simulated_clock_starts_at_midnight_of_its_first_events_day(clock):
     clock.begin(TEN)
     assert clock.now() == midnight(DAY)
     assert days == [DAY]
+
+
+async def test_a_wall_clock_can_follow_the_time_of_a_market_elsewhere():
+    clock, called = WallClock(), asyncio.Queue()
+    clock.follow(TEN, speed=1000.0)
+    assert TEN <= clock.now() < TEN + 3600 * SECOND
+    clock.call_at(TEN + 20 * SECOND, lambda: called.put_nowait(clock.now()))
+    assert await called.get() >= TEN + 20 * SECOND

@@ -36,7 +36,10 @@ class Broker(Protocol):
         """Ask for a cancel. `OrderCancelled` or `CancelRefused` is reported."""
 
     async def snapshot(self) -> AccountSnapshot:
-        """What is true now: asset, positions, today's orders."""
+        """What is true now: asset, positions, today's orders and deals; raises BrokerUnavailable.
+
+        Orders that it lists are reported on from here on, whoever placed them.
+        """
 
     async def close(self) -> None:
         """Let go of the link; working orders stay as they are. Calling it twice is fine."""

@@ -250,6 +250,8 @@ class Engine:
                 f"the broker serves account {identity.account_id}, the config names "
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
+        self.ledger.adopt(await self.broker.snapshot())
+        self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
         self._sessions.start()

@@ -7,12 +7,13 @@ change hands only by `Fill`. Money is counted in whole cents inside, shown as De
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
-from qka.model.account import Asset, Position
+from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
     Alert,
@@ -41,7 +42,7 @@ def _open_shares(order: Order) -> int:
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("coming", "cost", "frozen", "quantity", "today", "value")
+    __slots__ = ("coming", "cost", "frozen", "price", "quantity", "today", "value")
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
@@ -49,6 +50,7 @@ class _Holding:
         self.frozen = 0  # what working and unknown sells could still take
         self.coming = 0  # what working and unknown buys could still add
         self.cost = cost  # cents
+        self.price = 0.0  # CNY, what the broker said it is worth before a quote came
         self.value = 0  # cents, as last weighed
 
 
@@ -86,6 +88,26 @@ class Ledger:
         self._quotes: dict[str, Quote] = {}  # symbol -> last snapshot
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
+
+    def adopt(self, snapshot: AccountSnapshot) -> None:
+        """Begin with what the broker says is true: cash, shares, today's orders and deals.
+
+        What the broker does not say, the cost of shares on paper, stays as the config has it.
+        """
+        self._cash = to_cents(snapshot.asset.cash)
+        known, self._holdings = self._holdings, {}
+        for position in snapshot.positions:
+            cost = to_cents(Decimal(repr(position.cost)) * position.quantity)
+            before = known.get(position.symbol)
+            if not cost and before is not None and before.quantity == position.quantity:
+                cost = before.cost
+            held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
+            held.today, held.price = position.today, position.price
+        self._value, self._held = 0, set(self._holdings)
+        self._moved = set(self._held)
+        self._deals |= {(day_of(deal.time), deal.order_id, deal.deal_id) for deal in snapshot.deals}
+        for order in snapshot.orders:
+            self._store(order)
 
     # ------------------------------------------------------------ the two pens
 
@@ -205,7 +227,7 @@ class Ledger:
         if held is None:
             return Position(symbol, price=self.price(symbol))
         cost = held.cost / held.quantity / 100 if held.quantity else 0.0
-        price = self.price(symbol) or cost
+        price = self.price(symbol) or held.price or cost
         return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
 
     def positions(self) -> list[Position]:
@@ -337,7 +359,7 @@ class Ledger:
             symbol = moved.pop()
             held, value = self._holdings[symbol], 0
             if held.quantity:
-                price = self.price(symbol)
+                price = self.price(symbol) or held.price
                 value = cents(price, held.quantity) if price else held.cost
             self._value += value - held.value
             held.value = value

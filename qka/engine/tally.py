@@ -31,11 +31,14 @@ class Tally:
         self._ledger = ledger
         self._books: dict[str, _Book] = {}
         self._owner: dict[str, str] = {}  # order id -> strategy
-        self._costs: dict[str, float] = {
-            p.symbol: p.cost for p in ledger.positions()
-        }  # CNY a share of what the account began with
-        self._start = ledger.total_cents
+        self._costs: dict[str, float] = {}  # CNY a share of what the account began with
+        self._start = 0  # cents, all the account began with
         self.alerts: list[Alert] = []
+
+    def begin(self) -> None:
+        """The account's books are right: profit is counted from here."""
+        self._costs = {p.symbol: p.cost for p in self._ledger.positions()}
+        self._start = self._ledger.total_cents
 
     def book(self, strategy: str) -> _Book:
         """The figures of a strategy, begun when first asked for."""

@@ -11,6 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
+from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     Alert,
     CancelRefused,
@@ -414,3 +415,50 @@ class AnyHistory(RuleBasedStateMachine):
 
 AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAnyHistory = AnyHistory.TestCase
+
+
+# ---------------------------------------------------------------- beginning with the broker's books
+
+
+def a_snapshot(**changes):
+    fields = {
+        "asset": Asset(Decimal("50000.00"), Decimal("1005.00"), Decimal("0.00")),
+        "positions": (),
+        "orders": (),
+        "deals": (),
+    }
+    return AccountSnapshot(**{**fields, **changes})
+
+
+def test_the_books_begin_with_what_the_broker_says():
+    ledger = Ledger(ManualClock(moment()), FEES, 99_999_00, {"000001.SZ": (100, 1000_00)})
+    held = Position(SYMBOL, 1000, 300, 200, 9.87, 10.5)
+    ledger.adopt(a_snapshot(positions=(held,)))
+    assert ledger.asset.cash == Decimal("50000.00")
+    assert ledger.position("000001.SZ").quantity == 0
+    assert ledger.position(SYMBOL).cost == pytest.approx(9.87)
+    assert ledger.asset.market_value == Decimal("10500.00")  # at the broker's price, before a quote
+    assert ledger.sellable(SYMBOL) == 700  # the shares frozen there are promised to orders
+
+
+def test_a_paper_account_keeps_the_cost_its_config_names():
+    ledger = Ledger(ManualClock(moment()), FEES, 0, {SYMBOL: (1000, 9870_00)})
+    ledger.adopt(a_snapshot(positions=(Position(SYMBOL, 1000),)))
+    assert ledger.position(SYMBOL).cost == pytest.approx(9.87)
+
+
+def test_orders_that_work_at_the_start_keep_what_they_reserve_and_old_deals_stay_booked_once():
+    ledger = Ledger(ManualClock(moment()), FEES, 0)
+    buy = an_order(300, 10.0, id="buy", status=OrderStatus.PARTIALLY_FILLED, filled=100)
+    sell = an_order(200, 11.0, id="sell", side=Side.SELL, status=OrderStatus.ACCEPTED)
+    deal = a_fill(100, 10.0, order_id="buy", deal_id="77")
+    held = Position(SYMBOL, 1000, 100, 200)
+    ledger.adopt(a_snapshot(positions=(held,), orders=(buy, sell), deals=(deal,)))
+    assert {order.id for order in ledger.working()} == {"buy", "sell"}
+    assert ledger.asset.frozen == yuan(ledger.reserve(buy))
+    assert ledger.sellable(SYMBOL) == 700
+    ledger.on_fill(deal)
+    assert ledger.position(SYMBOL).quantity == 1000
+    ledger.on_fill(a_fill(200, 10.0, order_id="buy", deal_id="78"))
+    assert ledger.position(SYMBOL).quantity == 1200
+    assert [order.id for order in ledger.working()] == ["sell"]
