@@ -1,0 +1,311 @@
+"""The HTTP side: one door, `answer`, which asks for the token before it looks at anything else.
+
+Routes are in one table, so nothing can be reached around the door. `/health` alone is open.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+from loguru import logger
+
+from qka.clock import WallClock
+from qka.server import openapi
+from qka.server.audit import Audit, Call
+from qka.server.failure import Failure
+from qka.server.health import Health
+from qka.server.limits import Addresses, Lockout
+from qka.server.service import Caller, Service
+from qka.server.tokens import Token, Tokens
+from qka.server.ws import Sessions
+
+_JSON = "application/json"
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_BODY_SECONDS = 10.0  # for a body to come in
+_IDLE_SECONDS = 75.0  # a connection may be silent for so long
+_LINGER_SECONDS = 2.0  # for the rest of a body that is not wanted
+
+# aiohttp reports every malformed request with a traceback; what matters is logged here
+_quiet = logging.getLogger("qka.server.http")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class Guard:
+    """Who is let in: addresses, lock-out, tokens. Shared by both transports."""
+
+    def __init__(
+        self, tokens: Tokens, addresses: Addresses, lockout: Lockout, audit: Audit, service: Service
+    ) -> None:
+        self.tokens = tokens
+        self._addresses = addresses
+        self._lockout = lockout
+        self._audit = audit
+        self._metrics = service.metrics
+        self._now = WallClock().now
+
+    def check_address(self, ip: str) -> None:
+        """Raises Failure for an address that may not connect."""
+        if not self._addresses.allowed(ip):
+            raise Failure("forbidden", "this address is not on the server's list")
+
+    def check_locked(self, ip: str) -> None:
+        """Raises Failure while the address is locked out."""
+        left = self._lockout.remaining(ip)
+        if left:
+            raise Failure("locked_out", "too many wrong tokens from this address", retry_after=left)
+
+    def admit(self, ip: str, given: str | None, what: str) -> Token:
+        """The token that was shown. Raises Failure; a wrong one counts against its address."""
+        self.check_locked(ip)
+        token = self.tokens.check(given)
+        if token is not None:
+            return token
+        locked = False
+        if given:  # none at all is no guess
+            self._metrics.refused_tokens.inc()
+            locked = self._lockout.failed(ip)
+            call = Call(self._now(), "-", ip, "", what[:64], "unauthorized")
+            self._audit.note(call)
+        if locked:
+            self._metrics.lockouts.inc()
+            logger.warning("{} showed too many wrong tokens and is locked out for a while", ip)
+        raise unauthorized()
+
+
+def unauthorized() -> Failure:
+    """The one answer to no token and to a wrong one."""
+    return Failure("unauthorized", "无效的Token: the X-Token header is missing or wrong")
+
+
+class Asked(NamedTuple):
+    """A request that was let in."""
+
+    request: web.BaseRequest
+    token: Token
+    ip: str
+    tail: str  # of the path, after the route
+
+
+Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
+
+
+class Route(NamedTuple):
+    """What answers a path."""
+
+    verb: str
+    handler: Handler
+
+
+class Http:
+    """The routes of one server. `longest`: bytes of a request's body."""
+
+    def __init__(
+        self, service: Service, guard: Guard, health: Health, sessions: Sessions, longest: int
+    ) -> None:
+        self._service = service
+        self._guard = guard
+        self._health = health
+        self.sessions = sessions
+        self._longest = longest
+        self._openapi = openapi.document()
+        self.routes: dict[str, Route] = {
+            "api": Route("POST", self._call),
+            "outcome": Route("GET", self._outcome),
+            "metrics": Route("GET", self._metrics),
+            "openapi.json": Route("GET", self._describe),
+            "ws": Route("GET", self._websocket),
+        }
+
+    # ------------------------------------------------------------ the door
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request, whatever it is."""
+        try:
+            return await self._routed(request)
+        except Failure as failure:
+            return _failed(failure)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            logger.exception("{} {}: {}", request.method, request.path, error)
+            return _failed(Failure("failed", "the server itself failed; its log says more"))
+
+    async def _routed(self, request: web.BaseRequest) -> web.StreamResponse:
+        ip = request.remote or "-"
+        self._guard.check_address(ip)
+        path = request.raw_path.partition("?")[0]
+        if path == "/health":
+            return self._healthy(request)
+        head, _, tail = path[1:].partition("/")
+        route = self.routes.get(head)
+        given = _shown(request)
+        if given is None and route is not None and head == "ws" and _upgrades(request):
+            self._guard.check_locked(ip)
+            return await self.sessions.serve(request, ip, None)  # its first frame brings it
+        token = self._guard.admit(ip, given, path)
+        if route is None or (tail and head not in ("api", "outcome")):
+            raise Failure("not_found", f"there is nothing at {path[:80]!r}")
+        if request.method != route.verb:
+            raise Failure("method", f"{path[:80]} is asked with {route.verb}")
+        return await route.handler(Asked(request, token, ip, tail))
+
+    # ------------------------------------------------------------ routes
+
+    async def _call(self, asked: Asked) -> web.StreamResponse:
+        request = asked.request
+        headers = request.headers
+        kind = headers.get(hdrs.CONTENT_TYPE)
+        if kind is not None and "json" not in kind.lower():
+            raise Failure(
+                "invalid", "the body is a JSON object: say Content-Type: application/json"
+            )
+        body = await self._body(request)
+        deadline = _seconds(headers.get("X-Deadline"))
+        key = headers.get("Idempotency-Key", "")
+        caller = Caller(asked.token, asked.ip, "http")
+        data = await self._service.call(caller, asked.tail.rstrip("/"), body, key, deadline)
+        return _json(b'{"success":true,"data":%b}' % data)
+
+    async def _outcome(self, asked: Asked) -> web.StreamResponse:
+        _check_read(asked)
+        row = await self._service.outcome(unquote(asked.tail))
+        return _json(b'{"success":true,"data":%b}' % row.told())
+
+    async def _metrics(self, asked: Asked) -> web.StreamResponse:
+        _check_read(asked)
+        return _response(self._service.measure(), _TEXT)
+
+    async def _describe(self, asked: Asked) -> web.StreamResponse:
+        return _json(self._openapi)
+
+    async def _websocket(self, asked: Asked) -> web.StreamResponse:
+        if not _upgrades(asked.request):
+            raise Failure("invalid", "/ws is a WebSocket")
+        return await self.sessions.serve(asked.request, asked.ip, asked.token)
+
+    def _healthy(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            raise Failure("method", "/health is asked with GET")
+        known = self._guard.tokens.check(_shown(request)) is not None
+        return _json(self._health.report(in_full=known))
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        length = request.content_length
+        if length is not None and length > self._longest:
+            raise self._too_large()
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise self._too_large() from None
+        except TimeoutError:
+            raise Failure("slow", f"the body did not come within {_BODY_SECONDS:g} s") from None
+        except (web.RequestPayloadError, ValueError) as error:
+            raise Failure("invalid", f"the body is broken: {error}") from None
+
+    def _too_large(self) -> Failure:
+        return Failure("too_large", f"a body has {self._longest} bytes at most")
+
+
+class WebServer(web.Server):
+    """aiohttp's server with a bound on its connections, and on what a body may hold."""
+
+    def __init__(self, http: Http, addresses: Addresses, *, most: int, longest: int) -> None:
+        self._addresses = addresses
+        self._most = most
+        self._longest = longest
+        self._told = False
+        super().__init__(
+            http.answer,
+            request_factory=self._request,
+            access_log=None,
+            logger=_quiet,
+            keepalive_timeout=_IDLE_SECONDS,
+            lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,  # a small body that unpacks to a huge one is not JSON to us
+        )
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a connection; one too many is closed at once."""
+        super().connection_made(handler, transport)
+        if len(self._connections) > self._most:
+            if not self._told:
+                self._told = True
+                logger.warning("more than {} connections: further ones are closed", self._most)
+            transport.abort()
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._longest
+        )
+
+
+# ------------------------------------------------------------ requests
+
+
+def _shown(request: web.BaseRequest) -> str | None:
+    """The token of a request: `X-Token`, or `Authorization: Bearer`. Never one in the URL."""
+    token = request.headers.get("X-Token")
+    if token is None:
+        kind, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if kind.lower() == "bearer":
+            return secret.strip()
+    return token
+
+
+def _upgrades(request: web.BaseRequest) -> bool:
+    return request.method == "GET" and (
+        request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+    )
+
+
+def _check_read(asked: Asked) -> None:
+    if "read" not in asked.token.scopes:
+        raise Failure("forbidden", f"the token {asked.token.name!r} has no scope 'read'")
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise Failure("invalid", "X-Deadline: write Unix seconds, as 1767600000.5") from None
+
+
+# ------------------------------------------------------------ responses
+
+
+def _response(body: bytes, kind: str, status: int = 200) -> web.Response:
+    headers = {hdrs.CONTENT_TYPE: kind, hdrs.SERVER: "qka"}
+    return web.Response(body=body, status=status, headers=headers)
+
+
+def _json(body: bytes) -> web.Response:
+    return _response(body, _JSON)
+
+
+def _failed(failure: Failure) -> web.Response:
+    response = _response(failure.body(), _JSON, failure.status)
+    if failure.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(int(failure.retry_after) + 1)
+    if failure.code in ("too_large", "slow", "locked_out"):
+        response.force_close()
+    return response

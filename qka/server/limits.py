@@ -1,0 +1,113 @@
+"""How much a client may ask for: addresses, rates, and a lock-out after wrong tokens."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from qka.errors import ConfigError
+
+Now = Callable[[], float]  # seconds, only ever forward: the loop's time
+
+_MOST_ADDRESSES = 4096  # remembered at a time, so that many callers cost bounded memory
+
+
+class Bucket:
+    """So many at once, refilled at so many a second; `rate` None lets everything pass."""
+
+    def __init__(self, rate: float | None, now: Now, burst: float | None = None) -> None:
+        self._rate = rate
+        self._now = now
+        self._size = burst if burst is not None else max(1.0, rate or 0.0)
+        self._left = self._size
+        self._at = now()
+
+    def take(self) -> float:
+        """Take one: 0.0, or the seconds until there is one."""
+        if self._rate is None:
+            return 0.0
+        now = self._now()
+        self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left >= 1.0:
+            self._left -= 1.0
+            return 0.0
+        return (1.0 - self._left) / self._rate
+
+
+class Lockout:
+    """An address with `limit` wrong tokens in `window` seconds is not heard for `hold` seconds.
+
+    A right token does not help while it lasts, so that a guess can't be told from a hit; links
+    that are already open go on.
+    """
+
+    def __init__(self, limit: int, window: float, hold: float, now: Now) -> None:
+        self._limit = limit
+        self._window = window
+        self._hold = hold
+        self._now = now
+        self._failed: OrderedDict[str, deque[float]] = OrderedDict()  # address -> when
+        self._locked: OrderedDict[str, float] = OrderedDict()  # address -> until
+
+    def remaining(self, address: str) -> float:
+        """Seconds that an address is still locked out; 0.0 when it is not."""
+        until = self._locked.get(address)
+        if until is None:
+            return 0.0
+        left = until - self._now()
+        if left <= 0:
+            del self._locked[address]
+            return 0.0
+        return left
+
+    def failed(self, address: str) -> bool:
+        """A wrong token came from there; whether that locks it out now."""
+        now = self._now()
+        times = self._failed.setdefault(address, deque(maxlen=self._limit))
+        self._failed.move_to_end(address)
+        times.append(now)
+        if len(self._failed) > _MOST_ADDRESSES:
+            self._failed.popitem(last=False)
+        if len(times) < self._limit or now - times[0] > self._window:
+            return False
+        del self._failed[address]
+        self._locked[address] = now + self._hold
+        if len(self._locked) > _MOST_ADDRESSES:
+            self._locked.popitem(last=False)
+        return True
+
+
+class Addresses:
+    """Who may connect at all: networks like `192.168.1.0/24`; none given means everyone."""
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._networks: list[IPv4Network | IPv6Network] = []
+        for text in allow:
+            try:
+                self._networks.append(ip_network(text.strip(), strict=False))
+            except ValueError:
+                raise ConfigError(
+                    f"allow: {text!r} is no network; write 192.168.1.0/24 or 192.168.1.20"
+                ) from None
+
+    def allowed(self, address: str) -> bool:
+        """Whether that address may connect."""
+        if not self._networks:
+            return True
+        try:
+            ip = ip_address(address.partition("%")[0])  # a link-local one names its interface
+        except ValueError:
+            return False
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        return any(ip in network for network in self._networks)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server bound there is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

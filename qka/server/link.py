@@ -1,0 +1,182 @@
+"""A MiniQMT terminal on this machine as a back end, through `TraderLink`."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from qka.brokers.link import LinkStatus, TraderLink
+from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.clock import WallClock
+from qka.errors import BrokerUnavailable, CallRefused, NotSent
+from qka.server.backend import OnState, Push, Tick, Unsupported
+
+# the SDK writes markets as numbers, and takes words as well
+_MARKETS = {0: "SH", 1: "SZ", 70: "BJ"}
+
+
+class QuoteSource(Protocol):
+    """xtdata, as far as the server needs it."""
+
+    async def open(self, push: Push) -> None:
+        """Connect; ticks are pushed as ("quotes", {symbol: tick}) on the loop."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+    async def subscribe(self, symbols: Iterable[str]) -> None:
+        """Hear symbols or whole markets. Raises BrokerUnavailable."""
+
+    async def unsubscribe(self, symbols: Iterable[str]) -> None:
+        """Hear them no more."""
+
+    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
+        """The last ticks. Raises BrokerUnavailable."""
+
+    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
+        """Master data. Raises BrokerUnavailable."""
+
+    async def bars(
+        self, symbol: str, period: str, count: int, end: int | None
+    ) -> list[list[float]]:
+        """Ended bars, oldest first. Raises BrokerUnavailable."""
+
+
+class NoQuotes:
+    """A source that has none."""
+
+    async def open(self, push: Push) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
+
+    async def subscribe(self, symbols: Iterable[str]) -> None:
+        """There is nothing to hear."""
+        raise BrokerUnavailable("this server has no quotes")
+
+    async def unsubscribe(self, symbols: Iterable[str]) -> None:
+        """Nothing."""
+
+    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
+        """There are none."""
+        raise BrokerUnavailable("this server has no quotes")
+
+    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
+        """There is none."""
+        raise BrokerUnavailable("this server has no market data")
+
+    async def bars(
+        self, symbol: str, period: str, count: int, end: int | None
+    ) -> list[list[float]]:
+        """There are none."""
+        raise BrokerUnavailable("this server has no market data")
+
+
+class LinkBackend:
+    """One account of a MiniQMT. The link mends itself, and every call of it ends in time."""
+
+    def __init__(self, link: TraderLink, quotes: QuoteSource | None = None) -> None:
+        self._link = link
+        self._quotes = quotes or NoQuotes()
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Its id and type."""
+        return self._link.account_id, self._link.account_type
+
+    @property
+    def simulated(self) -> bool:
+        """Real money is behind it."""
+        return False
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link to the terminal stands."""
+        return self._link.status
+
+    @property
+    def speed(self) -> float:
+        """The world's own."""
+        return 1.0
+
+    def now(self) -> int:
+        """The world's time, ns."""
+        return WallClock().now()
+
+    async def open(self, push: Push, state: OnState) -> None:
+        """Begin to connect, and reconnect from then on."""
+        self._link.on_push = push
+        self._link.on_state = state
+        await self._quotes.open(push)
+        await self._link.open(wait=False)
+
+    async def close(self) -> None:
+        """Let go of the terminal."""
+        await self._link.close()
+        await self._quotes.close()
+
+    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+        """Place an order once."""
+        if before is not None and asyncio.get_running_loop().time() > before:
+            raise NotSent("its deadline has passed: it was not sent")
+        return await self._link.order(**params)
+
+    async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
+        """Ask for a cancel; one by the counter's number is made one by the terminal's."""
+        order_id = params.get("order_id")
+        if order_id is None:
+            order_id = await self._order_id(params["market"], params["sysid"])
+            if order_id is None:
+                return XtCancelOrderResponse(
+                    account_id=self._link.account_id,
+                    cancel_result=-1,
+                    order_sysid=params["sysid"],
+                    error_msg=f"there is no order {params['sysid']} today",
+                )
+        return await self._link.cancel(order_id)
+
+    async def _order_id(self, market: int | str, sysid: str) -> int | None:
+        name = str(market).upper()
+        name = _MARKETS.get(int(name), "") if name.isdigit() else name
+        try:
+            orders: list[XtOrder] = await self._link.query("query_stock_orders") or []
+        except BrokerUnavailable as error:
+            raise NotSent(str(error), error.retry_after) from None
+        for order in orders:
+            if order.order_sysid == sysid and order.stock_code.endswith(f".{name}"):
+                return order.order_id
+        return None
+
+    async def query(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Whatever else the SDK can do."""
+        try:
+            return await self._link.query(method, **params)
+        except CallRefused as error:
+            raise Unsupported(str(error)) from None
+
+    async def find(self, remark: str) -> list[XtOrder]:
+        """Today's orders with that remark."""
+        orders = await self._link.query("query_stock_orders")
+        return [order for order in orders or [] if order.order_remark == remark]
+
+    async def subscribe(self, symbols: Iterable[str]) -> None:
+        """Push quotes of symbols or whole markets."""
+        await self._quotes.subscribe(symbols)
+
+    async def unsubscribe(self, symbols: Iterable[str]) -> None:
+        """Stop pushing them."""
+        await self._quotes.unsubscribe(symbols)
+
+    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
+        """The last ticks."""
+        return await self._quotes.ticks(symbols)
+
+    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
+        """Master data."""
+        return await self._quotes.instrument(symbol, complete)
+
+    async def bars(
+        self, symbol: str, period: str, count: int, end: int | None
+    ) -> list[list[float]]:
+        """Ended bars, oldest first."""
+        return await self._quotes.bars(symbol, period, count, end)

@@ -1,0 +1,359 @@
+"""The simulated terminal as a back end: `qka server --simulate`, tests, rehearsals."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
+
+from loguru import logger
+
+from qka.brokers.link import LinkStatus
+from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown
+from qka.model.times import MILLISECOND, SECOND
+from qka.server.backend import OnState, Push, Tick, Unsupported
+from qka.terminal.market import SimulatedMarket
+from qka.terminal.quotes import QuoteLink
+from qka.terminal.session import Session
+from qka.terminal.terminal import SimTerminal, TerminalGone
+
+T = TypeVar("T")
+
+# method -> (the terminal's call, whether one record is wanted and not a list)
+_CALLS: dict[str, tuple[str, bool]] = {
+    "query_stock_asset": ("asset", True),
+    "query_stock_orders": ("orders", False),
+    "query_stock_order": ("orders", True),
+    "query_stock_trades": ("trades", False),
+    "query_stock_positions": ("positions", False),
+    "query_stock_position": ("positions", True),
+    "query_account_infos": ("account_infos", False),
+    "query_account_status": ("account_status", False),
+}
+_AFTER_CLOSE = (15 * 3600 + 31 * 60) * SECOND  # a day's bar is complete from then on
+
+
+class SimulatedBackend:
+    """One account of a `SimTerminal`, or of a `SimulatedMarket`, which is started and closed here.
+
+    `deadline`: seconds for each call; a terminal that lets one pass is left and connected anew.
+    `retry`: seconds between two tries to connect.
+    """
+
+    def __init__(
+        self,
+        source: SimTerminal | SimulatedMarket,
+        account_id: str,
+        account_type: str = "STOCK",
+        *,
+        deadline: float = 10.0,
+        retry: float = 1.0,
+    ) -> None:
+        self._market = source if isinstance(source, SimulatedMarket) else None
+        self._terminal = source.terminal if isinstance(source, SimulatedMarket) else source
+        self._account = (account_id, account_type)
+        self._deadline = deadline
+        self._retry = retry
+        self._ids = count(1)  # session ids; one that lost its link stays locked
+        self._status = LinkStatus("closed", "not opened yet")
+        self._state: OnState = _nobody
+        self._push: Push = _nobody
+        self._session: Session | None = None
+        self._lost: asyncio.Event | None = None  # of the session in use
+        self._waiting: set[asyncio.Future[Any]] = set()  # answers of the session in use
+        self._supervisor: asyncio.Task[None] | None = None
+        self._data: QuoteLink | None = None
+        self._groups: dict[int, set[str]] = {}  # number of a subscription -> names in it
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Its id and type."""
+        return self._account
+
+    @property
+    def simulated(self) -> bool:
+        """No real money is behind it."""
+        return True
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link to the terminal stands."""
+        return self._status
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the market in one of the world's."""
+        return self._market.speed if self._market else 1.0
+
+    def now(self) -> int:
+        """The market's time, ns."""
+        return self._terminal.now()
+
+    # ------------------------------------------------------------ life
+
+    async def open(self, push: Push, state: OnState) -> None:
+        """Start the market, if it is ours, and begin to connect."""
+        self._push, self._state = push, state
+        if self._market is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._market.start)
+        self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
+
+    async def close(self) -> None:
+        """Leave the terminal; close the market, if it is ours. Twice is fine."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.cancel()
+            await asyncio.wait((supervisor,))
+        if self._data is not None:
+            self._terminal.leave_data(self._data)
+            self._data = None
+        if self._market is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._market.close)
+        if self._status.state != "closed":
+            self._become("closed", "the link was closed")
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._live()
+                self._become("connecting", "the terminal closed the connection or fell silent")
+            except (TerminalGone, BrokerUnavailable) as error:
+                self._become("cooldown", str(error), retry_after=self._retry)
+                await asyncio.sleep(self._retry)
+
+    async def _live(self) -> None:
+        """One session, until it is lost. Raises TerminalGone, BrokerUnavailable."""
+        if self._status.state != "connecting":
+            self._become("connecting", "connecting")
+        lost = self._lost = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def push(kind: str, record: Any) -> None:
+            _post(loop, self._push, kind, record)
+
+        def gone() -> None:
+            _post(loop, lost.set)
+
+        connect = partial(self._terminal.connect, next(self._ids), push, gone)
+        session = await self._on_thread("connect", connect)
+        try:
+            self._session = session
+            await self._asked("subscribe", {}, BrokerUnavailable)
+            statuses = await self._asked("account_status", {}, BrokerUnavailable)
+            mine = [s.status for s in statuses if s.account_id == self._account[0]]
+            self._become("ready", "", account_status=mine[0] if mine else -1)
+            await lost.wait()
+        finally:
+            self._session = None
+            waiting, self._waiting = self._waiting, set()
+            for answer in waiting:
+                if not answer.done():
+                    answer.set_exception(_Broken())
+            threading.Thread(target=self._terminal.leave, args=(session,), daemon=True).start()
+
+    def _become(self, state: str, reason: str, **changes: Any) -> None:
+        since = asyncio.get_running_loop().time()
+        self._status = LinkStatus(state, reason, since=since, **changes)
+        self._state(self._status)
+
+    # ------------------------------------------------------------ trading
+
+    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+        """Place an order once."""
+        if before is not None and asyncio.get_running_loop().time() > before:
+            raise NotSent("its deadline has passed: it was not sent")
+        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown)
+        return answer
+
+    async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
+        """Ask for a cancel."""
+        if "sysid" in params:
+            params = {"market": params["market"], "order_sysid": params["sysid"]}
+        answer: XtCancelOrderResponse = await self._asked("cancel", params, OutcomeUnknown)
+        return answer
+
+    async def query(self, method: str, params: Mapping[str, Any]) -> Any:
+        """What the simulated terminal can tell."""
+        if method not in _CALLS:
+            raise Unsupported(f"the simulated terminal has no {method}")
+        call, single = _CALLS[method]
+        found = await self._asked(call, params, BrokerUnavailable)
+        if call in ("account_infos", "account_status"):
+            return [record for record in found if record.account_id == self._account[0]]
+        if not single:
+            return found
+        return found[0] if found else None
+
+    async def find(self, remark: str) -> list[XtOrder]:
+        """Today's orders with that remark."""
+        orders = await self._asked("orders", {}, BrokerUnavailable)
+        return [order for order in orders if order.order_remark == remark]
+
+    async def _asked(
+        self, call: str, params: Mapping[str, Any], silence: Callable[[str], Exception]
+    ) -> Any:
+        """The terminal's answer; without one the session is given up, and `silence` is raised."""
+        session, lost = self._session, self._lost
+        if session is None or lost is None:
+            raise NotSent(f"the link is {self._status.state}: nothing was sent", self._retry)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.add(answer)
+        timer = loop.call_later(self._deadline, _time_out, answer)
+        try:
+            arrived = partial(_post, loop, _answered, answer)
+            self._terminal.ask(session, call, {**params, "account": self._account[0]}, arrived)
+            return await answer
+        except _Broken as error:
+            if error.silent:
+                logger.warning("the simulated terminal did not answer {}", call)
+                lost.set()
+            raise silence(f"the terminal did not answer {call}") from None
+        finally:
+            timer.cancel()
+            self._waiting.discard(answer)
+
+    async def _on_thread(self, what: str, work: Callable[[], T]) -> T:
+        """Work that a hanging terminal blocks: on a thread that can be left behind."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            try:
+                value = work()
+            except Exception as error:
+                _post(loop, _raised, result, error)
+            else:
+                _post(loop, _answered, result, value)
+
+        threading.Thread(target=run, name=f"qka-sim-{what}", daemon=True).start()
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await result
+        except TimeoutError:
+            raise BrokerUnavailable(f"the terminal did not answer {what}") from None
+
+    # ------------------------------------------------------------ quotes
+
+    async def subscribe(self, symbols: Iterable[str]) -> None:
+        """Push quotes of symbols or whole markets."""
+        names = set(symbols)
+        link = await self._data_link()
+        subscribe = partial(self._terminal.subscribe_quotes, link, sorted(names), self._heard())
+        number = await self._on_thread("subscribe_quotes", subscribe)
+        if number < 0:
+            raise BrokerUnavailable("the connection for quotes is gone")
+        self._groups[number] = names
+
+    async def unsubscribe(self, symbols: Iterable[str]) -> None:
+        """Stop pushing them, as far as nothing else was asked for together with them."""
+        names = set(symbols)
+        for number, group in list(self._groups.items()):
+            group -= names
+            if not group and self._data is not None:
+                del self._groups[number]
+                self._terminal.unsubscribe_quotes(self._data, number)
+
+    def _heard(self) -> Callable[[dict[str, Tick]], None]:
+        loop = asyncio.get_running_loop()
+        return lambda ticks: _post(loop, self._push, "quotes", ticks)
+
+    async def _data_link(self) -> QuoteLink:
+        if self._data is None or not self._data.connected:
+            loop = asyncio.get_running_loop()
+            connect = partial(self._terminal.connect_data, partial(_post, loop, self._data_lost))
+            try:
+                self._data = await self._on_thread("connect_data", connect)
+            except TerminalGone as error:
+                raise BrokerUnavailable(str(error), self._retry) from None
+        return self._data
+
+    def _data_lost(self) -> None:
+        groups, self._groups = self._groups, {}
+        self._data = None
+        names = set().union(*groups.values())
+        if names and self._supervisor is not None:
+            self._supervisor.get_loop().create_task(self._subscribe_again(names))
+
+    async def _subscribe_again(self, names: set[str]) -> None:
+        while self._supervisor is not None:
+            try:
+                await self.subscribe(names)
+                break
+            except BrokerUnavailable:
+                await asyncio.sleep(self._retry)
+
+    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
+        """The last ticks."""
+        return await self._on_thread("full_tick", partial(self._terminal.full_tick, list(symbols)))
+
+    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
+        """Master data."""
+        return await self._on_thread("instrument", partial(self._terminal.instrument, symbol))
+
+    async def bars(
+        self, symbol: str, period: str, count: int, end: int | None
+    ) -> list[list[float]]:
+        """Ended bars, oldest first."""
+        link = await self._data_link()
+
+        def read() -> list[dict[str, Any]]:
+            terminal = self._terminal
+            terminal.download(symbol, period)
+            number = terminal.subscribe_quotes(link, [symbol], None, period)  # today's are live
+            try:
+                return terminal.bars(symbol, period)
+            finally:
+                terminal.unsubscribe_quotes(link, number)
+
+        rows = await self._on_thread("bars", read)
+        return ended(rows, period, count, self.now() if end is None else min(end, self.now()))
+
+
+def ended(
+    rows: Iterable[Mapping[str, Any]], period: str, count: int, end: int
+) -> list[list[float]]:
+    """xtdata's K-line rows that were complete before a moment (ns), as plain lists."""
+    last = _AFTER_CLOSE if period == "1d" else 1
+    found = [
+        [row[name] for name in _COLUMNS] for row in rows if row["time"] * MILLISECOND + last <= end
+    ]
+    return found[-count:]
+
+
+_COLUMNS = ("time", "open", "high", "low", "close", "volume", "amount", "preClose")
+
+
+class _Broken(Exception):
+    """No answer will come. `silent`: not because the link broke, but because time is up."""
+
+    def __init__(self, silent: bool = False) -> None:
+        super().__init__()
+        self.silent = silent
+
+
+def _nobody(*_: Any) -> None:
+    """Who listens to nothing."""
+
+
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:
+        pass  # the loop has closed: nobody is left to hear
+
+
+def _answered(answer: "asyncio.Future[Any]", value: Any) -> None:
+    if not answer.done():
+        answer.set_result(value)
+
+
+def _raised(answer: "asyncio.Future[Any]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _time_out(answer: "asyncio.Future[Any]") -> None:
+    _raised(answer, _Broken(silent=True))
