@@ -30,8 +30,8 @@ class Hello(msgspec.Struct, frozen=True, tag_field="op", tag="hello"):
     protocol: int = PROTOCOL
     account: str = ""
     account_type: str = "STOCK"
-    server: str = ""
-    epoch: str = ""
+    server: str = ""  # of this process of the server
+    epoch: str = ""  # of what it remembers: events and orders
     seq: int = 0
     resumed: bool = False
     expired: bool = False
@@ -99,7 +99,7 @@ class Channel:
         self.on_event: list[Callable[[str, dict[str, Any]], None]] = []  # kind, data
         self.on_quotes: list[Callable[[dict[str, dict[str, Any]]], None]] = []  # symbol -> tick
         self._greeting = {
-            "account": account,
+            "account": account or None,
             "client": client,
             "lease": lease,
             "on_silence": "cancel" if cancel_on_silence else "leave",

@@ -55,7 +55,7 @@ class _Carrier:
     def __init__(self, client: AsyncQMTClient, within: float) -> None:
         self._client = client
         self._within = within
-        # order id -> (the server it went to, the loop's time when that one takes it no more)
+        # order id -> (memory of the server it went to, the loop's time when it is taken no more)
         self.lost: dict[str, tuple[str, float]] = {}
 
     async def order(self, **params: Any) -> XtOrderResponse:
@@ -65,7 +65,7 @@ class _Carrier:
             reply = await self._client.send("order_stock", params, key=key, within=self._within)
         except OutcomeUnknown:
             if hello is not None and hello.time is not None:  # else no deadline was stated
-                self.lost[key] = hello.server, sent + 2 * self._within
+                self.lost[key] = hello.epoch, sent + 2 * self._within
             raise
         if reply.success:
             return XtOrderResponse(order_id=reply.data, order_remark=key)
@@ -98,10 +98,10 @@ class _Carrier:
         return msgspec.convert(data, Fate)
 
     def _never_seen(self, order_id: str) -> str:
-        """Never seen is proof when the same server says so and takes the order no more."""
-        server, until = self.lost.get(order_id, ("", 0.0))
+        """Never seen is proof when the same memory says so and the order is taken no more."""
+        epoch, until = self.lost.get(order_id, ("", 0.0))
         hello = self._client.hello
-        if not server or hello is None or hello.server != server:
+        if not epoch or hello is None or hello.epoch != epoch:
             return "unknown"
         late = asyncio.get_running_loop().time() > until
         return "never_seen" if late else "pending"

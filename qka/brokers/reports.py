@@ -133,6 +133,22 @@ class Reports:
         if order.id not in self._tracked:
             self._tracked[order.id] = _Tracked(order)
 
+    def adopt(self, snapshot: AccountSnapshot) -> None:
+        """Know the orders of a snapshot, whoever placed them, as they stand there.
+
+        What they traded counts as told; orders that are tracked already stay as they are.
+        """
+        fresh: dict[str, _Tracked] = {}
+        for order in snapshot.orders:
+            if order.id not in self._tracked:
+                tracked = self._tracked[order.id] = fresh[order.id] = _Tracked(order)
+                tracked.traded = order.filled
+                number = int(order.broker_id) if order.broker_id.isdigit() else 0
+                self._learn(tracked, number, "", day_of(order.time))
+        for deal in snapshot.deals:
+            if deal.order_id in fresh:
+                fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
+
     def cancelling(self, order_id: str) -> None:
         """We have asked for a cancel (the engine has said so itself)."""
         tracked = self._tracked.get(order_id)

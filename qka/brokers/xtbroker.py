@@ -86,7 +86,10 @@ class XtBroker:
             self._wishes.add(order.id)
 
     async def snapshot(self) -> AccountSnapshot:
-        """The account as the broker has it now; raises BrokerUnavailable."""
+        """The account as the broker has it now; raises BrokerUnavailable.
+
+        Its orders are reported on from here on, whoever placed them.
+        """
         asset = await self._link.query("query_stock_asset")
         if not isinstance(asset, XtAsset):
             raise BrokerUnavailable("the terminal gives no asset: is the account logged in?")
@@ -94,7 +97,10 @@ class XtBroker:
         orders = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
         now = self._clock.now()
-        return snapshot_of(asset, positions, orders, trades, self._fees, now)
+        snapshot = snapshot_of(asset, positions, orders, trades, self._fees, now)
+        self.reports.adopt(snapshot)
+        self.missed()  # what was pushed of them while we asked
+        return snapshot
 
     async def stop(self) -> None:
         """End what is under way; orders stay as they are. Calling it twice is fine."""

@@ -254,7 +254,7 @@ async def test_an_order_that_the_server_never_saw_is_refused_only_after_its_dead
 async def test_an_order_that_a_server_with_another_memory_never_saw_stays_unknown():
     async with stage(within=0.05) as s:
         s.server.faults.append(Fault.LOST_BEFORE)
-        s.server.hello = {"server": "s2"}
+        s.server.epoch = "e2"
         s.submit()
         await s.until(OrderUnknown)
         await eventually(lambda: s.asked.count("outcome") >= 3)
@@ -523,3 +523,23 @@ async def test_the_end_of_the_day_expires_what_is_left_of_it():
             lambda: s.heard[-1] if s.broker.reports.order_of("a").is_final else None
         )
         assert expired.reason == "the day ended"
+
+
+async def test_orders_of_the_snapshot_are_reported_on_from_there_whoever_placed_them():
+    async with stage() as s:
+        by_hand = {"order_id": 7, "order_sysid": "S7", "order_remark": ""}
+        s.server.answers["query_stock_orders"] = [
+            an_order_record(55, traded_volume=400),
+            an_order_record(50, **by_hand),
+        ]
+        s.server.answers["query_stock_trades"] = [a_trade_record("t1", 400)]
+        orders = (await s.broker.snapshot()).orders
+        hand = orders[1].id
+        assert [(order.id, order.filled) for order in orders] == [("a", 400), (hand, 0)]
+        await s.server.push("trade", a_trade_record("t1", 400))
+        await s.server.push("trade", a_trade_record("t2", 600))
+        await s.server.push("trade", a_trade_record("t3", 1000, **by_hand))
+        await s.until(Fill, hand)
+        assert [fill.deal_id for fill in s.of(Fill)] == ["t2"]
+        s.broker.cancel(orders[0])
+        await eventually(lambda: "cancel_order_stock" in s.asked)
