@@ -35,7 +35,14 @@ class DataError(QkaError):
 
 
 class BrokerUnavailable(QkaError):
-    """The broker can't be reached now. Orders already sent keep their last known state."""
+    """The broker can't be reached now. Orders already sent keep their last known state.
+
+    `retry_after`: seconds until it may be worth asking again, 0 when nobody knows.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotSent(BrokerUnavailable):

@@ -16,6 +16,7 @@ FLOORS = {
     "errors": -1,
     "clock": 1,
     "wire": 1,
+    "vendor": 1,
     "ashare": 1,
     "risk": 2,
     "brokers": 2,
@@ -35,7 +36,8 @@ APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one ano
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
 EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
-VENDOR = {"brokers/link.py", "feeds/xtdata.py", "terminal/install.py"}  # may name xtquant, late
+VENDOR = {"vendor.py", "terminal/install.py"}  # may name xtquant, late
+ADAPTERS = {"brokers/trader.py", "feeds/xtdata.py"}  # may ask the former for it
 PORTS = {"qka.feeds.port", "qka.feeds.bars", "qka.brokers.port"}  # what the engine may see
 
 
@@ -138,3 +140,5 @@ def test_only_the_adapters_name_xtquant():
         if within(path) not in VENDOR:
             for name in imports(path):
                 assert not name.startswith("xtquant"), path
+        if within(path) not in ADAPTERS:
+            assert "qka.vendor" not in imports(path), path
