@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from qka.clock import ReplayClock
-from qka.model.events import MarketEvent
+from qka.model.events import LinkState, MarketEvent
 from qka.model.market import Bar
 from qka.model.times import DAY, day_of, midnight
 
-Report = Callable[[MarketEvent], None]
+Report = Callable[[MarketEvent | LinkState], None]  # a live feed also says how its link stands
 BATCH = 2048  # events worked between two looks at the loop
 
 
