@@ -6,6 +6,7 @@ is its number, as the SDK has it, and says more when asked: `result.get('success
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
@@ -86,8 +87,10 @@ class Row(dict[str, Any]):
     def __str__(self) -> str:
         if not self:
             return "{}"
-        lines = [(key, FIELD_NAMES.get(key, ""), _shown(key, self[key])) for key in self]
-        return _table(lines)
+        plain = {key: value for key, value in self.items() if not isinstance(value, Row)}
+        lines = _table([(k, FIELD_NAMES.get(k, ""), _shown(k, v)) for k, v in plain.items()])
+        parts = [f"{key}\n{indent(str(self[key]), '  ')}" for key in self if key not in plain]
+        return "\n".join([*([lines] if plain else []), *parts])
 
     def to_frame(self, *, chinese: bool = False) -> "pd.DataFrame":
         """A data frame of one line, or of one a symbol where the values are records themselves."""

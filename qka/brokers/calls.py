@@ -86,11 +86,13 @@ def is_query(method: str) -> bool:
 
 def error_of(method: str, reply: Reply, key: str = "") -> QkaError:
     """What a failed call is to the caller: the server's own words and what they mean."""
-    told = f"{method}: {reply.detail or reply.code or 'the server gave no reason'}"
+    told = str(reply.detail or reply.code or "the server gave no reason")
+    if not told.startswith(method):
+        told = f"{method}: {told}"
     if reply.code in ("unauthorized", "forbidden"):
         return AccessDenied(f"{told} (nothing was executed)", reply.code)
     if reply.outcome in ("unknown", "executed"):  # executed, and its answer was lost
-        return unknown(method, str(reply.detail), key)
+        return unknown(method, told.removeprefix(f"{method}: "), key)
     if reply.passing:
         kind = BrokerUnavailable if is_query(method) else NotSent
         return kind(told if is_query(method) else f"{told} (nothing was executed)")
