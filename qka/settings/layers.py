@@ -1,0 +1,139 @@
+"""The sources laid over one another: the values, the place of each, and the problems so far."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from qka.errors import ConfigError
+from qka.settings import problems, yamls
+from qka.settings.sections import Settings
+from qka.settings.yamls import Keys
+
+
+class Layers:
+    """Takes the sources one after the other, a later one over what was there, then checks all."""
+
+    def __init__(self, origin: str) -> None:
+        self.data: dict[str, Any] = {}
+        self._name = origin
+        self._origins: dict[Keys, str] = {(): origin}
+        self._problems: list[str] = []
+
+    def mapping(self, mapping: Mapping[str, Any]) -> None:
+        """Take a mapping made by code."""
+        self.data = yamls.plain(mapping)
+
+    def file(self, text: str) -> None:
+        """Take the text of the YAML file; raises `ConfigError` when it can't be understood."""
+        document = yamls.parse(text, self._name)
+        if document is None:
+            raise ConfigError(f"{self._name}: is empty; start with strategies:")
+        top = f"{self._name}:{document.line}"
+        if not isinstance(document.value, Mapping):
+            raise ConfigError(
+                f"{top}: the top level is {yamls.given(document.value)}, not keys such as feed:"
+            )
+        self.mapping(document.value)
+        self._origins |= {path: f"{self._name}:{line}" for path, line in document.lines.items()}
+        self._origins[()] = top
+        self._problems += [
+            f"{self._name}:{line}: {'.'.join(path)}: given twice, first in line {first}"
+            for path, line, first in document.twice
+        ]
+
+    def environment(self, variables: Mapping[str, str | None], source: str) -> None:
+        """Take the QKA__ variables (names in lower case); whole sections before their keys."""
+        found = [
+            (tuple(name.removeprefix("qka__").split("__")), value or "")
+            for name, value in variables.items()
+            if name.startswith("qka__")
+        ]
+        for path, text in sorted(found, key=lambda v: (len(v[0]), [p.zfill(9) for p in v[0]])):
+            self._set(path, text, f"QKA__{'__'.join(path).upper()} ({source})")
+
+    def overrides(self, overrides: Sequence[str]) -> None:
+        """Take `a.b=c` texts in their order."""
+        for override in overrides:
+            key, equals, text = override.partition("=")
+            if equals and key.strip():
+                # the dot in a symbol is no step down
+                path = tuple(re.split(r"\.(?!(?:SH|SZ|BJ)\b)", key.strip()))
+                self._set(path, text, f"--set {key.strip()}")
+            else:
+                self._problems.append(f"--set {key}: write key=value, such as feed.seed=2")
+
+    def settings(self) -> Settings:
+        """The checked settings; raises `ConfigError` with all problems."""
+        data = _completed(self.data)
+        settings = None
+        try:
+            settings = Settings(**data)
+        except ValidationError as error:
+            self._problems += [self._problem(e, data) for e in error.errors(include_url=False)]
+        if settings is None or self._problems:
+            raise ConfigError("\n".join(self._problems))
+        return settings
+
+    def _set(self, path: Keys, text: str, origin: str) -> None:
+        try:
+            made = _put(self.data, path, yamls.scalar_or_flow(text))
+        except (yaml.YAMLError, ValueError) as error:
+            words = "is not a YAML value" if isinstance(error, yaml.YAMLError) else str(error)
+            self._problems.append(f"{origin}: {words}")
+            return
+        for old in [p for p in self._origins if p[: len(made)] == made]:
+            del self._origins[old]
+        self._origins[made] = self._origins[path] = origin
+
+    def _problem(self, error: ErrorDetails, data: dict[str, Any]) -> str:
+        """A problem with its place: of the value itself, or of the nearest thing around it."""
+        path = problems.path(error, data)
+        key = ".".join(path)
+        around = (path[:n] for n in range(len(path), -1, -1))
+        origin = next(self._origins[place] for place in around if place in self._origins)
+        place = origin if origin == f"--set {key}" else f"{origin}: {key}"
+        return f"{place}: {problems.words(error, key)}"
+
+
+def _completed(data: dict[str, Any]) -> dict[str, Any]:
+    """The values with what goes without saying: default kinds, and sections left empty."""
+    # a section whose keys are all commented out is null in YAML, which stands for no section
+    data = {k: v for k, v in data.items() if v is not None or k not in Settings.model_fields}
+    for name, kind in (("feed", "simulated"), ("broker", "paper")):
+        if isinstance(data.get(name), dict):
+            data[name] = {"kind": kind, **data[name]}
+    return data
+
+
+def _put(data: dict[str, Any], path: Keys, value: object) -> Keys:
+    """Set the value at a path, making sections on the way; raises ValueError when it can't be.
+
+    Returns the path of the outermost thing that is new.
+    """
+    node: Any = data
+    made = path
+    for i, part in enumerate(path):
+        slot: Any = part
+        if isinstance(node, list):
+            slot = int(part) if part.isdecimal() else -1
+            name = ".".join(path[:i])
+            if not 0 <= slot <= len(node):
+                raise ValueError(f"{name} is a list of {len(node)}; write a number from 0")
+            if slot == len(node):
+                node.append(None)
+        if i == len(path) - 1:
+            node[slot] = value
+            break
+        below = node[slot] if isinstance(node, list) else node.get(slot)
+        if below is not None and not isinstance(below, dict | list):
+            raise ValueError(f"{'.'.join(path[: i + 1])} is a plain value, which has no keys")
+        if below is None:
+            below = [] if path[i + 1].isdecimal() and len(path[i + 1]) < 6 else {}
+            node[slot] = below
+            made = min(made, path[: i + 1], key=len)
+        node = below
+    return made

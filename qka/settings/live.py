@@ -1,0 +1,16 @@
+"""Real money is traded only when someone says so twice: in the file and on the command line."""
+
+import os
+
+from qka.errors import ConfigError
+from qka.settings.sections import Settings
+
+
+def require_live(settings: Settings, live: bool) -> None:
+    """Raise `ConfigError` when the broker is live and neither `live` nor QKA_LIVE=1 says so."""
+    if settings.broker.kind == "paper" or live or os.environ.get("QKA_LIVE") == "1":
+        return
+    raise ConfigError(
+        f"broker.kind: {settings.broker.kind} trades real money; add --live or set QKA_LIVE=1"
+        " if that is meant, or use kind: paper"
+    )

@@ -1,0 +1,220 @@
+"""The sections of the configuration: every key, its type, its default and a word about it."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import model_validator as check_model
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from qka.settings.values import (
+    Amount,
+    Count,
+    Day,
+    Number,
+    Period,
+    Ratio,
+    Speed,
+    Symbol,
+    Whole,
+    listed,
+)
+
+
+class Section(BaseModel):
+    """Base of the sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
+
+
+class OpeningPosition(Section):
+    """What the paper account holds of a symbol when it starts, all of it sellable."""
+
+    quantity: Annotated[Whole, Field(gt=0)] = Field(description="Shares (股, 份, 张).")
+    cost: Annotated[Amount, Field(gt=0)] = Field(description="Average cost, CNY a share.")
+
+
+class AccountSettings(Section):
+    """The account that trades."""
+
+    id: str = Field("demo", description="Account id; for a live broker the fund account.")
+    cash: Annotated[Amount, Field(ge=0, decimal_places=2)] = Field(
+        Decimal(1_000_000), description="Cash of the paper account at the start, CNY."
+    )
+    positions: dict[Symbol, OpeningPosition] = Field(
+        default_factory=dict, description="Positions of the paper account at the start, by symbol."
+    )
+
+
+class SimulatedFeed(Section):
+    """A made-up market; the same seed gives the same quotes."""
+
+    kind: Literal["simulated"] = "simulated"
+    seed: Whole = Field(1, description="Seed of the random walk.")
+    day: Day = Field(date(2026, 1, 5), description="First trading day.")
+    days: Count = Field(1, description="Trading days to run.")
+    symbols: Count = Field(
+        12, description="Number of symbols of the market when strategies name none."
+    )
+    speed: Speed = Field("max", description="Seconds of the market in a second; max never waits.")
+
+
+class ReplayFeed(Section):
+    """Recorded quotes."""
+
+    kind: Literal["replay"] = "replay"
+    path: Path = Field(description="File or folder of recorded quotes.")
+    start: Day | None = Field(None, description="First day played; none: the first recorded.")
+    end: Day | None = Field(None, description="Last day played; none: the last recorded.")
+    strict: bool = Field(True, description="Stop at a damaged row instead of leaving it out.")
+    speed: Speed = Field("max", description="Seconds of the market in a second; max never waits.")
+
+    @check_model(mode="after")
+    def _in_order(self) -> "ReplayFeed":
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+
+class XtdataFeed(Section):
+    """Live quotes of xtdata."""
+
+    kind: Literal["xtdata"] = "xtdata"
+
+
+class RemoteFeed(Section):
+    """Live quotes of a QMTServer."""
+
+    kind: Literal["remote"] = "remote"
+
+
+class Fees(Section):
+    """The broker's own fees; duty and transfer fee are the exchanges' rules."""
+
+    commission: Annotated[Amount, Field(ge=0, le=0.003)] = Field(
+        Decimal("0.00025"), description="Commission, share of the traded value; 0.003 at most."
+    )
+    minimum: Annotated[Amount, Field(ge=0)] = Field(
+        Decimal(5), description="Least commission, CNY an order."
+    )
+
+
+class PaperBroker(Section):
+    """The simulated broker."""
+
+    kind: Literal["paper"] = "paper"
+    latency: Annotated[Number, Field(ge=0)] = Field(
+        0.05, description="Seconds from sending an order to its reaching the market."
+    )
+    fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
+
+
+class XtquantBroker(Section):
+    """QMT on this machine."""
+
+    kind: Literal["xtquant"] = "xtquant"
+
+
+class RemoteBroker(Section):
+    """QMT behind a QMTServer."""
+
+    kind: Literal["remote"] = "remote"
+
+
+class RiskSettings(Section):
+    """Limits of the whole account; `null` takes a limit away."""
+
+    position_ratio: Ratio | None = Field(
+        0.1, description="Largest share of total assets in one symbol."
+    )
+    max_orders_per_minute: Count | None = Field(60, description="Orders in any minute.")
+    max_orders_per_second: Count | None = Field(10, description="Orders in any second.")
+    trading: Literal["active", "reducing", "halted"] = Field(
+        "active", description="State of the switch at the start; reducing only closes positions."
+    )
+
+
+class ExecutorSettings(Section):
+    """How signals become orders."""
+
+    ratio: Ratio = Field(
+        0.05, description="Share of total assets asked for by a buy signal without a quantity."
+    )
+
+
+class StrategySettings(Section):
+    """One strategy."""
+
+    use: str = Field(description="module:Class or path.py:Class.")
+    name: str = Field("", description="Name in logs and orders; empty: the class name.")
+    symbols: tuple[Symbol, ...] = Field((), description="Symbols it hears; empty: its own choice.")
+    bars: Annotated[tuple[Period, ...] | None, BeforeValidator(listed)] = Field(
+        None, description="Bar period or periods it hears; none: the class's choice."
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the class.")
+    on_error: Literal["leave", "cancel"] = Field(
+        "cancel", description="Its working orders when it is stopped for errors."
+    )
+    max_errors: Count = Field(3, description="Errors after which it is stopped.")
+    max_orders_per_minute: Count | None = Field(None, description="Its own tighter limit.")
+    position_ratio: Ratio | None = Field(
+        None, description="Its own tighter limit, share of total assets in one symbol."
+    )
+
+
+class RunSettings(Section):
+    """Where a run is kept, and how much it remembers."""
+
+    dir: Path = Field(Path("runs"), description="Folder that gets a folder for each run.")
+    history: Count = Field(1000, description="Bars kept in memory per symbol and period.")
+
+
+class LogSettings(Section):
+    """The log."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level shown and written."
+    )
+
+
+Feed = Annotated[SimulatedFeed | ReplayFeed | XtdataFeed | RemoteFeed, Field(discriminator="kind")]
+Broker = Annotated[PaperBroker | XtquantBroker | RemoteBroker, Field(discriminator="kind")]
+
+
+class Settings(BaseSettings):
+    """All settings of an engine. Made by `load` or `from_mapping`, which add the sources."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="QKA__"
+    )
+
+    name: str = Field("", description="Name of the run; empty: the file's name.")
+    account: AccountSettings = Field(default_factory=AccountSettings, description="The account.")
+    clock: Literal["auto", "live", "simulated"] = Field(
+        "auto", description="Whose time it is; auto follows the feed."
+    )
+    feed: Feed = Field(default_factory=SimulatedFeed, description="Where quotes come from.")
+    broker: Broker = Field(default_factory=PaperBroker, description="Where orders go.")
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits.")
+    executor: ExecutorSettings = Field(
+        default_factory=ExecutorSettings, description="Signals to orders."
+    )
+    strategies: tuple[StrategySettings, ...] = Field((), description="What trades.")
+    run: RunSettings = Field(default_factory=RunSettings, description="The run's folder.")
+    log: LogSettings = Field(default_factory=LogSettings, description="The log.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: `load` merges the sources, to know where each value is from."""
+        return (init_settings,)

@@ -1,0 +1,46 @@
+"""What a value can be. The text in an `Annotated` is the type in words, for the table of keys."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from qka.model.symbol import check_symbol
+from qka.settings.yamls import given
+
+
+def _day(value: object) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{given(value)} is not a date like 2026-01-05") from None
+
+
+def _speed(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value == "max" or (number and 0 < float(str(value)) < float("inf")):
+        return value
+    raise ValueError(f"{given(value)} is neither max nor a positive number")
+
+
+def _amount(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"{given(value)} is not a number")
+    return value
+
+
+def listed(value: object) -> object:
+    """One text stands for a list of it."""
+    return (value,) if isinstance(value, str) else value
+
+
+Symbol = Annotated[str, AfterValidator(check_symbol), "symbol"]
+Day = Annotated[date, BeforeValidator(_day), "date"]
+Speed = Annotated[float | Literal["max"], BeforeValidator(_speed), "max or a positive number"]
+Whole = Annotated[int, Field(strict=True), "whole number"]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), "number"]
+Amount = Annotated[Decimal, BeforeValidator(_amount), "number"]
+Count = Annotated[Whole, Field(ge=1)]
+Ratio = Annotated[Number, Field(gt=0, le=1)]
+Period = Literal["1m", "5m", "15m", "30m", "60m", "1d"]
