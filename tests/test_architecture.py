@@ -16,6 +16,7 @@ FLOORS = {
     "errors": -1,
     "clock": 1,
     "wire": 1,
+    "secrets": 1,
     "vendor": 1,
     "ashare": 1,
     "risk": 2,
