@@ -5,6 +5,7 @@ Both transports come through `call`, so a rule that holds on one holds on the ot
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,7 +41,7 @@ from qka.server.tokens import Token
 T = TypeVar("T")
 
 _DAY = 86_400 * SECOND
-_GRACE = 1.0  # seconds that an order's answer may take beyond its deadline
+GRACE = 1.0  # seconds that an order's answer may take beyond its deadline
 _LATE = 1e11  # a deadline beyond this is not in seconds
 
 
@@ -74,14 +75,14 @@ class Caller:
 
 
 class _Run:
-    """A call with a key that is being worked on."""
+    """A call with a key that is being worked on; `done` gets its row, or what it failed with."""
 
-    __slots__ = ("mark", "row", "task")
+    __slots__ = ("done", "mark", "row")
 
-    def __init__(self, mark: bytes, row: Row, task: "asyncio.Task[Row]") -> None:
+    def __init__(self, mark: bytes, row: Row, done: "asyncio.Future[Row]") -> None:
         self.mark = mark
         self.row = row
-        self.task = task
+        self.done = done
 
 
 class _Note:
@@ -129,6 +130,7 @@ class Service:
         self._running: dict[str, _Run] = {}  # key -> the call under way
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
+        self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
         self._seq = 0  # of the _async methods
         self._orders = Bucket(policy.orders_per_second, loop.time)
@@ -149,8 +151,11 @@ class Service:
     async def drain(self, patience: float) -> None:
         """Take no more orders; wait for what is under way, so many seconds at most."""
         self.stopping = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._in_flight or self._tasks:
+                    self._idle = self._loop.create_future()
+                    await self._idle
 
     async def close(self) -> None:
         """Let go of the terminal. What is still under way ends unknown, and is on disk as such."""
@@ -247,6 +252,7 @@ class Service:
             raise failure from None
         finally:
             self._in_flight -= 1
+            self._settle_down()
             self._record(caller, name, note, failure, self._loop.time() - started)
 
     def _record(
@@ -382,12 +388,11 @@ class Service:
     async def _cancel(self, method: Method, params: dict[str, Any]) -> bytes:
         if not self.backend.status.ready:
             raise self._unavailable(method.name)
-        task = self._spawn(self._cancelled(method.name, params))
         if method.background:
             self._seq += 1
-            self._spawn(self._tell_cancel(task, self._seq))
+            self._spawn(self._tell_cancel(method.name, params, self._seq))
             return b"%d" % self._seq
-        response = await self._waited(method.name, task, self.policy.deadline)
+        response = await self._cancelled(method.name, params)
         if response.cancel_result != 0:
             raise refused(response.error_msg)
         return b"0"
@@ -404,9 +409,9 @@ class Service:
                 "unknown",
             ) from None
 
-    async def _tell_cancel(self, task: "asyncio.Task[XtCancelOrderResponse]", seq: int) -> None:
+    async def _tell_cancel(self, name: str, params: dict[str, Any], seq: int) -> None:
         try:
-            response = msgspec.structs.replace(await task, seq=seq)
+            response = msgspec.structs.replace(await self._cancelled(name, params), seq=seq)
         except Failure as failure:
             response = XtCancelOrderResponse(
                 account_id=self.account_id, cancel_result=-1, error_msg=failure.detail, seq=seq
@@ -427,16 +432,17 @@ class Service:
         remark = params.get("order_remark", "")
         if not key and (caller.via == "ws" or caller.token.engine):
             key = remark
-        if not key:
-            refusal = self._refusal(caller, method, deadline)
-            if refusal is not None:
-                raise refusal
-            return await self._unkeyed(caller, method, params, deadline, note)
-        keys.check_key(key)
-        keys.check_remark(remark)
-        note.key = key
-        run = self._run(caller, method, params, key, deadline)
-        row = await self._waited(method.name, run.task, self._patience(deadline) + _GRACE)
+        if key:
+            keys.check_key(key)
+            keys.check_remark(remark)
+            note.key = key
+            work = self._keyed(caller, method, params, key, deadline)
+        else:
+            work = self._unkeyed(caller, method, params, deadline)
+        if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
+            row = await work
+        else:
+            row = await self._waited(method.name, self._spawn(work), self._patience(deadline))
         note.order_id = row.order_id or 0
         return row.answer()
 
@@ -466,51 +472,56 @@ class Service:
         return self._loop.time() + deadline - self._now() / SECOND
 
     async def _unkeyed(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        note: _Note,
-    ) -> bytes:
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Row:
         """An order that nobody can ask for again: two of them are two orders."""
+        refusal = self._refusal(caller, method, deadline)
+        if refusal is not None:
+            raise refusal
         row = Row("", b"", method.name, b"", "", caller.owner, self._now())
         if method.background:
-            self._seq += 1
-            self._spawn(self._told(row, params, deadline, self._seq))
-            return b"%d" % self._seq
-        task = self._spawn(self._sent(row, params, deadline))
-        row = await self._waited(method.name, task, self._patience(deadline) + _GRACE)
-        note.order_id = row.order_id or 0
+            seq = self._seq = self._seq + 1
+            self._spawn(self._told(row, params, deadline, seq))
+            return msgspec.structs.replace(row, data=b"%d" % seq)
+        row = await self._sent(row, params, deadline)
         if caller.lease is not None and row.order_id:
             caller.lease.orders.add(row.order_id)
-        return row.answer()
+        return row
 
-    def _run(
+    async def _keyed(
         self,
         caller: Caller,
         method: Method,
         params: dict[str, Any],
         key: str,
         deadline: float | None,
-    ) -> _Run:
-        """The one run of a key: the one under way, or a new one."""
+    ) -> Row:
+        """An order that is one, however many ask: the first works it, the others wait for it."""
         kept = _encoder.encode(without_secrets(params))
         mark = keys.fingerprint(method.name, kept)
         run = self._running.get(key)
         if run is not None:
             if run.mark != mark:
                 raise _key_reused(key)
-            return run
+            return await asyncio.shield(run.done)
         remark = params.get("order_remark", "") or keys.remark_for(key)
         row = Row(key, mark, method.name, kept, remark, caller.owner, self._now())
         if "order_remark" in params:
             params = {**params, "order_remark": remark}
-        refusal = self._refusal(caller, method, deadline)
-        task = self._spawn(self._once(row, params, deadline, refusal))
-        run = self._running[key] = _Run(mark, row, task)
-        task.add_done_callback(lambda _: self._running.pop(key, None))
-        return run
+        done = self._loop.create_future()
+        done.add_done_callback(_looked_at)  # perhaps nobody waits for it
+        self._running[key] = _Run(mark, row, done)
+        try:
+            row = await self._once(row, params, deadline, self._refusal(caller, method, deadline))
+        except BaseException as error:
+            told = error if isinstance(error, Failure) else _stopped(method.name)
+            done.set_exception(told)
+            raise
+        else:
+            done.set_result(row)
+            return row
+        finally:
+            del self._running[key]
 
     async def _once(
         self, row: Row, params: dict[str, Any], deadline: float | None, refusal: Failure | None
@@ -607,13 +618,11 @@ class Service:
             self.events.append("order_error", _encoder.encode(event))
         # unknown: the terminal's own pushes, or a query, will tell
 
-    async def _waited(self, name: str, task: "asyncio.Task[T]", seconds: float) -> T:
+    async def _waited(self, name: str, task: "asyncio.Task[Row]", seconds: float) -> Row:
         """The result of work that goes on even when nobody waits for it any more."""
-        await asyncio.wait((task,), timeout=seconds)
+        await asyncio.wait((task,), timeout=seconds + GRACE)
         if not task.done():
-            raise keys.unknown(name, f"no answer within {seconds:g} s")
-        if task.cancelled():
-            raise keys.unknown(name, "the server stopped meanwhile")
+            raise overdue(name)
         return task.result()
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
@@ -624,10 +633,15 @@ class Service:
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._settle_down()
         if not task.cancelled():
             error = task.exception()  # looking at it: whoever waits gets it too
             if error is not None and not isinstance(error, Failure):
                 logger.error("a call ended badly: {!r}", error)
+
+    def _settle_down(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     # ------------------------------------------------------------ outcomes and leases
 
@@ -637,7 +651,7 @@ class Service:
     async def outcome(self, key: str) -> Row:
         """What is known of a key, looked up if need be. Raises Failure."""
         run = self._running.get(key)
-        if run is not None and not run.task.done():
+        if run is not None:
             return run.row
         try:
             row = await self.outcomes.get(key)
@@ -669,7 +683,7 @@ class Service:
     async def _cancel_working(self, lease: Lease) -> None:
         """Cancel what a silent engine has working, unless it comes back first."""
         while self.leases.current(lease.owner) is lease:
-            under_way = [r.task for r in self._running.values() if r.row.owner == lease.owner]
+            under_way = [r.done for r in self._running.values() if r.row.owner == lease.owner]
             if under_way:
                 await asyncio.wait(under_way)
             try:
@@ -697,6 +711,20 @@ class Service:
 
 def _rate(what: str, wait: float) -> Failure:
     return Failure("rate", f"too many {what}: not sent", retry_after=wait)
+
+
+def overdue(name: str) -> Failure:
+    """Nobody has answered by the deadline; it is still being worked on."""
+    return keys.unknown(name, "no answer by its deadline")
+
+
+def _stopped(name: str) -> Failure:
+    return keys.unknown(name, "the server stopped meanwhile")
+
+
+def _looked_at(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _key_reused(key: str) -> Failure:

@@ -22,7 +22,7 @@ from qka.model.times import SECOND
 from qka.server.failure import Failure
 from qka.server.leases import OnSilence
 from qka.server.methods import METHODS
-from qka.server.service import Caller, Service
+from qka.server.service import GRACE, Caller, Service, overdue
 from qka.server.tokens import Token
 
 PROTOCOL = 1
@@ -102,6 +102,17 @@ _head = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder = msgspec.json.Encoder()
 
 Admit = Callable[[str, str | None, str], Token]
+
+
+class _Timer:
+    """Of a call with a deadline; it rings when the client is told that nobody knows."""
+
+    __slots__ = ("handle", "rang")
+
+    handle: asyncio.TimerHandle
+
+    def __init__(self) -> None:
+        self.rang = False
 
 
 class _Goodbye(Exception):
@@ -196,7 +207,9 @@ class Session:
         self._room: asyncio.Future[None] | None = None  # of whoever waits for room in the outbox
         self._last_words: bytes | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._saying = False  # a reply is being sent past the outbox
         self._subscribing = asyncio.Lock()
+        self._now = WallClock().now
         self._loop = asyncio.get_running_loop()
         self._cut = False
 
@@ -375,14 +388,31 @@ class Session:
 
     async def _answer(self, frame: CallFrame) -> None:
         assert self.caller is not None
+        timer = None
+        if frame.deadline is not None:
+            wait = frame.deadline - self._now() / SECOND + GRACE
+            timer = _Timer()
+            timer.handle = self._loop.call_later(max(GRACE, wait), self._overdue, frame, timer)
         try:
             data = await self._service.call(
                 self.caller, frame.method, frame.params, frame.key or "", frame.deadline
             )
         except Failure as failure:
-            self._fail(frame.id, failure)
+            reply = failure.frame("reply", frame.id)
         else:
-            self._reply(frame.id, data)
+            reply = b'{"op":"reply","id":%d,"success":true,"data":%b}' % (frame.id, data)
+        if timer is not None:
+            if timer.rang:
+                return  # it was told already that nobody knows
+            timer.handle.cancel()
+        if self._wake is not None and not self._saying and self._last_words is None:
+            await self._say(reply)
+        else:
+            self._send(reply)
+
+    def _overdue(self, frame: CallFrame, timer: "_Timer") -> None:
+        timer.rang = True
+        self._fail(frame.id, overdue(frame.method))
 
     async def _subscribe(self, frame: Subscribe | Unsubscribe) -> None:
         quotes = self._service.quotes
@@ -447,6 +477,16 @@ class Session:
             self._cut_off()
         elif self._wake is not None:
             self._stir()
+
+    async def _say(self, frame: bytes) -> None:
+        """Send at once: the outbox is empty and the writer has nothing to do."""
+        self._saying = True
+        try:
+            await self._socket.send_frame(frame, WSMsgType.TEXT)
+        except (ConnectionError, RuntimeError):
+            pass  # the client is gone; `_listen` notices
+        finally:
+            self._saying = False
 
     def _send_quotes(self) -> None:
         quotes, self._quotes = self._quotes, {}
