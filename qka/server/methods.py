@@ -5,7 +5,6 @@ What is not in `METHODS` does not exist. Left out on purpose: the life cycle of 
 or another account's id, and `query_com_position`, which never returns.
 """
 
-import keyword
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
@@ -49,7 +48,7 @@ class Method:
         self.background = name.endswith("_async")  # answers with a seq before it is done
         fields = list(arguments)
         self.names = tuple(field[0] for field in fields)
-        assert not any(keyword.iskeyword(n) for n in self.names)
+        self._public = tuple(name for name in self.names if not name.endswith("pwd"))
         self.params: type[Any] = msgspec.defstruct(
             name,
             [field[:2] if field[2] is _REQUIRED else field for field in fields],
@@ -76,6 +75,10 @@ class Method:
                     "leave `account` out, or ask that account's own server",
                 )
         return {name: getattr(params, name) for name in self.names}
+
+    def public(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that may be written down: no passwords."""
+        return {name: params[name] for name in self._public}
 
     def _explained(self, body: bytes | msgspec.Raw) -> str:
         """Everything that is wrong with the arguments, by name."""

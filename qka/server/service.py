@@ -24,7 +24,7 @@ from qka.clock import WallClock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.times import SECOND
 from qka.server import outcomes as keys
-from qka.server.audit import Audit, Call, without_secrets
+from qka.server.audit import Audit, Call
 from qka.server.backend import Backend, Unsupported
 from qka.server.events import EventLog
 from qka.server.failure import Failure, refused
@@ -33,7 +33,7 @@ from qka.server.limits import Bucket
 from qka.server.lookups import Lookups
 from qka.server.methods import METHODS, Method
 from qka.server.metrics import Metrics
-from qka.server.outcomes import Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
 from qka.server.store import Store
 from qka.server.tokens import Token
@@ -308,7 +308,7 @@ class Service:
                 note.params = params
                 return await self._cancel(method, params)
             case _:
-                note.params = without_secrets(params)
+                note.params = method.public(params)
                 return await self._order(caller, method, params, key, deadline, note)
 
     def _check_scope(self, caller: Caller, method: Method) -> None:
@@ -440,11 +440,11 @@ class Service:
         else:
             work = self._unkeyed(caller, method, params, deadline)
         if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
-            row = await work
+            fate = await work
         else:
-            row = await self._waited(method.name, self._spawn(work), self._patience(deadline))
-        note.order_id = row.order_id or 0
-        return row.answer()
+            fate = await self._waited(method.name, self._spawn(work), self._patience(deadline))
+        note.order_id = fate.order_id or 0
+        return fate.answer()
 
     def _refusal(self, caller: Caller, method: Method, deadline: float | None) -> Failure | None:
         """Why a new order does not go out now; None when it may."""
@@ -473,20 +473,19 @@ class Service:
 
     async def _unkeyed(
         self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
-    ) -> Row:
+    ) -> Fate:
         """An order that nobody can ask for again: two of them are two orders."""
         refusal = self._refusal(caller, method, deadline)
         if refusal is not None:
             raise refusal
-        row = Row("", b"", method.name, b"", "", caller.owner, self._now())
         if method.background:
             seq = self._seq = self._seq + 1
-            self._spawn(self._told(row, params, deadline, seq))
-            return msgspec.structs.replace(row, data=b"%d" % seq)
-        row = await self._sent(row, params, deadline)
-        if caller.lease is not None and row.order_id:
-            caller.lease.orders.add(row.order_id)
-        return row
+            self._spawn(self._told(method, params, deadline, seq, None))
+            return Fate(method=method.name, data=b"%d" % seq)
+        fate = await self._handed(method, params, deadline)
+        if caller.lease is not None and fate.order_id:
+            caller.lease.orders.add(fate.order_id)
+        return fate
 
     async def _keyed(
         self,
@@ -495,9 +494,9 @@ class Service:
         params: dict[str, Any],
         key: str,
         deadline: float | None,
-    ) -> Row:
+    ) -> Fate:
         """An order that is one, however many ask: the first works it, the others wait for it."""
-        kept = _encoder.encode(without_secrets(params))
+        kept = _encoder.encode(method.public(params))
         mark = keys.fingerprint(method.name, kept)
         run = self._running.get(key)
         if run is not None:
@@ -505,14 +504,23 @@ class Service:
                 raise _key_reused(key)
             return await asyncio.shield(run.done)
         remark = params.get("order_remark", "") or keys.remark_for(key)
-        row = Row(key, mark, method.name, kept, remark, caller.owner, self._now())
+        row = Row(
+            method=method.name,
+            key=key,
+            fingerprint=mark,
+            params=kept,
+            remark=remark,
+            owner=caller.owner,
+            begun=self._now(),
+        )
         if "order_remark" in params:
             params = {**params, "order_remark": remark}
         done = self._loop.create_future()
         done.add_done_callback(_looked_at)  # perhaps nobody waits for it
         self._running[key] = _Run(mark, row, done)
         try:
-            row = await self._once(row, params, deadline, self._refusal(caller, method, deadline))
+            refusal = self._refusal(caller, method, deadline)
+            row = await self._once(method, row, params, deadline, refusal)
         except BaseException as error:
             told = error if isinstance(error, Failure) else _stopped(method.name)
             done.set_exception(told)
@@ -524,11 +532,16 @@ class Service:
             del self._running[key]
 
     async def _once(
-        self, row: Row, params: dict[str, Any], deadline: float | None, refusal: Failure | None
+        self,
+        method: Method,
+        row: Row,
+        params: dict[str, Any],
+        deadline: float | None,
+        refusal: Failure | None,
     ) -> Row:
         """The row of a key as it ends: what is known already, or what comes of it now."""
         seq = 0
-        if row.method.endswith("_async"):
+        if method.background:
             seq = self._seq = self._seq + 1
             row = msgspec.structs.replace(row, data=b"%d" % seq)
         known = await self._begun(row, refusal)
@@ -537,9 +550,9 @@ class Service:
                 raise _key_reused(row.key)
             return known if known.settled else await self.lookups.resolve(known)
         if seq:
-            self._spawn(self._told(row, params, deadline, seq))
+            self._spawn(self._told(method, params, deadline, seq, row))
             return row
-        return await self._sent(row, params, deadline)
+        return self._settled(row, await self._handed(method, params, deadline))
 
     async def _begun(self, row: Row, refusal: Failure | None) -> Row | None:
         """Write the key down; the row that had it before, if any. Raises Failure."""
@@ -559,66 +572,64 @@ class Service:
             raise refusal
         return known
 
-    async def _sent(self, row: Row, params: dict[str, Any], deadline: float | None) -> Row:
-        """Hand it to the terminal, once; the row with what came of it, being written down."""
-        row = await self._handed(row, params, deadline)
-        if row.key:
-            self.outcomes.settle(row)
-            if row.state == "unknown":
-                self.lookups.add(row)
+    def _settled(self, row: Row, fate: Fate) -> Row:
+        """The row with its fate, being written down."""
+        row = row.became(fate)
+        self.outcomes.settle(row)
+        if row.state == "unknown":
+            self.lookups.add(row)
         return row
 
-    async def _handed(self, row: Row, params: dict[str, Any], deadline: float | None) -> Row:
-        became = msgspec.structs.replace
+    async def _handed(self, method: Method, params: dict[str, Any], deadline: float | None) -> Fate:
+        """Hand it to the terminal, once; what came of it."""
+        name = method.name
         try:
-            before = self._before(deadline)
-            if METHODS[row.method].kind == "transfer":
-                done, words = _transferred(await self.backend.query(row.method, params))
-                if not done:
-                    return became(row, state="refused", detail=words)
-                return became(
-                    row, state="executed", detail=words, data=_encoder.encode([True, words])
-                )
-            response = await self.backend.order(params, before)
+            if method.kind == "transfer":
+                return _transferred(name, await self.backend.query(name, params))
+            response = await self.backend.order(params, self._before(deadline))
         except NotSent as error:
             late = deadline is not None and self._now() / SECOND > deadline
             code = "deadline" if late else "unavailable"
-            return became(row, state="not_executed", code=code, detail=f"{row.method}: {error}")
+            detail = f"{name}: {error}"
+            return Fate(method=name, state="not_executed", code=code, detail=detail)
         except (QkaError, OSError) as error:
-            return became(row, state="unknown", detail=str(error))
+            return Fate(method=name, state="unknown", detail=str(error))
         except Exception as error:
-            logger.exception("{}: {}", row.method, error)
-            return became(row, state="unknown", detail="the server itself failed")
-        if response.order_id > 0:
-            return became(
-                row,
-                state="executed",
-                order_id=response.order_id,
-                data=row.data or b"%d" % response.order_id,
-            )
-        return became(row, state="refused", order_id=response.order_id, detail=response.error_msg)
+            logger.exception("{}: {}", name, error)
+            return Fate(method=name, state="unknown", detail="the server itself failed")
+        number = response.order_id
+        if number > 0:
+            return Fate(method=name, state="executed", order_id=number, data=b"%d" % number)
+        return Fate(method=name, state="refused", order_id=number, detail=response.error_msg)
 
     async def _told(
-        self, row: Row, params: dict[str, Any], deadline: float | None, seq: int
+        self,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        seq: int,
+        row: Row | None,
     ) -> None:
         """An order that was answered with a seq: what came of it is an event."""
-        row = await self._sent(row, params, deadline)
+        fate = await self._handed(method, params, deadline)
+        if row is not None:
+            self._settled(row, fate)
         who = {"account_id": self.account_id, "seq": seq, "order_remark": params["order_remark"]}
         event: Record
-        if row.state in ("executed", "refused"):
+        if fate.state in ("executed", "refused"):
             event = XtOrderResponse(
-                order_id=row.order_id or -1,
+                order_id=fate.order_id or -1,
                 strategy_name=params["strategy_name"],
-                error_msg=row.detail,
+                error_msg=fate.detail,
                 **who,
             )
             self.events.append("order_response", _encoder.encode(event))
-        elif row.state == "not_executed":
-            event = XtOrderError(order_id=-1, error_msg=row.detail, **who)
+        elif fate.state == "not_executed":
+            event = XtOrderError(order_id=-1, error_msg=fate.detail, **who)
             self.events.append("order_error", _encoder.encode(event))
         # unknown: the terminal's own pushes, or a query, will tell
 
-    async def _waited(self, name: str, task: "asyncio.Task[Row]", seconds: float) -> Row:
+    async def _waited(self, name: str, task: "asyncio.Task[Fate]", seconds: float) -> Fate:
         """The result of work that goes on even when nobody waits for it any more."""
         await asyncio.wait((task,), timeout=seconds + GRACE)
         if not task.done():
@@ -734,11 +745,12 @@ def _key_reused(key: str) -> Failure:
     )
 
 
-def _transferred(result: Any) -> tuple[bool, str]:
-    """The SDK answers (done, words)."""
-    if isinstance(result, list | tuple) and len(result) == 2:
-        return bool(result[0]), str(result[1])
-    return bool(result), ""
+def _transferred(name: str, result: Any) -> Fate:
+    """What the SDK says of a transfer: (done, words)."""
+    done, words = result if isinstance(result, list | tuple) and len(result) == 2 else (result, "")
+    if not done:
+        return Fate(method=name, state="refused", detail=str(words))
+    return Fate(method=name, state="executed", data=_encoder.encode([True, str(words)]))
 
 
 def _written(value: Any) -> bytes:
