@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from qka import loading, logs, settings
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
@@ -46,6 +48,9 @@ class Engine(engine.Engine):
 
     settings: Settings
     folder: Path
+    records: FileJournal
+    ended = "done"  # how it ended: done, interrupted or failed
+    error = ""  # what it failed with
 
     @classmethod
     def from_config(
@@ -70,8 +75,40 @@ class Engine(engine.Engine):
         settings.require_live(chosen, live)
         return _build(chosen, root)
 
+    @property
+    def halted(self) -> bool:
+        """Whether something halted the trading; a config that says so does not count."""
+        return self.ledger.trading == "halted" != self.settings.risk.trading
+
+    async def wait(self) -> None:
+        """Return when the feed has ended or was stopped; raises what the feed raised."""
+        try:
+            await super().wait()
+        except Exception as error:
+            self.ended, self.error = "failed", str(error)
+            logger.error("{}", error)
+            raise
+
+    def request_stop(self) -> None:
+        """Stop letting events in; `wait` returns. Call it on the loop's thread."""
+        if self._feeding is None or not self._feeding.done():
+            self.ended = "interrupted"
+        super().request_stop()
+
     def _open_records(self) -> None:
-        """Make the run's folder with its log and its journal."""
+        """Make the run's folder, its own alone, with its log and its journal."""
+        base, number = self.folder, 1
+        while True:
+            try:
+                self.folder.mkdir(parents=True)
+                break
+            except FileExistsError:
+                number += 1
+                self.folder = base.with_name(f"{base.name}-{number}")
+            except OSError as error:
+                words = f"run.dir: {base.parent} can't be written ({error.strerror})"
+                raise ConfigError(f"{words}: nothing was started or sent") from None
+        self.records.path = self.folder / "journal.jsonl"
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -85,7 +122,13 @@ class Engine(engine.Engine):
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
-        return {"run": str(self.folder), "name": self.settings.name, **super().summary()}
+        return {
+            "run": str(self.folder),
+            "name": self.settings.name,
+            "ended": self.ended,
+            "error": self.error,
+            **super().summary(),
+        }
 
 
 @dataclass(frozen=True)
@@ -108,12 +151,13 @@ def _build(chosen: Settings, root: Path) -> Engine:
     fees = _fees(chosen)
     edges = _edges(chosen, fees, root)
     folder = _folder(chosen)
+    records = FileJournal(folder / "journal.jsonl")
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     built = Engine(
         clock=edges.clock,
         feed=edges.feed,
         broker=edges.broker,
-        journal=FileJournal(folder / "journal.jsonl"),
+        journal=records,
         rules=_rules(chosen.risk, strategies),
         fees=fees,
         cash=to_cents(account.cash),
@@ -125,7 +169,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
     )
-    built.settings, built.folder = chosen, folder
+    built.settings, built.folder, built.records = chosen, folder, records
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edges.broker, PaperBroker):
         built.listen(Quote, edges.broker.on_quote)
@@ -148,12 +192,7 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
-    base = chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-    folder, more = base, 1
-    while folder.exists():
-        more += 1
-        folder = base.with_name(f"{base.name}-{more}")
-    return folder
+    return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
 
 
 def _fees(chosen: Settings) -> FeeSchedule:
