@@ -31,7 +31,7 @@ class Call(msgspec.Struct, omit_defaults=True):
     via: str  # http or ws
     what: str  # method
     outcome: str  # done, or the failure's code
-    ms: float = 0.0
+    seconds: float = 0.0
     client: str = ""
     key: str = ""
     order_id: int = 0

@@ -269,7 +269,7 @@ class Service:
                 caller.via,
                 name[:64],
                 result,
-                round(seconds * 1000, 3),
+                seconds,
                 caller.client,
                 note.key,
                 note.order_id,

@@ -141,6 +141,7 @@ class Session:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._workers: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []  # workers without work
+        self._handover: asyncio.Handle | None = None  # to come, if an answer takes long
         self._subscribing = asyncio.Lock()
 
     # ------------------------------------------------------------ life
@@ -253,14 +254,17 @@ class Session:
         worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
-        """Hear a frame, let another worker hear the next, answer this one; and again.
+        """Hear a frame and answer it; while that takes time, another worker hears the next.
 
-        So what can be answered at once is answered at once, without a detour over the loop, and
-        what takes long holds up nobody.
+        So what can be answered at once is answered without a detour over the loop, and what
+        takes long holds up nobody.
         """
         while (frame := await self._next()) is not None:
-            self._pass_on()
+            handover = self._handover = self._loop.call_soon(self._pass_on)
             await self._answer(frame)
+            if self._handover is handover:  # it took no time: nobody else listens yet
+                handover.cancel()
+                continue
             if len(self._idle) >= _SPARE or self._over.done():
                 return
             turn = self._loop.create_future()
@@ -268,6 +272,8 @@ class Session:
             await turn
 
     def _pass_on(self) -> None:
+        """The worker that heard a frame is still at it: another one listens now."""
+        self._handover = None
         while self._idle:
             turn = self._idle.pop()
             if not turn.done():
