@@ -149,11 +149,13 @@ class TraderLink:
         price: float,
         strategy_name: str = "",
         order_remark: str = "",
+        before: float | None = None,
     ) -> XtOrderResponse:
         """Send an order; an answer with `order_id` <= 0 is a refusal, `error_msg` says why.
 
-        Raises NotSent when it certainly never reached the SDK, OutcomeUnknown when it was handed
-        over and no answer came: look it up by its remark then.
+        `before`: the loop's time after which it must not be handed to the SDK any more. Raises
+        NotSent when it certainly never reached the SDK, OutcomeUnknown when it was handed over
+        and no answer came: look it up by its remark then.
         """
         trader = self._ready(trading=True)
         try:
@@ -167,9 +169,9 @@ class TraderLink:
                 str(order_remark),
             )
         except (TypeError, ValueError, OverflowError) as error:
-            raise NotSent(f"not sent: {error}") from error
+            raise NotSent(f"it is no order: {error}") from error
         call = partial(trader.sdk.order_stock_async, self.account, *arguments)
-        answer: XtOrderResponse = await trader.request("order", arguments[-1], call)
+        answer: XtOrderResponse = await trader.request("order", arguments[-1], call, before)
         return answer
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
@@ -201,12 +203,12 @@ class TraderLink:
         if trader is None or not status.ready:
             words = f"the link to QMT is {status.state}"
             reason = f": {status.reason}" if status.reason else ""
-            raise NotSent(f"not sent: {words}{reason}", status.retry_after)
+            raise NotSent(f"{words}{reason}", status.retry_after)
         if trading and status.account_status != ACCOUNT_STATUS_OK:
             words = account_status(status.account_status)
             raise NotSent(
-                f"not sent: account {self.account.account_id} can't trade now, it is {words}; "
-                "log in to it in QMT, or wait until it has settled",
+                f"account {self.account_id} can't trade now, it is {words}; log in to it in QMT, "
+                "or wait until it has settled",
                 self.probe,
             )
         return trader

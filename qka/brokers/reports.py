@@ -117,7 +117,7 @@ class Reports:
         self._fees = fees
         self._now = now
         self._unsettled = unsettled
-        self._external = external
+        self.external = external  # may be set later
         self._tracked: dict[str, _Tracked] = {}  # our id -> order
         self._numbers: dict[tuple[date, int], str] = {}  # (day, terminal's order id) -> our id
         self._contracts: dict[tuple[date, str, str], str] = {}  # (day, market, sysid) -> our id
@@ -250,6 +250,13 @@ class Reports:
                 self.order_error(record)
             case "cancel_error":
                 self.cancel_error(record)
+            case "order_response":  # to a call that was given up
+                if record.order_remark in self._tracked:
+                    self.answered(record.order_remark, record)
+            case "cancel_response":
+                tracked = self._find(record, day_of(self._now()))
+                if tracked is not None:
+                    self.cancel_answered(tracked.order.id, record)
 
     def order(self, record: XtOrder) -> None:
         """The state of an order."""
@@ -415,7 +422,9 @@ class Reports:
             self._contracts[day, tracked.order.symbol[-2:], sysid] = tracked.order.id
 
     def _find(
-        self, record: XtOrder | XtTrade | XtOrderError | XtCancelError, day: date
+        self,
+        record: XtOrder | XtTrade | XtOrderError | XtCancelError | XtCancelOrderResponse,
+        day: date,
     ) -> _Tracked | None:
         """By remark, by the day's order number, by the counter's number; else not ours."""
         tracked = self._tracked.get(getattr(record, "order_remark", ""))
@@ -432,7 +441,7 @@ class Reports:
     def _stranger(self, key: tuple[Any, ...], record: Record) -> None:
         if self._strangers.get(key) != record:
             self._strangers[key] = record
-            self._external(record)
+            self.external(record)
 
 
 def _number(order_id: int) -> str:

@@ -325,12 +325,16 @@ class Trader:
 
     # ------------------------------------------------------------ orders and cancels
 
-    async def request(self, kind: str, key: Any, call: Callable[[], Any]) -> Any:
+    async def request(
+        self, kind: str, key: Any, call: Callable[[], Any], before: float | None = None
+    ) -> Any:
         """Hand a call (`order` or `cancel`) to the SDK in its turn and wait for its answer.
 
-        Raises NotSent when its turn never came, OutcomeUnknown when no answer did.
+        Past `before` (the loop's time) it is not handed over any more. Raises NotSent when its
+        turn never came, OutcomeUnknown when no answer did.
         """
         until = self._loop.time() + self._deadline
+        until = until if before is None else min(until, before)
         job = self._orders.submit(call, until, urgent=kind == "cancel")
         request = _Request(kind, key, job, self._loop.create_future())
         self._requests.add(request)
@@ -348,7 +352,7 @@ class Trader:
 
     def _given_up(self, request: _Request, reason: str) -> Exception:
         if request.job.withdraw():
-            return NotSent(f"not sent: {reason}, and its turn had not come")
+            return NotSent(f"{reason}, before its turn came")
         what = "the order" if request.kind == "order" else "the cancel"
         return OutcomeUnknown(
             f"{what} was handed to QMT, then: {reason}. It may have been executed: look it up "
@@ -486,7 +490,7 @@ class Trader:
                     raise BrokerUnavailable(f"{method}: the SDK raised {error!r}") from error
                 return answer.result()
             if answer.cancelled() or job.withdraw():
-                raise NotSent(f"{method} was not sent: its turn did not come in time")
+                raise NotSent(f"the turn of {method} did not come in time")
             self._suspected.set()
             words = f"{method}: no answer in {self._deadline:g} s"
             if method.startswith(_READS):

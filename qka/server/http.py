@@ -204,6 +204,8 @@ class Http:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
+            if request.content.is_eof():  # it came in one piece with the headers, as most do
+                return await request.read()
             async with asyncio.timeout(_BODY_SECONDS):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:

@@ -10,7 +10,7 @@ from qka.brokers.records import XtOrder, XtOrderResponse
 from qka.errors import QkaError
 from qka.model.times import SECOND
 from qka.server.backend import Backend
-from qka.server.outcomes import Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row
 
 _PAUSES = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds between two looks at one order
 _DAY = 86_400 * SECOND  # the terminal shows today's orders only
@@ -116,13 +116,14 @@ class Lookups:
 
     def _settle(self, row: Row, order_id: int, refusal: str = "") -> Row:
         done = order_id > 0
-        found = msgspec.structs.replace(
-            row,
-            state="executed" if done else "refused",
-            order_id=order_id,
-            code="",
-            detail="" if done else refusal,
-            data=row.data or (b"%d" % order_id if done else None),
+        found = row.became(
+            Fate(
+                method=row.method,
+                state="executed" if done else "refused",
+                order_id=order_id,
+                detail="" if done else refusal,
+                data=b"%d" % order_id if done else None,
+            )
         )
         self._outcomes.settle(found)
         self._open.pop(row.key, None)

@@ -5,7 +5,6 @@ What is not in `METHODS` does not exist. Left out on purpose: the life cycle of 
 or another account's id, and `query_com_position`, which never returns.
 """
 
-import keyword
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
@@ -49,7 +48,7 @@ class Method:
         self.background = name.endswith("_async")  # answers with a seq before it is done
         fields = list(arguments)
         self.names = tuple(field[0] for field in fields)
-        assert not any(keyword.iskeyword(n) for n in self.names)
+        self._secrets = [name for name in self.names if name.endswith("pwd")]
         self.params: type[Any] = msgspec.defstruct(
             name,
             [field[:2] if field[2] is _REQUIRED else field for field in fields],
@@ -68,14 +67,21 @@ class Method:
             params = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Failure("invalid", self._explained(body)) from None
-        for named in (params.account, params.account_id):
+        arguments: dict[str, Any] = msgspec.structs.asdict(params)
+        for named in (arguments.pop("account"), arguments.pop("account_id")):
             if named is not None and _id_in(named) != account_id:
                 raise Failure(
                     "other_account",
                     f"{self.name}: this server serves another account than the one you name: "
                     "leave `account` out, or ask that account's own server",
                 )
-        return {name: getattr(params, name) for name in self.names}
+        return arguments
+
+    def public(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that may be written down: no passwords."""
+        if not self._secrets:
+            return params
+        return {name: value for name, value in params.items() if name not in self._secrets}
 
     def _explained(self, body: bytes | msgspec.Raw) -> str:
         """Everything that is wrong with the arguments, by name."""

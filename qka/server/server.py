@@ -130,8 +130,8 @@ class Server:
             most=limits.clients,
             longest=limits.request_bytes,
             outbox=limits.outbox_bytes,
+            server_id=token_hex(4),
         )
-        sessions.server_id = token_hex(4)
         health = Health(service, store, audit)
         self.http = Http(service, guard, health, sessions, limits.request_bytes)
         await self._listen(self.http)

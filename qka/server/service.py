@@ -5,6 +5,7 @@ Both transports come through `call`, so a rule that holds on one holds on the ot
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ from qka.clock import WallClock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.times import SECOND
 from qka.server import outcomes as keys
-from qka.server.audit import Audit, Call, without_secrets
+from qka.server.audit import Audit, Call
 from qka.server.backend import Backend, Unsupported
 from qka.server.events import EventLog
 from qka.server.failure import Failure, refused
@@ -32,7 +33,7 @@ from qka.server.limits import Bucket
 from qka.server.lookups import Lookups
 from qka.server.methods import METHODS, Method
 from qka.server.metrics import Metrics
-from qka.server.outcomes import Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
 from qka.server.store import Store
 from qka.server.tokens import Token
@@ -40,7 +41,7 @@ from qka.server.tokens import Token
 T = TypeVar("T")
 
 _DAY = 86_400 * SECOND
-_GRACE = 1.0  # seconds that an order's answer may take beyond its deadline
+GRACE = 1.0  # seconds that an order's answer may take beyond its deadline
 _LATE = 1e11  # a deadline beyond this is not in seconds
 
 
@@ -74,14 +75,14 @@ class Caller:
 
 
 class _Run:
-    """A call with a key that is being worked on."""
+    """A call with a key that is being worked on; `done` gets its row, or what it failed with."""
 
-    __slots__ = ("mark", "row", "task")
+    __slots__ = ("done", "mark", "row")
 
-    def __init__(self, mark: bytes, row: Row, task: "asyncio.Task[Row]") -> None:
+    def __init__(self, mark: bytes, row: Row, done: "asyncio.Future[Row]") -> None:
         self.mark = mark
         self.row = row
-        self.task = task
+        self.done = done
 
 
 class _Note:
@@ -129,6 +130,7 @@ class Service:
         self._running: dict[str, _Run] = {}  # key -> the call under way
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
+        self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
         self._seq = 0  # of the _async methods
         self._orders = Bucket(policy.orders_per_second, loop.time)
@@ -149,8 +151,11 @@ class Service:
     async def drain(self, patience: float) -> None:
         """Take no more orders; wait for what is under way, so many seconds at most."""
         self.stopping = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._in_flight or self._tasks:
+                    self._idle = self._loop.create_future()
+                    await self._idle
 
     async def close(self) -> None:
         """Let go of the terminal. What is still under way ends unknown, and is on disk as such."""
@@ -247,6 +252,7 @@ class Service:
             raise failure from None
         finally:
             self._in_flight -= 1
+            self._settle_down()
             self._record(caller, name, note, failure, self._loop.time() - started)
 
     def _record(
@@ -263,7 +269,7 @@ class Service:
                 caller.via,
                 name[:64],
                 result,
-                round(seconds * 1000, 3),
+                seconds,
                 caller.client,
                 note.key,
                 note.order_id,
@@ -302,7 +308,7 @@ class Service:
                 note.params = params
                 return await self._cancel(method, params)
             case _:
-                note.params = without_secrets(params)
+                note.params = method.public(params)
                 return await self._order(caller, method, params, key, deadline, note)
 
     def _check_scope(self, caller: Caller, method: Method) -> None:
@@ -382,12 +388,11 @@ class Service:
     async def _cancel(self, method: Method, params: dict[str, Any]) -> bytes:
         if not self.backend.status.ready:
             raise self._unavailable(method.name)
-        task = self._spawn(self._cancelled(method.name, params))
         if method.background:
             self._seq += 1
-            self._spawn(self._tell_cancel(task, self._seq))
+            self._spawn(self._tell_cancel(method.name, params, self._seq))
             return b"%d" % self._seq
-        response = await self._waited(method.name, task, self.policy.deadline)
+        response = await self._cancelled(method.name, params)
         if response.cancel_result != 0:
             raise refused(response.error_msg)
         return b"0"
@@ -404,9 +409,9 @@ class Service:
                 "unknown",
             ) from None
 
-    async def _tell_cancel(self, task: "asyncio.Task[XtCancelOrderResponse]", seq: int) -> None:
+    async def _tell_cancel(self, name: str, params: dict[str, Any], seq: int) -> None:
         try:
-            response = msgspec.structs.replace(await task, seq=seq)
+            response = msgspec.structs.replace(await self._cancelled(name, params), seq=seq)
         except Failure as failure:
             response = XtCancelOrderResponse(
                 account_id=self.account_id, cancel_result=-1, error_msg=failure.detail, seq=seq
@@ -427,18 +432,19 @@ class Service:
         remark = params.get("order_remark", "")
         if not key and (caller.via == "ws" or caller.token.engine):
             key = remark
-        if not key:
-            refusal = self._refusal(caller, method, deadline)
-            if refusal is not None:
-                raise refusal
-            return await self._unkeyed(caller, method, params, deadline, note)
-        keys.check_key(key)
-        keys.check_remark(remark)
-        note.key = key
-        run = self._run(caller, method, params, key, deadline)
-        row = await self._waited(method.name, run.task, self._patience(deadline) + _GRACE)
-        note.order_id = row.order_id or 0
-        return row.answer()
+        if key:
+            keys.check_key(key)
+            keys.check_remark(remark)
+            note.key = key
+            work = self._keyed(caller, method, params, key, deadline)
+        else:
+            work = self._unkeyed(caller, method, params, deadline)
+        if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
+            fate = await work
+        else:
+            fate = await self._waited(method.name, self._spawn(work), self._patience(deadline))
+        note.order_id = fate.order_id or 0
+        return fate.answer()
 
     def _refusal(self, caller: Caller, method: Method, deadline: float | None) -> Failure | None:
         """Why a new order does not go out now; None when it may."""
@@ -466,58 +472,76 @@ class Service:
         return self._loop.time() + deadline - self._now() / SECOND
 
     async def _unkeyed(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        note: _Note,
-    ) -> bytes:
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Fate:
         """An order that nobody can ask for again: two of them are two orders."""
-        row = Row("", b"", method.name, b"", "", caller.owner, self._now())
+        refusal = self._refusal(caller, method, deadline)
+        if refusal is not None:
+            raise refusal
         if method.background:
-            self._seq += 1
-            self._spawn(self._told(row, params, deadline, self._seq))
-            return b"%d" % self._seq
-        task = self._spawn(self._sent(row, params, deadline))
-        row = await self._waited(method.name, task, self._patience(deadline) + _GRACE)
-        note.order_id = row.order_id or 0
-        if caller.lease is not None and row.order_id:
-            caller.lease.orders.add(row.order_id)
-        return row.answer()
+            seq = self._seq = self._seq + 1
+            self._spawn(self._told(method, params, deadline, seq, None))
+            return Fate(method=method.name, data=b"%d" % seq)
+        fate = await self._handed(method, params, deadline)
+        if caller.lease is not None and fate.order_id:
+            caller.lease.orders.add(fate.order_id)
+        return fate
 
-    def _run(
+    async def _keyed(
         self,
         caller: Caller,
         method: Method,
         params: dict[str, Any],
         key: str,
         deadline: float | None,
-    ) -> _Run:
-        """The one run of a key: the one under way, or a new one."""
-        kept = _encoder.encode(without_secrets(params))
+    ) -> Fate:
+        """An order that is one, however many ask: the first works it, the others wait for it."""
+        kept = _encoder.encode(method.public(params))
         mark = keys.fingerprint(method.name, kept)
         run = self._running.get(key)
         if run is not None:
             if run.mark != mark:
                 raise _key_reused(key)
-            return run
+            return await asyncio.shield(run.done)
         remark = params.get("order_remark", "") or keys.remark_for(key)
-        row = Row(key, mark, method.name, kept, remark, caller.owner, self._now())
+        row = Row(
+            method=method.name,
+            key=key,
+            fingerprint=mark,
+            params=kept,
+            remark=remark,
+            owner=caller.owner,
+            begun=self._now(),
+        )
         if "order_remark" in params:
             params = {**params, "order_remark": remark}
-        refusal = self._refusal(caller, method, deadline)
-        task = self._spawn(self._once(row, params, deadline, refusal))
-        run = self._running[key] = _Run(mark, row, task)
-        task.add_done_callback(lambda _: self._running.pop(key, None))
-        return run
+        done = self._loop.create_future()
+        done.add_done_callback(_looked_at)  # perhaps nobody waits for it
+        self._running[key] = _Run(mark, row, done)
+        try:
+            refusal = self._refusal(caller, method, deadline)
+            row = await self._once(method, row, params, deadline, refusal)
+        except BaseException as error:
+            told = error if isinstance(error, Failure) else _stopped(method.name)
+            done.set_exception(told)
+            raise
+        else:
+            done.set_result(row)
+            return row
+        finally:
+            del self._running[key]
 
     async def _once(
-        self, row: Row, params: dict[str, Any], deadline: float | None, refusal: Failure | None
+        self,
+        method: Method,
+        row: Row,
+        params: dict[str, Any],
+        deadline: float | None,
+        refusal: Failure | None,
     ) -> Row:
         """The row of a key as it ends: what is known already, or what comes of it now."""
         seq = 0
-        if row.method.endswith("_async"):
+        if method.background:
             seq = self._seq = self._seq + 1
             row = msgspec.structs.replace(row, data=b"%d" % seq)
         known = await self._begun(row, refusal)
@@ -526,9 +550,9 @@ class Service:
                 raise _key_reused(row.key)
             return known if known.settled else await self.lookups.resolve(known)
         if seq:
-            self._spawn(self._told(row, params, deadline, seq))
+            self._spawn(self._told(method, params, deadline, seq, row))
             return row
-        return await self._sent(row, params, deadline)
+        return self._settled(row, await self._handed(method, params, deadline))
 
     async def _begun(self, row: Row, refusal: Failure | None) -> Row | None:
         """Write the key down; the row that had it before, if any. Raises Failure."""
@@ -548,72 +572,68 @@ class Service:
             raise refusal
         return known
 
-    async def _sent(self, row: Row, params: dict[str, Any], deadline: float | None) -> Row:
-        """Hand it to the terminal, once; the row with what came of it, being written down."""
-        row = await self._handed(row, params, deadline)
-        if row.key:
-            self.outcomes.settle(row)
-            if row.state == "unknown":
-                self.lookups.add(row)
+    def _settled(self, row: Row, fate: Fate) -> Row:
+        """The row with its fate, being written down."""
+        row = row.became(fate)
+        self.outcomes.settle(row)
+        if row.state == "unknown":
+            self.lookups.add(row)
         return row
 
-    async def _handed(self, row: Row, params: dict[str, Any], deadline: float | None) -> Row:
-        became = msgspec.structs.replace
+    async def _handed(self, method: Method, params: dict[str, Any], deadline: float | None) -> Fate:
+        """Hand it to the terminal, once; what came of it."""
+        name = method.name
         try:
-            before = self._before(deadline)
-            if METHODS[row.method].kind == "transfer":
-                done, words = _transferred(await self.backend.query(row.method, params))
-                if not done:
-                    return became(row, state="refused", detail=words)
-                return became(
-                    row, state="executed", detail=words, data=_encoder.encode([True, words])
-                )
-            response = await self.backend.order(params, before)
+            if method.kind == "transfer":
+                return _transferred(name, await self.backend.query(name, params))
+            response = await self.backend.order(params, self._before(deadline))
         except NotSent as error:
             late = deadline is not None and self._now() / SECOND > deadline
             code = "deadline" if late else "unavailable"
-            return became(row, state="not_executed", code=code, detail=f"{row.method}: {error}")
+            detail = f"{name}: {error}"
+            return Fate(method=name, state="not_executed", code=code, detail=detail)
         except (QkaError, OSError) as error:
-            return became(row, state="unknown", detail=str(error))
+            return Fate(method=name, state="unknown", detail=str(error))
         except Exception as error:
-            logger.exception("{}: {}", row.method, error)
-            return became(row, state="unknown", detail="the server itself failed")
-        if response.order_id > 0:
-            return became(
-                row,
-                state="executed",
-                order_id=response.order_id,
-                data=row.data or b"%d" % response.order_id,
-            )
-        return became(row, state="refused", order_id=response.order_id, detail=response.error_msg)
+            logger.exception("{}: {}", name, error)
+            return Fate(method=name, state="unknown", detail="the server itself failed")
+        number = response.order_id
+        if number > 0:
+            return Fate(method=name, state="executed", order_id=number, data=b"%d" % number)
+        return Fate(method=name, state="refused", order_id=number, detail=response.error_msg)
 
     async def _told(
-        self, row: Row, params: dict[str, Any], deadline: float | None, seq: int
+        self,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        seq: int,
+        row: Row | None,
     ) -> None:
         """An order that was answered with a seq: what came of it is an event."""
-        row = await self._sent(row, params, deadline)
+        fate = await self._handed(method, params, deadline)
+        if row is not None:
+            self._settled(row, fate)
         who = {"account_id": self.account_id, "seq": seq, "order_remark": params["order_remark"]}
         event: Record
-        if row.state in ("executed", "refused"):
+        if fate.state in ("executed", "refused"):
             event = XtOrderResponse(
-                order_id=row.order_id or -1,
+                order_id=fate.order_id or -1,
                 strategy_name=params["strategy_name"],
-                error_msg=row.detail,
+                error_msg=fate.detail,
                 **who,
             )
             self.events.append("order_response", _encoder.encode(event))
-        elif row.state == "not_executed":
-            event = XtOrderError(order_id=-1, error_msg=row.detail, **who)
+        elif fate.state == "not_executed":
+            event = XtOrderError(order_id=-1, error_msg=fate.detail, **who)
             self.events.append("order_error", _encoder.encode(event))
         # unknown: the terminal's own pushes, or a query, will tell
 
-    async def _waited(self, name: str, task: "asyncio.Task[T]", seconds: float) -> T:
+    async def _waited(self, name: str, task: "asyncio.Task[Fate]", seconds: float) -> Fate:
         """The result of work that goes on even when nobody waits for it any more."""
-        await asyncio.wait((task,), timeout=seconds)
+        await asyncio.wait((task,), timeout=seconds + GRACE)
         if not task.done():
-            raise keys.unknown(name, f"no answer within {seconds:g} s")
-        if task.cancelled():
-            raise keys.unknown(name, "the server stopped meanwhile")
+            raise overdue(name)
         return task.result()
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
@@ -624,10 +644,15 @@ class Service:
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._settle_down()
         if not task.cancelled():
             error = task.exception()  # looking at it: whoever waits gets it too
             if error is not None and not isinstance(error, Failure):
                 logger.error("a call ended badly: {!r}", error)
+
+    def _settle_down(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     # ------------------------------------------------------------ outcomes and leases
 
@@ -637,7 +662,7 @@ class Service:
     async def outcome(self, key: str) -> Row:
         """What is known of a key, looked up if need be. Raises Failure."""
         run = self._running.get(key)
-        if run is not None and not run.task.done():
+        if run is not None:
             return run.row
         try:
             row = await self.outcomes.get(key)
@@ -669,7 +694,7 @@ class Service:
     async def _cancel_working(self, lease: Lease) -> None:
         """Cancel what a silent engine has working, unless it comes back first."""
         while self.leases.current(lease.owner) is lease:
-            under_way = [r.task for r in self._running.values() if r.row.owner == lease.owner]
+            under_way = [r.done for r in self._running.values() if r.row.owner == lease.owner]
             if under_way:
                 await asyncio.wait(under_way)
             try:
@@ -699,6 +724,20 @@ def _rate(what: str, wait: float) -> Failure:
     return Failure("rate", f"too many {what}: not sent", retry_after=wait)
 
 
+def overdue(name: str) -> Failure:
+    """Nobody has answered by the deadline; it is still being worked on."""
+    return keys.unknown(name, "no answer by its deadline")
+
+
+def _stopped(name: str) -> Failure:
+    return keys.unknown(name, "the server stopped meanwhile")
+
+
+def _looked_at(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()
+
+
 def _key_reused(key: str) -> Failure:
     return Failure(
         "key_reused",
@@ -706,11 +745,12 @@ def _key_reused(key: str) -> Failure:
     )
 
 
-def _transferred(result: Any) -> tuple[bool, str]:
-    """The SDK answers (done, words)."""
-    if isinstance(result, list | tuple) and len(result) == 2:
-        return bool(result[0]), str(result[1])
-    return bool(result), ""
+def _transferred(name: str, result: Any) -> Fate:
+    """What the SDK says of a transfer: (done, words)."""
+    done, words = result if isinstance(result, list | tuple) and len(result) == 2 else (result, "")
+    if not done:
+        return Fate(method=name, state="refused", detail=str(words))
+    return Fate(method=name, state="executed", data=_encoder.encode([True, str(words)]))
 
 
 def _written(value: Any) -> bytes:

@@ -131,9 +131,9 @@ class History:
 
         Raises ConfigError for a period nobody knows.
         """
-        first, last = _stamp(start), _stamp(end)
+        period, first, last = _known(period), _stamp(start), _stamp(end)
         days = self._lived.get(symbol, [])
-        found = self._before(symbol, _known(period)) if past else []
+        found = self._before(symbol, period) if past else []
         for day in days:
             if today if day is days[-1] else past:
                 found = [*found, *day.rows(symbol, period)]
