@@ -33,7 +33,10 @@ class Served:
     def __init__(self, folder: Path, terminal: SimTerminal, **options: Any) -> None:
         self.terminal = terminal
         self._make = lambda port: Server(
-            SimulatedBackend(terminal, ACCOUNT, retry=0.05), data_dir=folder, port=port, **options
+            SimulatedBackend(terminal, ACCOUNT, deadline=0.5, retry=0.05),
+            data_dir=folder,
+            port=port,
+            **options,
         )
         self.server = self._make(0)
 

@@ -18,6 +18,7 @@ FLOORS = {
     "wire": 1,
     "secrets": 1,
     "vendor": 1,
+    "lanes": 1,
     "ashare": 1,
     "risk": 2,
     "brokers": 2,
@@ -35,7 +36,7 @@ FLOORS = {
 }
 APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
-EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py"}
+EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtdata.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
 VENDOR = {"vendor.py", "terminal/install.py"}  # may name xtquant, late
 ADAPTERS = {"brokers/trader.py", "feeds/xtdata.py"}  # may ask the former for it

@@ -19,7 +19,6 @@ from loguru import logger
 from msgspec.structs import replace
 
 from qka import vendor
-from qka.brokers.lanes import Job, Lane
 from qka.brokers.records import (
     Record,
     XtAccountInfo,
@@ -44,6 +43,7 @@ from qka.errors import (
     OutcomeUnknown,
     QkaError,
 )
+from qka.lanes import Job, Lane
 
 Push = Callable[[str, Any], None]  # (kind, record), on the loop
 Factory = Callable[[str, int, Any], Any]  # (path, session id, callback) -> the SDK's trader

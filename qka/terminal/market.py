@@ -6,12 +6,12 @@ client that knows `now()` and `speed` once stays right.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Any
 
-from qka.clock import Clock, ReplayClock, SimulatedClock, WallClock
+from qka.clock import ReplayClock, SimulatedClock, WallClock
 from qka.errors import ConfigError
 from qka.feeds.simulated import SimulatedFeed, weekdays
 from qka.model.market import Quote
@@ -20,6 +20,7 @@ from qka.terminal.books import Opening
 from qka.terminal.terminal import SimTerminal
 
 _DAYS = 250  # weekdays until the quotes end
+_WALL = WallClock()
 
 
 class SimulatedMarket:
@@ -27,8 +28,8 @@ class SimulatedMarket:
 
     `begin`: time of day in Shanghai when the market starts; what the day brought before is there
     already. `day`: today (or the next weekday) unless told. `symbols`: which, or how many.
-    `latency` in seconds of the market's time. Other options are `SimTerminal`'s. `wall` is read
-    and never moved.
+    `latency` in seconds of the market's time. `wall` gives the wall's time in ns. Other options are
+    `SimTerminal`'s.
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class SimulatedMarket:
         speed: float = 1.0,
         symbols: Sequence[str] | int = 12,
         latency: float = 0.05,
-        wall: Clock | None = None,
+        wall: Callable[[], int] = _WALL.now,
         **options: Any,
     ) -> None:
         if speed <= 0:
             raise ConfigError(f"speed {speed}: above zero")
         self.speed = speed
-        self._wall = wall or WallClock()
-        self._day = weekdays(day or day_of(self._wall.now()), 1)[0]
+        self._wall = wall
+        self._day = weekdays(day or day_of(self._wall()), 1)[0]
         self._origin = at(self._day, begin)
         self._anchor: int | None = None  # the wall's time (ns) at `begin`
         how_many = symbols if isinstance(symbols, int) else 1
@@ -68,12 +69,12 @@ class SimulatedMarket:
         """The market's time in ns; `begin` until it starts."""
         if self._anchor is None:
             return self._origin
-        return self._origin + int((self._wall.now() - self._anchor) * self.speed)
+        return self._origin + int((self._wall() - self._anchor) * self.speed)
 
     def start(self) -> None:
         """Live through what was before `begin` at once, then go on in wall time."""
         self._live(self._origin)
-        self._anchor = self._wall.now()
+        self._anchor = self._wall()
         self._thread.start()
 
     def close(self) -> None:

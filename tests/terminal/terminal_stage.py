@@ -178,6 +178,7 @@ class DataHearing(list):
         super().__init__()
         self.threads = set()
 
-    def __call__(self, rows):
+    def hear(self, rows):
+        """The callback (the list itself is false while it is empty)."""
         self.threads.add(threading.current_thread().name)
         self.append(rows)
