@@ -4,25 +4,21 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
 from qka import loading, logs, settings
-from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
-from qka.brokers.port import Broker
-from qka.clock import Clock, ReplayClock, WallClock
+from qka.clock import WallClock
+from qka.edges import edges
 from qka.engine import engine
 from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
-from qka.feeds.port import Feed
-from qka.feeds.replay import ReplayFeed
-from qka.feeds.simulated import SimulatedFeed
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Bar, Quote
 from qka.model.money import to_cents
@@ -131,15 +127,6 @@ class Engine(engine.Engine):
         }
 
 
-@dataclass(frozen=True)
-class _Edges:
-    """What differs between paper, replay and live."""
-
-    clock: Clock
-    feed: Feed
-    broker: Broker
-
-
 def _project(config: Path) -> Path:
     """The project a config file belongs to: the folder above `config/`, or the file's own."""
     folder = config.resolve().parent
@@ -148,18 +135,17 @@ def _project(config: Path) -> Path:
 
 def _build(chosen: Settings, root: Path) -> Engine:
     account = chosen.account
-    fees = _fees(chosen)
-    edges = _edges(chosen, fees, root)
     folder = _folder(chosen)
     records = FileJournal(folder / "journal.jsonl")
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+    edge = edges(chosen, [strategy for _, strategy in strategies], root)
     built = Engine(
-        clock=edges.clock,
-        feed=edges.feed,
-        broker=edges.broker,
+        clock=edge.clock,
+        feed=edge.feed,
+        broker=edge.broker,
         journal=records,
         rules=_rules(chosen.risk, strategies),
-        fees=fees,
+        fees=edge.fees,
         cash=to_cents(account.cash),
         account_id=account.id,
         positions={
@@ -168,16 +154,26 @@ def _build(chosen: Settings, root: Path) -> Engine:
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
+        is_trading_day=_weekday if isinstance(edge.clock, WallClock) else _any_day,
     )
     built.settings, built.folder, built.records = chosen, folder, records
     built.ledger.trading = TradingState(chosen.risk.trading)
-    if isinstance(edges.broker, PaperBroker):
-        built.listen(Quote, edges.broker.on_quote)
-        built.listen(Bar, edges.broker.on_bar)
-        built.listen(SessionPhase, edges.broker.on_phase)
+    if isinstance(edge.broker, PaperBroker):
+        built.listen(Quote, edge.broker.on_quote)
+        built.listen(Bar, edge.broker.on_bar)
+        built.listen(SessionPhase, edge.broker.on_phase)
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))
     return built
+
+
+def _any_day(day: date) -> bool:
+    """The days of a recording, or of a made-up market, are trading days."""
+    return True
+
+
+def _weekday(day: date) -> bool:
+    return day.weekday() < 5
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:
@@ -193,42 +189,6 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
     return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-
-
-def _fees(chosen: Settings) -> FeeSchedule:
-    contract = chosen.broker.fees if isinstance(chosen.broker, settings.PaperBroker) else None
-    contract = contract or settings.Fees()
-    return FeeSchedule(contract.commission, contract.minimum)
-
-
-def _edges(chosen: Settings, fees: FeeSchedule, root: Path) -> _Edges:
-    feed, account = chosen.feed, chosen.account
-    if not isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
-        raise ConfigError(
-            f"feed.kind: {feed.kind} comes with the QMT link; use simulated or replay"
-        )
-    if not isinstance(chosen.broker, settings.PaperBroker):
-        raise ConfigError(f"broker.kind: {chosen.broker.kind} needs the QMT link; use paper")
-    if chosen.clock == "live":
-        raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
-    clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
-    source: Feed
-    if isinstance(feed, settings.SimulatedFeed):
-        source = SimulatedFeed(
-            clock, seed=feed.seed, day=feed.day, days=feed.days, symbols=feed.symbols
-        )
-    else:
-        path = feed.path if feed.path.exists() else root / feed.path
-        source = ReplayFeed(path, clock, strict=feed.strict, start=feed.start, end=feed.end)
-    broker = PaperBroker(
-        clock,
-        fees,
-        account.id,
-        to_cents(account.cash),
-        {symbol: held.quantity for symbol, held in account.positions.items()},
-        latency=chosen.broker.latency,
-    )
-    return _Edges(clock, source, broker)
 
 
 def _rules(

@@ -29,10 +29,12 @@ FLOORS = {
     "settings": 4,
     "logs": 4,
     "loading": 4,
-    "app": 5,
-    "cli": 6,
-    "__main__": 7,
-    "__init__": 8,
+    "edges": 5,
+    "doctor": 5,
+    "app": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 9,
 }
 APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time

@@ -149,6 +149,9 @@ class RemoteBroker(Section):
     fingerprint: str = Field(
         "", description="SHA-256 of the server's certificate, then the only one trusted."
     )
+    simulated: bool = Field(
+        False, description="Take a simulated server only; then --live is not needed."
+    )
     lease: Seconds | None = Field(
         None, description="Seconds of our silence after which the server takes no more orders."
     )
