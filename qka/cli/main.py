@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import project, run
+from qka.cli import project, run, server
 from qka.errors import ConfigError, DataError, QkaError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.check)
 app.command()(project.init)
+app.add_typer(server.app, name="server")
 
 
 @app.callback(invoke_without_command=True)

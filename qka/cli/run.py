@@ -33,9 +33,11 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
       qka run config/paper.yaml --set feed.seed=7 --set account.cash=500000
       qka run config/replay.yaml --set feed.path=my/ticks
     """  # \b is click's mark for text that keeps its lines
-    from qka.app import Engine  # late: --help and --version must be quick
+    from qka import logs  # late: --help and --version must be quick
+    from qka.app import Engine
 
     engine = Engine.from_config(config, overrides=set_ or (), live=live)
+    logs.setup(engine.settings.log.level, None)
     try:
         error, stopped_by = asyncio.run(_run(engine))
     except KeyboardInterrupt:
@@ -50,9 +52,11 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
 
 def check(config: Config, set_: Set = None, live: Live = False) -> None:
     """Check a config: import its strategies, open its data, build everything, send nothing."""
+    from qka import logs
     from qka.app import Engine
 
     engine = Engine.from_config(config, overrides=set_ or (), live=live)
+    logs.setup(engine.settings.log.level, None)
     symbols = asyncio.run(engine.check())
     chosen = engine.settings
     names = ", ".join(strategy.name for strategy in engine.strategies)

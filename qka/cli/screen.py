@@ -15,7 +15,9 @@ def announce(engine: Any) -> None:
     """One line on standard error: what runs, over what, and where it is kept."""
     chosen = engine.settings
     names = ", ".join(strategy.name for strategy in engine.strategies)
-    broker = "" if chosen.broker.kind == "paper" else f", LIVE broker {chosen.broker.kind}"
+    kind = chosen.broker.kind
+    real = kind != "paper" and not getattr(chosen.broker, "simulated", False)
+    broker = f", {kind} broker, REAL MONEY" if real else f", {kind} broker"
     typer.echo(
         f"qka: {chosen.name or 'run'}: {chosen.feed.kind} feed{broker}, {names}; "
         f"kept in {engine.folder}",
