@@ -95,6 +95,11 @@ _PICKED: dict[str, tuple[str, str]] = {
 _ALIASES = {"query_account_info": "query_account_infos"}
 _WITHOUT_ACCOUNT = frozenset({"query_ipo_data"})  # blocking ones
 _NEVER_ANSWERS = frozenset({"query_com_position", "smt_appointment_cancel_async", "sleep"})
+# the link's own business, or that of `order` and `cancel`
+_NOT_FOR_CALLERS = (
+    "_", "common_", "on_", "order_", "cancel_", "register_", "set_", "run_", "start", "stop",
+    "connect", "subscribe", "unsubscribe",
+)  # fmt: skip
 _READS = ("query_", "get_", "smt_query_")
 
 
@@ -470,7 +475,7 @@ class Trader:
     async def _block(self, method: str, arguments: dict[str, Any]) -> Any:
         """A method without an asynchronous form, on a thread that may hang without harm."""
         function = getattr(self.sdk, method, None)
-        if function is None or method.startswith("_"):
+        if not callable(function) or method.startswith(_NOT_FOR_CALLERS):
             raise CallRefused(f"the SDK has no method {method}", "no such method")
         account = () if method in _WITHOUT_ACCOUNT else (self._account,)
 

@@ -147,7 +147,8 @@ async def test_every_query_gives_records_of_ours(terminal, linked):
 
 async def test_queries_that_never_answer_or_do_not_exist_are_refused_at_once(terminal, linked):
     async with linked() as link:
-        for method in ("query_com_position", "query_no_such_thing", "__init__"):
+        methods = ["query_com_position", "query_no_such_thing", "__init__", "callback"]
+        for method in [*methods, "stop", "run_forever", "order_stock"]:
             with pytest.raises(CallRefused):
                 await link.query(method)
 
