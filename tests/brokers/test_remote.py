@@ -29,6 +29,7 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.order import Approved, OrderStatus, OrderType, Side
 from qka.model.times import SECOND
+from qka.server.tokens import rotate
 from qka.terminal.faults import Faults
 
 ASSET = {
@@ -688,6 +689,30 @@ async def test_a_terminal_that_goes_away_is_told_and_comes_back(tmp_path):
         await eventually(lambda: t.up)
         t.moves()
         await t.until("a", OrderStatus.FILLED)
+
+
+async def test_a_second_engine_of_the_same_name_takes_the_lease_over_and_the_first_rests(tmp_path):
+    lease = {"lease": 5.0}
+    async with trading(tmp_path, client=lease) as t:
+        second = AsyncQMTClient(t.served.url, t.served.token, client="engine", **lease)
+        await second.open()
+        await eventually(lambda: not t.up)
+        assert "took its lease over" in t.heard[-1].reason
+        t.submit("a")
+        await t.until("a", OrderStatus.REJECTED)
+        assert second.up
+        await second.close()
+
+
+async def test_a_token_that_is_taken_away_ends_the_link_and_says_so(tmp_path):
+    async with trading(tmp_path) as t:
+        rotate(tmp_path)
+        t.served.server.check()
+        await eventually(lambda: not t.up)
+        assert "token" in t.heard[-1].reason
+        t.submit("a")
+        await t.until("a", OrderStatus.REJECTED)
+        assert t.terminal.books("demo").orders == ()
 
 
 @pytest.mark.parametrize("seed", range(4))
