@@ -400,7 +400,7 @@ def test_what_stays_unknown_is_raised_with_the_key_to_ask_by(server):
     server.fates["mine"] = {"state": "unknown", "detail": "the terminal is silent"}
     with (
         QMTClient(server.url, TOKEN, patience=0.05) as client,
-        pytest.raises(OutcomeUnknown, match="did not answer.*its key: mine"),
+        pytest.raises(OutcomeUnknown, match=r"did not answer.*its key: mine"),
     ):
         client.api("order_stock", key="mine", **BUY)
     assert [path for _, path, _, _ in server.requests].count("order_stock") == 1

@@ -142,6 +142,7 @@ async def test_a_market_sell_has_its_exchanges_price_type():
         params = s.server.frames[-1]["params"]
         assert params["order_type"] == STOCK_SELL
         assert params["price_type"] == MARKET_SH_CONVERT_5_CANCEL
+        assert params["price"] == 0.0
 
 
 async def test_orders_leave_in_the_order_they_were_submitted():
@@ -625,6 +626,15 @@ async def test_an_order_lives_from_submission_to_its_fill(tmp_path):
         kinds = [type(event) for event in t.heard]
         assert kinds == [LinkState, OrderSubmitted, OrderAccepted, Fill]
         assert t.terminal.books("demo").orders[0].remark == "a"
+
+
+async def test_a_market_order_trades_at_what_is_offered(tmp_path):
+    async with trading(tmp_path) as t:
+        t.submit("a", price=11.0, type=OrderType.MARKET)
+        await t.until("a", OrderStatus.ACCEPTED)
+        t.moves()
+        await t.until("a", OrderStatus.FILLED)
+        assert t.orders["a"].average_price == 10.01
 
 
 async def test_a_cancel_ends_in_cancelled_or_in_a_refusal(tmp_path):
