@@ -29,7 +29,7 @@ from qka.brokers.records import (
     XtTrade,
     copied,
 )
-from qka.brokers.words import account_status
+from qka.brokers.words import FIX_PRICE, account_status
 from qka.brokers.xtbroker import XtBroker
 from qka.clock import Clock
 from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown
@@ -52,10 +52,13 @@ _RECORDS: dict[str, type[Record]] = {
 class _Carrier:
     """The server as a link that carries orders. `within`: seconds an order may be on its way."""
 
-    def __init__(self, client: AsyncQMTClient, within: float, only_simulated: bool) -> None:
+    def __init__(
+        self, client: AsyncQMTClient, within: float, *, protected: bool, only_simulated: bool
+    ) -> None:
         self._client = client
         self._only_simulated = only_simulated
         self._within = within
+        self._protected = protected
         # order id -> (memory of the server it went to, the loop's time when it is taken no more)
         self.lost: dict[str, tuple[str, float]] = {}
 
@@ -63,6 +66,8 @@ class _Carrier:
         key = params["order_remark"]
         if self.forbidden(self._client.hello):
             raise NotSent("the server has a real account behind it, a simulated one was asked for")
+        if params["price_type"] != FIX_PRICE and not self._protected:
+            params["price"] = 0.0
         hello, sent = self._client.hello, asyncio.get_running_loop().time()
         try:
             reply = await self._client.send("order_stock", params, key=key, within=self._within)
@@ -117,7 +122,8 @@ class _Carrier:
 class RemoteBroker(XtBroker):
     """An account behind a QMTServer, over a client that a feed may share.
 
-    `within`: seconds after which the server refuses an order that is still on its way.
+    `within`: seconds after which the server refuses an order that is still on its way;
+    `protected`: a market order's worst price is sent along, as for `XtquantBroker`;
     `only_simulated`: trade with no server that has real money behind it.
     """
 
@@ -128,10 +134,11 @@ class RemoteBroker(XtBroker):
         fees: FeeSchedule,
         *,
         within: float = 10.0,
+        protected: bool = False,
         only_simulated: bool = False,
     ) -> None:
         self._client = client
-        self._carrier = _Carrier(client, within, only_simulated)
+        self._carrier = _Carrier(client, within, protected=protected, only_simulated=only_simulated)
         super().__init__(self._carrier, clock, fees)
         self._joined = False
         self._terminal: dict[str, Any] = {}  # how the server's own link stands

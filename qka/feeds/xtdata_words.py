@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from qka.model.market import Bar, Quote
@@ -59,11 +60,12 @@ def tidied(tick: Mapping[str, Any]) -> Mapping[str, Any]:
             mended[name] = tidy
     for name in _LEVELS:
         prices = tick[name]
-        if (levels := [_tidy(price) for price in prices]) != prices:
+        if (levels := list(map(_tidy, prices))) != prices:
             mended[name] = levels
     return {**tick, **mended} if mended else tick
 
 
+@lru_cache(maxsize=65536)  # the same prices come again and again
 def _tidy(price: float | None) -> float:
     """To four decimals, which indices have."""
     if price is None or not 0 <= price < _HIGHEST:  # NaN too

@@ -141,7 +141,7 @@ class Http:
     async def _routed(self, request: web.BaseRequest) -> web.StreamResponse:
         ip = request.remote or "-"
         self._guard.check_address(ip)
-        path = request.raw_path.partition("?")[0]
+        path = _text(request.raw_path.partition("?")[0])
         if path == "/health":
             return self._healthy(request)
         head, _, tail = path[1:].partition("/")
@@ -169,7 +169,7 @@ class Http:
             )
         body = await self._body(request)
         deadline = _seconds(headers.get("X-Deadline"))
-        key = headers.get("Idempotency-Key", "")
+        key = _text(headers.get("Idempotency-Key", ""))
         caller = Caller(asked.token, asked.ip, "http")
         data = await self._service.call(caller, asked.tail.rstrip("/"), body, key, deadline)
         return _json(b'{"success":true,"data":%b}' % data)
@@ -270,6 +270,13 @@ def _shown(request: web.BaseRequest) -> str | None:
         if kind.lower() == "bearer":
             return secret.strip()
     return token
+
+
+def _text(value: str) -> str:
+    """What came as bytes, without those that are no text."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _upgrades(request: web.BaseRequest) -> bool:

@@ -41,7 +41,6 @@ from qka.server.tokens import Token
 T = TypeVar("T")
 
 _DAY = 86_400 * SECOND
-GRACE = 1.0  # seconds that an order's answer may take beyond its deadline
 _LATE = 1e11  # a deadline beyond this is not in seconds
 
 
@@ -53,6 +52,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_second: float | None = 300.0  # of the account
     calls_per_second: float | None = 2000.0  # of a token; cancels are never held back
     deadline: float = 30.0  # seconds that a client waits for the terminal at most
+    grace: float = 1.0  # seconds that an order's answer may take beyond its deadline
     queries_in_flight: int = 256
 
 
@@ -631,7 +631,7 @@ class Service:
 
     async def _waited(self, name: str, task: "asyncio.Task[Fate]", seconds: float) -> Fate:
         """The result of work that goes on even when nobody waits for it any more."""
-        await asyncio.wait((task,), timeout=seconds + GRACE)
+        await asyncio.wait((task,), timeout=seconds + self.policy.grace)
         if not task.done():
             raise overdue(name)
         return task.result()
@@ -661,6 +661,7 @@ class Service:
 
     async def outcome(self, key: str) -> Row:
         """What is known of a key, looked up if need be. Raises Failure."""
+        keys.check_key(key)
         run = self._running.get(key)
         if run is not None:
             return run.row
@@ -693,10 +694,12 @@ class Service:
 
     async def _cancel_working(self, lease: Lease) -> None:
         """Cancel what a silent engine has working, unless it comes back first."""
-        while self.leases.current(lease.owner) is lease:
+        while True:
             under_way = [r.done for r in self._running.values() if r.row.owner == lease.owner]
             if under_way:
                 await asyncio.wait(under_way)
+            if self.leases.current(lease.owner) is not lease:
+                return
             try:
                 await self._cancel_orders(lease)
             except (QkaError, OSError) as error:
@@ -710,6 +713,8 @@ class Service:
         remarks = await self.outcomes.remarks_of(lease.owner, self._now() - _DAY)
         found = await self.backend.query("query_stock_orders", {"cancelable_only": True})
         for order in found or ():
+            if self.leases.current(lease.owner) is not lease:
+                return  # it is back, and sees to its orders itself
             if order.order_remark in remarks or order.order_id in lease.orders:
                 response = await self.backend.cancel({"order_id": order.order_id})
                 logger.warning(

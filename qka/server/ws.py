@@ -16,7 +16,7 @@ from qka.server import frames
 from qka.server.failure import Failure
 from qka.server.methods import METHODS
 from qka.server.outbox import Outbox
-from qka.server.service import GRACE, Caller, Service, overdue
+from qka.server.service import Caller, Service, overdue
 from qka.server.tokens import Token
 
 _HELLO_SECONDS = 10.0  # for the first frame
@@ -243,8 +243,8 @@ class Session:
                 return
             for event in events:
                 self._outbox.send(event.frame)
+                await self._outbox.drained()
             seq = events[-1].seq
-            await self._outbox.drained()
 
     # ------------------------------------------------------------ frames
 
@@ -360,8 +360,11 @@ class Session:
 
     def _timer(self, frame: frames.Call, deadline: float) -> _Timer:
         timer = _Timer()
-        left = min(deadline - self._now() / SECOND, self._service.policy.deadline)
-        timer.handle = self._loop.call_later(max(0.0, left) + GRACE, self._ring, frame, timer)
+        policy = self._service.policy
+        left = min(deadline - self._now() / SECOND, policy.deadline)
+        timer.handle = self._loop.call_later(
+            max(0.0, left) + policy.grace, self._ring, frame, timer
+        )
         return timer
 
     def _ring(self, frame: frames.Call, timer: _Timer) -> None:

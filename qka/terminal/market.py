@@ -20,6 +20,7 @@ from qka.terminal.books import Opening
 from qka.terminal.terminal import SimTerminal
 
 _DAYS = 250  # weekdays until the quotes end
+_BATCH = 5000  # quotes worked while others wait
 _WALL = WallClock()
 
 
@@ -55,13 +56,18 @@ class SimulatedMarket:
         how_many = symbols if isinstance(symbols, int) else 1
         feed = SimulatedFeed(ReplayClock(), seed=seed, day=self._day, days=_DAYS, symbols=how_many)
         self.symbols = tuple(feed.choose([] if isinstance(symbols, int) else symbols))
-        clock = SimulatedClock(midnight(self._day))
-        self.terminal = SimTerminal(clock, accounts, latency=latency, past=feed.history, **options)
-        self.terminal.time = self.now
-        self.terminal.woken = self._wake_up
+        self._wake = threading.Event()
+        self.terminal = SimTerminal(
+            SimulatedClock(midnight(self._day)),
+            accounts,
+            latency=latency,
+            past=feed.history,
+            time=self.now,
+            woken=self._wake.set,
+            **options,
+        )
         self._quotes: Iterator[Quote] = (q for batch in feed.batches() for q in batch)
         self._next = next(self._quotes, None)
-        self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="qka-market", daemon=True)
 
@@ -95,9 +101,6 @@ class SimulatedMarket:
     ) -> None:  # fmt: skip
         self.close()
 
-    def _wake_up(self) -> None:
-        self._wake.set()
-
     def _run(self) -> None:
         while not self._stopped:
             self._live(self.now())
@@ -109,6 +112,9 @@ class SimulatedMarket:
         while self._next is not None and self._next.time <= until:
             due.append(self._next)
             self._next = next(self._quotes, None)
+            if len(due) >= _BATCH:
+                self.terminal.quote(*due)
+                due.clear()
         if due:
             self.terminal.quote(*due)
         self.terminal.advance(to=until)

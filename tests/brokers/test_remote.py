@@ -29,6 +29,7 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.order import Approved, OrderStatus, OrderType, Side
 from qka.model.times import SECOND
+from qka.server.tokens import rotate
 from qka.terminal.faults import Faults
 
 ASSET = {
@@ -141,6 +142,7 @@ async def test_a_market_sell_has_its_exchanges_price_type():
         params = s.server.frames[-1]["params"]
         assert params["order_type"] == STOCK_SELL
         assert params["price_type"] == MARKET_SH_CONVERT_5_CANCEL
+        assert params["price"] == 0.0
 
 
 async def test_orders_leave_in_the_order_they_were_submitted():
@@ -626,6 +628,15 @@ async def test_an_order_lives_from_submission_to_its_fill(tmp_path):
         assert t.terminal.books("demo").orders[0].remark == "a"
 
 
+async def test_a_market_order_trades_at_what_is_offered(tmp_path):
+    async with trading(tmp_path) as t:
+        t.submit("a", price=11.0, type=OrderType.MARKET)
+        await t.until("a", OrderStatus.ACCEPTED)
+        t.moves()
+        await t.until("a", OrderStatus.FILLED)
+        assert t.orders["a"].average_price == 10.01
+
+
 async def test_a_cancel_ends_in_cancelled_or_in_a_refusal(tmp_path):
     async with trading(tmp_path) as t:
         order = t.submit("a", price=9.9)
@@ -688,6 +699,30 @@ async def test_a_terminal_that_goes_away_is_told_and_comes_back(tmp_path):
         await eventually(lambda: t.up)
         t.moves()
         await t.until("a", OrderStatus.FILLED)
+
+
+async def test_a_second_engine_of_the_same_name_takes_the_lease_over_and_the_first_rests(tmp_path):
+    lease = {"lease": 5.0}
+    async with trading(tmp_path, client=lease) as t:
+        second = AsyncQMTClient(t.served.url, t.served.token, client="engine", **lease)
+        await second.open()
+        await eventually(lambda: not t.up)
+        assert "took its lease over" in t.heard[-1].reason
+        t.submit("a")
+        await t.until("a", OrderStatus.REJECTED)
+        assert second.up
+        await second.close()
+
+
+async def test_a_token_that_is_taken_away_ends_the_link_and_says_so(tmp_path):
+    async with trading(tmp_path) as t:
+        rotate(tmp_path)
+        t.served.server.check()
+        await eventually(lambda: not t.up)
+        assert "token" in t.heard[-1].reason
+        t.submit("a")
+        await t.until("a", OrderStatus.REJECTED)
+        assert t.terminal.books("demo").orders == ()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -54,6 +54,14 @@ def test_begins_when_it_is_asked_to_with_the_morning_behind_it(make_market):
     assert market.terminal.instrument(SYMBOL)["TradingDay"] == 20260105
 
 
+def test_may_begin_late_in_the_day(make_market):
+    market = make_market(begin="14:59", wall=Wall())
+    market.start()
+    for tick in market.terminal.full_tick(["SH", "SZ"]).values():
+        assert tick["openInt"] == Phase.CLOSING_CALL
+        assert tick["volume"] > 0
+
+
 def test_is_on_the_next_weekday_unless_told(make_market):
     assert day_of(make_market(wall=Wall(), day=None).now()) == date(2026, 3, 9)
 
