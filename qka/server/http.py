@@ -315,6 +315,6 @@ def _failed(failure: Failure) -> web.Response:
     response = _response(failure.body(), _JSON, failure.status)
     if failure.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = str(int(failure.retry_after) + 1)
-    if failure.code in ("too_large", "slow", "locked_out"):
+    if failure.code in ("too_large", "slow"):
         response.force_close()
     return response

@@ -125,6 +125,7 @@ class ScriptedBackend:
         return XtOrder(order_id=number, order_status=50, **{n: params[n] for n in kept})
 
     async def subscribe(self, symbols):
+        await self._enter("subscribe")
         self.subscribed |= set(symbols)
 
     async def unsubscribe(self, symbols):

@@ -433,11 +433,21 @@ async def test_quotes_are_asked_for_again_when_the_terminal_is_back(tmp_path):
         await eventually(lambda: stage.backend.subscribed == {"600000.SH"})
 
 
-async def test_quotes_that_can_not_be_had_are_told(tmp_path):
+async def test_a_subscription_the_terminal_does_not_take_is_told(tmp_path):
     async with running(tmp_path) as stage, stage.ws() as engine:
-        stage.backend.fail["ticks"] = BrokerUnavailable("no quotes", 2.0)
+        stage.backend.fail["subscribe"] = BrokerUnavailable("no quotes", 2.0)
         reply = await engine.ask("subscribe", symbols=["600000.SH"])
         assert (reply["code"], reply["retry_after"]) == ("unavailable", 2.0)
+        assert (await engine.ask("subscribe", symbols=["600000.SH"]))["data"] == 1
+
+
+async def test_without_last_ticks_a_subscription_stands(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        stage.backend.fail["ticks"] = BrokerUnavailable("not now")
+        assert (await engine.ask("subscribe", symbols=["600000.SH"]))["data"] == 1
+        stage.backend.push("quotes", {"600000.SH": tick()})
+        while not engine.quotes:
+            await engine.read()
 
 
 async def test_quotes_of_the_simulated_terminal(tmp_path):
