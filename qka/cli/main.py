@@ -1,11 +1,13 @@
 """All commands, and the one place where an error becomes a message and an exit code."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from qka import __version__
 from qka.cli import project, run, server
+from qka.cli.doctor import doctor
 from qka.errors import ConfigError, DataError, QkaError
 
 app = typer.Typer(
@@ -22,6 +24,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.check)
 app.command()(project.init)
+app.command()(doctor)
 app.add_typer(server.app, name="server")
 
 
@@ -36,6 +39,9 @@ def _top(
 
 def main() -> None:
     """Run the command line; every expected error is one message, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console may lack a sign: better ? than nothing
     try:
         app()
     except QkaError as error:

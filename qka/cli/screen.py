@@ -45,9 +45,7 @@ async def progress(engine: Any) -> None:
 
 
 def show(summary: dict[str, Any]) -> None:
-    """The readable summary, on standard output; a console that lacks a sign gets a `?`."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
+    """The readable summary, on standard output."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
     table = Table(title=f"{summary['name']}: {summary['ended']}")
     for heading in ("strategy", "signals", "orders", "denied", "fills", "fees", "profit", "errors"):
