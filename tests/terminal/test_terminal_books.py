@@ -122,6 +122,7 @@ def test_the_books_add_up_and_a_client_that_asks_sees_them(seed, rates):
         ({"cash": 1}, "cash is 1 cents"),
         ({"shares": {SYMBOL: 300}}, "300 shares of 600000.SH, the deals say 200"),
         ({"deals": ()}, "200 filled, the deals say 0"),
+        ({"opening": Opening(account_id=ACCOUNT, positions={SYMBOL: -300})}, "was not there"),
     ],
 )
 def test_books_that_do_not_add_up_say_so(terminal, change, problem):

@@ -114,8 +114,12 @@ class TestARefusal:
         assert terminal.books(ACCOUNT).orders == ()
 
     def test_of_an_account_that_is_not_here(self, connect):
-        response = connect().ask("order", account="nobody", **order_of())
+        client = connect()
+        response = client.ask("order", account="nobody", **order_of())
         assert (response.order_id, "nobody" in response.error_msg) == (-1, True)
+        response = client.ask("cancel", account="nobody", order_id=1)
+        assert (response.cancel_result, "nobody" in response.error_msg) == (-1, True)
+        assert client.ask("orders", account="nobody") == []
 
     def test_of_an_account_that_is_not_logged_in(self, connect, terminal):
         client = connect()
