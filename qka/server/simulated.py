@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown
+from qka.lanes import Lane
 from qka.model.times import MILLISECOND, SECOND
 from qka.server.backend import OnState, Push, Tick, Unsupported
 from qka.terminal.market import SimulatedMarket
@@ -60,6 +61,7 @@ class SimulatedBackend:
         self._push: Push = _nobody
         self._session: Session | None = None
         self._lost: asyncio.Event | None = None  # of the session in use
+        self._lanes: _Lanes | None = None  # of the session in use
         self._waiting: set[asyncio.Future[Any]] = set()  # answers of the session in use
         self._supervisor: asyncio.Task[None] | None = None
         self._data: QuoteLink | None = None
@@ -140,14 +142,16 @@ class SimulatedBackend:
         connect = partial(self._terminal.connect, next(self._ids), push, gone)
         session = await self._on_thread("connect", connect)
         try:
-            self._session, self._lost = session, lost
+            self._session, self._lost, self._lanes = session, lost, _Lanes(self._deadline)
             await self._asked("subscribe", {}, BrokerUnavailable)
             statuses = await self._asked("account_status", {}, BrokerUnavailable)
             mine = [s.status for s in statuses if s.account_id == self._account[0]]
             self._become("ready", "", account_status=mine[0] if mine else -1)
             await lost.wait()
         finally:
-            self._session = self._lost = None
+            if self._lanes is not None:
+                self._lanes.close()
+            self._session = self._lost = self._lanes = None
             waiting, self._waiting = self._waiting, set()
             for answer in waiting:
                 if not answer.done():
@@ -170,9 +174,7 @@ class SimulatedBackend:
 
     async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
         """Place an order once."""
-        if before is not None and asyncio.get_running_loop().time() > before:
-            raise NotSent("its deadline has passed: it was not sent")
-        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown)
+        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown, before)
         return answer
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
@@ -200,22 +202,39 @@ class SimulatedBackend:
         return [order for order in orders if order.order_remark == remark]
 
     async def _asked(
-        self, call: str, params: Mapping[str, Any], silence: Callable[[str], Exception]
+        self,
+        call: str,
+        params: Mapping[str, Any],
+        silence: Callable[[str], Exception],
+        before: float | None = None,
     ) -> Any:
-        """The terminal's answer; without one the session is given up, and `silence` is raised."""
-        session, lost = self._session, self._lost
-        if session is None or lost is None:
+        """The terminal's answer; without one the session is given up, and `silence` is raised.
+
+        Raises NotSent when it was not asked.
+        """
+        session, lost, lanes = self._session, self._lost, self._lanes
+        if session is None or lost is None or lanes is None:
             raise NotSent(f"the link is {self._status.state}: nothing was sent", self._retry)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
+        until = loop.time() + self._deadline
+        lane = lanes.orders if call in ("order", "cancel") else lanes.queries
+        arrived = partial(_post, loop, _answered, answer)
+        ask = partial(
+            self._terminal.ask, session, call, {**params, "account": self._account[0]}, arrived
+        )
+        job = lane.submit(
+            ask, until if before is None else min(until, before), urgent=call == "cancel"
+        )
+        job.future.add_done_callback(partial(_unasked, answer))
         self._waiting.add(answer)
-        timer = loop.call_later(self._deadline, _time_out, answer)
+        timer = loop.call_at(until, _raised, answer, _Broken(silent=True))
         try:
-            arrived = partial(_post, loop, _answered, answer)
-            self._terminal.ask(session, call, {**params, "account": self._account[0]}, arrived)
             return await answer
-        except _Broken as error:
-            if error.silent:
+        except _Broken as broken:
+            if job.withdraw():
+                raise NotSent(f"{call}: its turn did not come in time") from None
+            if broken.silent:
                 self._lose(lost, f"the terminal did not answer {call}")
             raise silence(f"the terminal did not answer {call}") from None
         finally:
@@ -369,10 +388,27 @@ def _answered(answer: "asyncio.Future[Any]", value: Any) -> None:
         answer.set_result(value)
 
 
-def _raised(answer: "asyncio.Future[Any]", error: Exception) -> None:
+def _raised(answer: "asyncio.Future[Any]", error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
 
 
-def _time_out(answer: "asyncio.Future[Any]") -> None:
-    _raised(answer, _Broken(silent=True))
+def _unasked(answer: "asyncio.Future[Any]", asked: "asyncio.Future[Any]") -> None:
+    """The terminal was asked, or its turn never came, or asking failed."""
+    if asked.cancelled():
+        _raised(answer, _Broken())
+    elif (error := asked.exception()) is not None:
+        _raised(answer, error)
+
+
+class _Lanes:
+    """The threads on which one session asks: an order waits for no query, nor for the market."""
+
+    def __init__(self, deadline: float) -> None:
+        self.orders = Lane("qka-sim-orders", patience=deadline / 2)
+        self.queries = Lane("qka-sim-queries", patience=deadline / 2)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.orders.close()
+        self.queries.close()
