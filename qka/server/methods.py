@@ -228,7 +228,7 @@ def _table() -> Iterable[Method]:
     )
     # answered by the server itself
     yield Method("outcome", "read", "local", _arguments(("key", Text)))
-    yield Method("release_lease", "admin", "local", _arguments(("client", Text)))
+    yield Method("release_lease", "admin", "local", _arguments(("owner", Text)))
 
 
 METHODS: dict[str, Method] = {method.name: method for method in _table()}

@@ -255,6 +255,12 @@ class Service:
             self._settle_down()
             self._record(caller, name, note, failure, self._loop.time() - started)
 
+    def note(self, caller: Caller, what: str, outcome: str) -> None:
+        """Write something down that is no call: a client came, a client went."""
+        call = Call(self._now(), caller.token.name, caller.ip, caller.via, what, outcome)
+        call.client = caller.client
+        self._audit.note(call)
+
     def _record(
         self, caller: Caller, name: str, note: _Note, failure: Failure | None, seconds: float
     ) -> None:
@@ -674,7 +680,7 @@ class Service:
         return row if row.settled else await self.lookups.resolve(row)
 
     async def _release_lease(self, params: dict[str, Any]) -> bytes:
-        return b"true" if self.leases.release(params["client"]) else b"false"
+        return b"true" if self.leases.release(params["owner"]) else b"false"
 
     def _lapsed(self, lease: Lease) -> None:
         self.metrics.lapsed_leases.inc()

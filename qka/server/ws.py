@@ -150,7 +150,8 @@ class Session:
         """From the first frame to the last."""
         writer = self._loop.create_task(self._outbox.write())
         try:
-            self.caller = self._caller(await self._first(), token)
+            caller = self.caller = self._caller(await self._first(), token)
+            self._service.note(caller, "hello", "done")
             await self._greet()
             self._start(self._work())
             await self._over
@@ -163,6 +164,8 @@ class Session:
             for turn in self._idle:
                 turn.cancel()
             await writer
+            if self.caller is not None:
+                self._service.note(self.caller, "goodbye", "done")
             await self._service.quotes.leave(self)
             # what was called goes on: an order is not half made because its client left
 

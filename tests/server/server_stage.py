@@ -48,7 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "query_bank_amount": {"bank_no": "1", "bank_account": "2", "bank_pwd": "s3cret"},
     "query_bank_transfer_stream": {"start_date": "20260105", "end_date": "20260105"},
     "outcome": {"key": "a"},
-    "release_lease": {"client": "a"},
+    "release_lease": {"owner": "a"},
 }  # fmt: skip
 
 

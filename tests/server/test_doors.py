@@ -83,6 +83,13 @@ async def test_wrong_tokens_lock_their_address_out_whatever_it_shows_then(tmp_pa
         assert (await stage.send("GET", "/health", token=None))[0] == 200
 
 
+async def test_health_does_not_tell_a_guess_from_a_hit_without_end(tmp_path):
+    async with running(tmp_path, limits={"wrong_tokens": 3}) as stage:
+        for number in range(3):
+            await stage.send("GET", "/health", token=f"guess{number}")
+        assert (await stage.send("GET", "/metrics"))[0] == 429
+
+
 async def test_asking_without_a_token_locks_nobody_out(tmp_path):
     async with running(tmp_path, limits={"wrong_tokens": 2}) as stage:
         for _ in range(5):

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from qmt import eventually
 from server_stage import ORDER, ScriptedBackend, running, simulated, with_scopes
@@ -194,6 +195,16 @@ async def test_an_order_that_only_shares_the_remark_is_not_taken_for_it(tmp_path
         stage.backend.found = [XtOrder(order_id=7, order_remark="grid", **other)]
         stage.backend.fail["order"] = OutcomeUnknown("silence")
         await stage.order("k", order_remark="grid")
+        assert (await stage.outcome("k"))["state"] == "unknown"
+
+
+async def test_an_order_of_another_day_is_not_taken_for_it(tmp_path):
+    async with running(tmp_path) as stage:
+        stage.backend.fail["order"] = OutcomeUnknown("silence")
+        stage.backend.found = []
+        await stage.order("k", order_remark="grid")
+        listed = stage.backend.listed(1, stage.backend.orders[0])
+        stage.backend.found = [msgspec.structs.replace(listed, order_time=1_700_000_000)]
         assert (await stage.outcome("k"))["state"] == "unknown"
 
 

@@ -157,7 +157,7 @@ async def test_an_operator_gives_a_lease_back(tmp_path):
     async with running(tmp_path) as stage:
         token = with_scopes(stage, "admin")
         async with stage.ws(client="engine", lease=15):
-            params = {"client": "default/engine"}
+            params = {"owner": "default/engine"}
             assert (await stage.call("release_lease", token=token, **params))[1]["data"] is True
             assert (await stage.call("release_lease", token=token, **params))[1]["data"] is False
 
