@@ -6,6 +6,7 @@ Both transports come through `call`, so a rule that holds on one holds on the ot
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -128,7 +129,8 @@ class Service:
         self._loop = loop
         self._now = clock.now
         self._running: dict[str, _Run] = {}  # key -> the call under way
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # somebody's calls
+        self._chores: set[asyncio.Task[Any]] = set()  # the server's own work
         self._in_flight = 0
         self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
@@ -163,7 +165,7 @@ class Service:
         await self.backend.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
-        for task in self._tasks:
+        for task in (*self._tasks, *self._chores):
             task.cancel()
 
     def check(self) -> None:
@@ -207,7 +209,7 @@ class Service:
             self.events.append("resync", b"{}")
             self.lookups.hurry()
             self.lookups.check()
-            self._spawn(self._subscribe_again())
+            self._spawn(self._subscribe_again(), self._chores)
 
     async def _subscribe_again(self) -> None:
         try:
@@ -642,14 +644,17 @@ class Service:
             raise overdue(name)
         return task.result()
 
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    def _spawn(
+        self, work: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]] | None = None
+    ) -> "asyncio.Task[T]":
+        tasks = self._tasks if among is None else among
         task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        tasks.add(task)
+        task.add_done_callback(partial(self._ended, tasks))
         return task
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
+    def _ended(self, tasks: set[asyncio.Task[Any]], task: "asyncio.Task[Any]") -> None:
+        tasks.discard(task)
         self._settle_down()
         if not task.cancelled():
             error = task.exception()  # looking at it: whoever waits gets it too
@@ -694,7 +699,7 @@ class Service:
             Call(self._now(), lease.owner, "", "", "lease", "lapsed", detail=lease.on_silence)
         )
         if lease.on_silence == "cancel":
-            self._spawn(self._cancel_working(lease))
+            self._spawn(self._cancel_working(lease), self._chores)
         else:
             self.leases.forget(lease.owner)
 
