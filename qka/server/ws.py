@@ -13,10 +13,12 @@ from qka.clock import WallClock
 from qka.errors import BrokerUnavailable
 from qka.model.times import SECOND
 from qka.server import frames
+from qka.server.caller import Caller
 from qka.server.failure import Failure
 from qka.server.methods import METHODS
+from qka.server.orders import overdue
 from qka.server.outbox import Outbox
-from qka.server.service import Caller, Service, overdue
+from qka.server.service import Service
 from qka.server.tokens import Token
 
 _HELLO_SECONDS = 10.0  # for the first frame

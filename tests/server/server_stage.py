@@ -13,9 +13,9 @@ from served import ACCOUNT, a_terminal
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.server.caller import Policy
 from qka.server.methods import METHODS
 from qka.server.server import Limits, Server
-from qka.server.service import Policy
 from qka.server.simulated import SimulatedBackend
 from qka.server.tokens import add
 

@@ -140,7 +140,7 @@ async def test_a_client_is_told_when_its_deadline_is_over_though_the_call_goes_o
         )
         assert (reply["code"], reply["outcome"]) == ("unknown", "unknown")
         gate.set()
-        await eventually(lambda: not stage.service._running)
+        await eventually(lambda: not stage.service.orders._running)
         assert (await stage.outcome("k"))["state"] == "executed"
         late = await engine.call("order_stock", key="j", deadline=1.0, **ORDER)
         assert (late["code"], late["outcome"]) == ("deadline", "not_executed")
@@ -155,7 +155,7 @@ async def test_an_order_of_a_client_that_left_is_finished(tmp_path):
             await engine.say(op="call", id=1, method="order_stock", params=params)
             await eventually(lambda: stage.backend.orders)
         gate.set()
-        await eventually(lambda: not stage.service._running)
+        await eventually(lambda: not stage.service.orders._running)
         assert (await stage.outcome("a"))["state"] == "executed"
 
 
