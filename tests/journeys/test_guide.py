@@ -36,11 +36,13 @@ install(market.terminal, PATH)
 LOOKS = {
     "下单交易": "print('order', result.get('success'), result['order_id'])",
     "订单管理": "print('cancel', cancel_result)",
-    "回测转实盘": "RealTimeStrategy(client).execute_trades({'600000.SH': 'buy', '000001.SZ': 'sell'})",
-    "仓位管理": "print('size', RiskManagedTrader(client).calculate_position_size('600000.SH', 10.0))",
+    "回测转实盘": "RealTimeStrategy(client).execute_trades({'600000.SH': 'buy'})",
+    "仓位管理": "trader = RiskManagedTrader(client)\n"
+    "print('size', trader.calculate_position_size('600000.SH', 10.0))",
     "交易频率控制": "limiter = RateLimitedTrader(client)\n"
     "for _ in range(5): limiter.record_trade()\nprint('may trade', limiter.can_trade())",
-    "交易监控": "TradingMonitor(client).monitor_positions()\nTradingMonitor(client).monitor_orders()",
+    "交易监控": "monitor = TradingMonitor(client)\n"
+    "monitor.monitor_positions()\nmonitor.monitor_orders()",
 }
 
 
