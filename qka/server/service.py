@@ -206,7 +206,8 @@ class Service:
             raise failure from None
         finally:
             self._in_flight -= 1
-            self._settle_down()
+            if self._idle is not None:
+                self._settle_down()
             self._record(caller, name, note, failure, self._loop.time() - started)
 
     def note(self, caller: Caller, what: str, outcome: str) -> None:
