@@ -12,9 +12,10 @@ from typing import NamedTuple, final
 from qka.ashare import rules as ashare
 from qka.ashare.rules import TERMS
 from qka.model.events import TradingState
+from qka.model.market import Quote
 from qka.model.money import cents, fraction, shares_for, yuan
 from qka.model.order import BUY, SELL, Order, OrderType
-from qka.model.times import SECOND
+from qka.model.times import SECOND, same_day
 from qka.model.view import View
 
 
@@ -48,8 +49,8 @@ def instrument(order: Order, view: View) -> Denial | None:
     """Tradable, whole lots, a price on its tick and inside the day's limits."""
     symbol, quantity, price = order.symbol, order.quantity, order.price
     the = TERMS[symbol]
-    if not the.tradable:
-        return Denial("instrument", f"{symbol} is an index: it has quotes but takes no orders")
+    if the.barred:
+        return Denial("instrument", f"{symbol} {the.barred}")
     if quantity <= 0:
         return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
     if order.side is BUY and (quantity < the.least or (quantity - the.least) % the.step):
@@ -65,12 +66,17 @@ def instrument(order: Order, view: View) -> Denial | None:
     if quote is None:
         return None
     if price > quote.limit_up > 0:
-        words = f"{price} is above today's limit up {quote.limit_up} of {symbol}"
-        return Denial("price_limit", words, quote.limit_up, price)
+        return _outside("above", "up", quote.limit_up, order, quote)
     if price < quote.limit_down:
-        words = f"{price} is below today's limit down {quote.limit_down} of {symbol}"
-        return Denial("price_limit", words, quote.limit_down, price)
+        return _outside("below", "down", quote.limit_down, order, quote)
     return None
+
+
+def _outside(side: str, name: str, limit: float, order: Order, quote: Quote) -> Denial | None:
+    if not same_day(quote.time, order.time):
+        return None  # limits of another day say nothing
+    words = f"{order.price} is {side} today's limit {name} {limit} of {order.symbol}"
+    return Denial("price_limit", words, limit, order.price)
 
 
 def known(order: Order, view: View) -> Denial | None:

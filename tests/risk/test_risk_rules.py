@@ -2,11 +2,13 @@
 
 import ast
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from builders import (
+    DAY,
     NO_COMMISSION,
     SYMBOL,
     a_fill,
@@ -110,6 +112,22 @@ def test_the_trading_state_decides_which_side_passes(state, buy, sell):
 )
 def test_what_the_exchange_would_refuse_never_leaves(order, verdict):
     assert code(instrument(order, books(quote=a_quote()))) == verdict
+
+
+@pytest.mark.parametrize("order", [an_order(price=11.5), a_sell(price=8.5)])
+def test_the_limits_of_yesterday_are_not_todays(order):
+    view = books(quote=a_quote(time=moment("15:00", DAY - timedelta(1))))
+    assert instrument(order, view) is None
+    view.on_quote(a_quote(time=moment("09:15")))
+    assert code(instrument(order, view)) == "price_limit"
+
+
+@pytest.mark.parametrize("symbol", ["900901.SH", "200002.SZ"])
+def test_a_b_share_is_refused_with_the_reason(symbol):
+    denial = instrument(an_order(100, symbol=symbol), books())
+    assert denial.code == "instrument"
+    assert "B share" in denial.reason
+    assert "not supported" in denial.reason
 
 
 def test_without_a_quote_or_with_no_limits_any_price_on_tick_passes():
