@@ -151,18 +151,13 @@ class SlidingWindow:
         self.limit = limit
         self.seconds = seconds
         self._span = int(seconds * SECOND)
-        self.times: deque[int] = deque()  # ns, oldest first; those passed go when asked for
-
-    def count(self, now: int) -> int:
-        """How many lie in the window that ends now."""
-        times, oldest = self.times, now - self._span
-        while times and times[0] <= oldest:
-            times.popleft()
-        return len(times)
+        # ns, oldest first: the last `limit` moments tell whether the window is full
+        self.times: deque[int] = deque(maxlen=limit)
 
     def full(self, now: int) -> bool:
         """Whether one more would be too many."""
-        return len(self.times) >= self.limit and self.count(now) >= self.limit
+        times = self.times
+        return len(times) >= self.limit and (not times or times[0] > now - self._span)
 
     def add(self, now: int) -> None:
         """One more, now."""

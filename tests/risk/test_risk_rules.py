@@ -272,7 +272,9 @@ def test_the_window_slides_and_does_not_start_anew_every_minute():
     for at in (50, 55):
         window.add(NOW + at * SECOND)
     assert window.full(NOW + 61 * SECOND)
-    assert window.count(NOW + 110 * SECOND) == 1
+    assert not window.full(NOW + 110 * SECOND)
+    window.add(NOW + 110 * SECOND)
+    assert window.full(NOW + 110 * SECOND)
 
 
 @given(
@@ -290,6 +292,14 @@ def test_no_window_anywhere_ever_holds_more_than_the_limit(gaps, limit, seconds)
             assert len(recent) == limit  # and it refuses no one too many
     for end in passed:
         assert len([at for at in passed if end - seconds * SECOND < at <= end]) <= limit
+
+
+def test_cancels_are_not_remembered_for_longer_than_they_count():
+    window = SlidingWindow(5, 60)
+    gate = Gate([RateLimit(window)], books())
+    for second in range(10_000):  # and never an order
+        gate.count("grid", NOW + second * SECOND)
+    assert len(window.times) == 5
 
 
 def test_a_rate_of_one_strategy_leaves_the_others_alone():
