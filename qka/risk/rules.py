@@ -116,8 +116,8 @@ def cash(order: Order, view: View) -> Denial | None:
 class PositionRatio:
     """A buy may not lift the resulting position above a share of total assets.
 
-    Resulting: held, plus working and unknown buys of every strategy, plus this order; a limit
-    order counts at its own price, a market order at the last one.
+    Resulting: shares held at their last price, working and unknown buys of every strategy at
+    their own, plus this order at its own; a market order is weighed at the last price.
     """
 
     def __init__(self, ratio: float) -> None:
@@ -131,9 +131,7 @@ class PositionRatio:
         symbol, price = order.symbol, order.price
         if order.type is not _LIMIT:
             price = view.price(symbol) or price
-        there = 0
-        if shares := view.exposure(symbol):
-            there = cents(view.price(symbol) or price, shares)
+        there = view.exposure(symbol)
         value = there + cents(price, order.quantity)
         limit = view.total_cents * self._above // self._below
         if value <= limit:

@@ -245,6 +245,30 @@ def test_a_partly_filled_buy_counts_once():
     assert PositionRatio(0.1)(an_order(5100, id="b"), view) is not None
 
 
+def test_a_big_order_gains_nothing_by_being_split():
+    view = books(quote=a_quote(10.0))
+    rule = PositionRatio(0.1)
+    assert code(rule(an_order(9800, 11.0), view)) == "position_ratio"
+    works(view, 9000, 11.0)
+    assert rule(an_order(90, 11.0, id="b"), view) is None
+    denial = rule(an_order(100, 11.0, id="b"), view)
+    assert (denial.value, denial.limit) == (100_100, 100_000)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(900, 1100)), max_size=12),
+    st.integers(900, 1100),
+)
+def test_whatever_passes_in_parts_stays_below_the_ratio(parts, last):
+    view = books(cash=200_000, held={SYMBOL: 500}, quote=a_quote(last / 100))
+    rule = PositionRatio(0.3)
+    for n, (lots, price) in enumerate(parts):
+        order = an_order(lots * 100, price / 100, id=f"q{n}", status=OrderStatus.SUBMITTING)
+        if rule(order, view) is None:
+            view.open(order)
+            assert view.exposure(SYMBOL) <= 0.3 * view.total_cents
+
+
 def test_a_market_order_counts_at_the_last_price_a_limit_order_at_its_own():
     view = books(quote=a_quote(10.0))
     assert PositionRatio(0.1)(a_market_order(10_000, 11.0), view) is None
