@@ -7,6 +7,7 @@ Tokens and passwords never get here, and of the account only its ends.
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,23 @@ from typing import Any
 import msgspec
 from loguru import logger
 
-from qka.model.times import to_datetime
+from qka.model.times import MILLISECOND, SECOND, day_of, to_datetime
 
 _GATHER = 0.05  # seconds
 _LONGEST = 65_536  # bytes of a line
 _MOST = 100_000  # lines held back while the disk does not take them
-_SECRET = ("pwd", "password", "token")
 
 
 class Call(msgspec.Struct, omit_defaults=True):
     """One call, for the record."""
 
-    time: int  # ns; written as local time
+    at: int  # ns
     who: str  # the token's name, "-" without one
     ip: str
     via: str  # http or ws
     what: str  # method
     outcome: str  # done, or the failure's code
-    ms: float = 0.0
+    seconds: float = 0.0
     client: str = ""
     key: str = ""
     order_id: int = 0
@@ -45,15 +45,6 @@ def shortened(account_id: str) -> str:
     return f"{account_id[:2]}***{account_id[-2:]}" if len(account_id) > 5 else "***"
 
 
-def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as they may be written down."""
-    return {
-        name: value
-        for name, value in params.items()
-        if not any(word in name for word in _SECRET) and value not in ("", None)
-    }
-
-
 class Audit:
     """The record of one server: a file a day in `folder`."""
 
@@ -61,7 +52,7 @@ class Audit:
         self.folder = folder
         self.failing = ""
         self.lost = 0  # lines that no disk took
-        self._account = shortened(account_id)
+        self._account = shortened(account_id).encode()
         self._waiting: deque[Call] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[list[Call]] | None = None
@@ -110,11 +101,10 @@ class Audit:
         """On another thread; those that could not be written."""
         try:
             while calls:
-                file = self._file_of(calls[0].time)
-                n = sum(1 for call in calls if self._file_of(call.time) == file)
-                head, rest = calls[:n], calls[n:]
-                self._append(file, head)
-                calls = rest
+                day = day_of(calls[0].at)
+                head = [call for call in calls if day_of(call.at) == day]
+                self._append(self.folder / f"audit-{day:%Y%m%d}.jsonl", head)
+                calls = [call for call in calls if day_of(call.at) != day]
         except OSError as error:
             if not self.failing:
                 logger.error("the audit in {} can't be written: {}", self.folder, error)
@@ -123,9 +113,6 @@ class Audit:
         self.failing = ""
         return []
 
-    def _file_of(self, at: int) -> Path:
-        return self.folder / f"audit-{to_datetime(at):%Y%m%d}.jsonl"
-
     def _append(self, file: Path, calls: list[Call]) -> None:
         torn = False
         if file != self._file:
@@ -133,16 +120,23 @@ class Audit:
             self._hash, torn = _end_of(file)
         lines, last = [b"\n"] if torn else [], self._hash
         for call in calls:
-            told = msgspec.structs.asdict(call)
-            told = {name: value for name, value in told.items() if value not in ("", 0, None)}
-            told["time"] = to_datetime(call.time).isoformat(timespec="milliseconds")
-            told["account"] = self._account
-            body = _encoder.encode(told)
+            body = b'{"time":"%b.%03d","account":"%b",%b' % (
+                _second(call.at // SECOND),
+                call.at // MILLISECOND % 1000,
+                self._account,
+                _encoder.encode(call)[1:],
+            )
             last = chained(last, body)
             lines.append(b'%b,"hash":"%b"}\n' % (body[:-1], last.encode()))
         with file.open("ab") as out:
             out.write(b"".join(lines))
         self._hash = last
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> bytes:
+    """A second as local time."""
+    return to_datetime(second * SECOND).strftime("%Y-%m-%d %H:%M:%S").encode()
 
 
 def chained(previous: str, body: bytes) -> str:
