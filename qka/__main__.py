@@ -1,6 +1,6 @@
 """`python -m qka` and the `qka` command."""
 
-from qka.cli import main
+from qka.cli.main import main
 
 if __name__ == "__main__":
     main()

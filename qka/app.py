@@ -4,23 +4,21 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from qka import loading, logs, settings
-from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
-from qka.brokers.port import Broker
-from qka.clock import Clock, ReplayClock, WallClock
+from qka.clock import WallClock
+from qka.edges import edges
 from qka.engine import engine
 from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
-from qka.feeds.port import Feed
-from qka.feeds.replay import ReplayFeed
-from qka.feeds.simulated import SimulatedFeed
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Bar, Quote
 from qka.model.money import to_cents
@@ -46,6 +44,9 @@ class Engine(engine.Engine):
 
     settings: Settings
     folder: Path
+    records: FileJournal
+    ended = "done"  # how it ended: done, interrupted or failed
+    error = ""  # what it failed with
 
     @classmethod
     def from_config(
@@ -70,8 +71,40 @@ class Engine(engine.Engine):
         settings.require_live(chosen, live)
         return _build(chosen, root)
 
+    @property
+    def halted(self) -> bool:
+        """Whether something halted the trading; a config that says so does not count."""
+        return self.ledger.trading == "halted" != self.settings.risk.trading
+
+    async def wait(self) -> None:
+        """Return when the feed has ended or was stopped; raises what the feed raised."""
+        try:
+            await super().wait()
+        except Exception as error:
+            self.ended, self.error = "failed", str(error)
+            logger.error("{}", error)
+            raise
+
+    def request_stop(self) -> None:
+        """Stop letting events in; `wait` returns. Call it on the loop's thread."""
+        if self._feeding is None or not self._feeding.done():
+            self.ended = "interrupted"
+        super().request_stop()
+
     def _open_records(self) -> None:
-        """Make the run's folder with its log and its journal."""
+        """Make the run's folder, its own alone, with its log and its journal."""
+        base, number = self.folder, 1
+        while True:
+            try:
+                self.folder.mkdir(parents=True)
+                break
+            except FileExistsError:
+                number += 1
+                self.folder = base.with_name(f"{base.name}-{number}")
+            except OSError as error:
+                words = f"run.dir: {base.parent} can't be written ({error.strerror})"
+                raise ConfigError(f"{words}: nothing was started or sent") from None
+        self.records.path = self.folder / "journal.jsonl"
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -85,16 +118,13 @@ class Engine(engine.Engine):
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
-        return {"run": str(self.folder), "name": self.settings.name, **super().summary()}
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """What differs between paper, replay and live."""
-
-    clock: Clock
-    feed: Feed
-    broker: Broker
+        return {
+            "run": str(self.folder),
+            "name": self.settings.name,
+            "ended": self.ended,
+            "error": self.error,
+            **super().summary(),
+        }
 
 
 def _project(config: Path) -> Path:
@@ -105,17 +135,17 @@ def _project(config: Path) -> Path:
 
 def _build(chosen: Settings, root: Path) -> Engine:
     account = chosen.account
-    fees = _fees(chosen)
-    edges = _edges(chosen, fees, root)
     folder = _folder(chosen)
+    records = FileJournal(folder / "journal.jsonl")
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+    edge = edges(chosen, [strategy for _, strategy in strategies], root)
     built = Engine(
-        clock=edges.clock,
-        feed=edges.feed,
-        broker=edges.broker,
-        journal=FileJournal(folder / "journal.jsonl"),
+        clock=edge.clock,
+        feed=edge.feed,
+        broker=edge.broker,
+        journal=records,
         rules=_rules(chosen.risk, strategies),
-        fees=fees,
+        fees=edge.fees,
         cash=to_cents(account.cash),
         account_id=account.id,
         positions={
@@ -124,16 +154,26 @@ def _build(chosen: Settings, root: Path) -> Engine:
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
+        is_trading_day=_weekday if isinstance(edge.clock, WallClock) else _any_day,
     )
-    built.settings, built.folder = chosen, folder
+    built.settings, built.folder, built.records = chosen, folder, records
     built.ledger.trading = TradingState(chosen.risk.trading)
-    if isinstance(edges.broker, PaperBroker):
-        built.listen(Quote, edges.broker.on_quote)
-        built.listen(Bar, edges.broker.on_bar)
-        built.listen(SessionPhase, edges.broker.on_phase)
+    if isinstance(edge.broker, PaperBroker):
+        built.listen(Quote, edge.broker.on_quote)
+        built.listen(Bar, edge.broker.on_bar)
+        built.listen(SessionPhase, edge.broker.on_phase)
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))
     return built
+
+
+def _any_day(day: date) -> bool:
+    """The days of a recording, or of a made-up market, are trading days."""
+    return True
+
+
+def _weekday(day: date) -> bool:
+    return day.weekday() < 5
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:
@@ -148,48 +188,7 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
-    base = chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-    folder, more = base, 1
-    while folder.exists():
-        more += 1
-        folder = base.with_name(f"{base.name}-{more}")
-    return folder
-
-
-def _fees(chosen: Settings) -> FeeSchedule:
-    contract = chosen.broker.fees if isinstance(chosen.broker, settings.PaperBroker) else None
-    contract = contract or settings.Fees()
-    return FeeSchedule(contract.commission, contract.minimum)
-
-
-def _edges(chosen: Settings, fees: FeeSchedule, root: Path) -> _Edges:
-    feed, account = chosen.feed, chosen.account
-    if not isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
-        raise ConfigError(
-            f"feed.kind: {feed.kind} comes with the QMT link; use simulated or replay"
-        )
-    if not isinstance(chosen.broker, settings.PaperBroker):
-        raise ConfigError(f"broker.kind: {chosen.broker.kind} needs the QMT link; use paper")
-    if chosen.clock == "live":
-        raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
-    clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
-    source: Feed
-    if isinstance(feed, settings.SimulatedFeed):
-        source = SimulatedFeed(
-            clock, seed=feed.seed, day=feed.day, days=feed.days, symbols=feed.symbols
-        )
-    else:
-        path = feed.path if feed.path.exists() else root / feed.path
-        source = ReplayFeed(path, clock, strict=feed.strict, start=feed.start, end=feed.end)
-    broker = PaperBroker(
-        clock,
-        fees,
-        account.id,
-        to_cents(account.cash),
-        {symbol: held.quantity for symbol, held in account.positions.items()},
-        latency=chosen.broker.latency,
-    )
-    return _Edges(clock, source, broker)
+    return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
 
 
 def _rules(

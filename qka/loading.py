@@ -21,6 +21,8 @@ def find(use: str, root: Path) -> type[Strategy]:
     Raises ConfigError that names the file and the line at fault.
     """
     place, colon, name = use.rpartition(":")
+    if use.endswith(".py"):
+        raise ConfigError(f"use: {use}: name the class in it too, as in {use}:MyStrategy")
     if not colon:
         return _registered(use, root)
     module = _file(root / place, use) if place.endswith(".py") else _module(place, use, root)
@@ -84,7 +86,7 @@ def _own_init(cls: type[Strategy], params: Mapping[str, Any]) -> Strategy:
 def _registered(name: str, root: Path) -> type[Strategy]:
     if name not in REGISTRY:
         for file in sorted((root / "strategies").glob("*.py")):
-            if not file.name.startswith("_"):
+            if not file.name.startswith("_") and _names(file, name):
                 _file(file, name)
     if name in REGISTRY:
         return REGISTRY[name]
@@ -94,6 +96,15 @@ def _registered(name: str, root: Path) -> type[Strategy]:
         f"use: {name}: no strategy is registered by that name in {root / 'strategies'}; {hint} "
         "(or write module:Class, or path.py:Class)"
     )
+
+
+def _names(file: Path, name: str) -> bool:
+    """Whether a file speaks of that name at all: the others are not run for it."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return f'"{name}"' in text or f"'{name}'" in text
 
 
 def _file(path: Path, use: str) -> ModuleType:

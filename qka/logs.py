@@ -1,16 +1,15 @@
 """The log: short lines on stderr for a human, JSON lines in a file for everything else.
 
-A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. Values of
-environment variables that look secret never reach either; see `mask`.
+A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. Secrets reach
+neither; see `qka.secrets`.
 """
 
 import json
-import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
-from functools import lru_cache, partial
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,11 @@ from loguru import logger
 
 from qka.errors import ConfigError
 from qka.model.times import SHANGHAI, to_datetime
+from qka.secrets import learn, mask
 
 if TYPE_CHECKING:
     from loguru import Record
 
-_SECRET = re.compile("TOKEN|SECRET|PASSWORD|KEY")
-_SHORTEST_SECRET = 6
 _sinks: list[int] = []
 
 
@@ -40,14 +38,14 @@ def setup(
         logger.remove(0)
     except ValueError:
         pass  # loguru's own sink is gone already
-    _secrets.cache_clear()
+    learn()
     logger.configure(patcher=_patch)
     if console:
         _sinks.append(
             logger.add(
                 sys.stderr,
                 level=level,
-                format=partial(_console_line, now),
+                format=_Console(now).line,
                 backtrace=False,
                 diagnose=False,
             )
@@ -77,28 +75,6 @@ def close() -> None:
             pass  # someone removed all of loguru's sinks
 
 
-def mask(text: str) -> str:
-    """The text with `***` for the value of each environment variable that looks secret.
-
-    Those are the ones with TOKEN, SECRET, PASSWORD or KEY in the name and six characters or
-    more in the value, as they were when the log was set up.
-    """
-    for secret in _secrets():
-        text = text.replace(secret, "***")
-    return text
-
-
-@lru_cache(maxsize=1)
-def _secrets() -> tuple[str, ...]:
-    values = {
-        value
-        for name, value in os.environ.items()
-        if _SECRET.search(name.upper()) and len(value) >= _SHORTEST_SECRET
-    }
-    # the longest first: one secret may be the head of another
-    return tuple(sorted(values, key=len, reverse=True))
-
-
 def _patch(record: "Record") -> None:
     record["message"] = mask(record["message"])
 
@@ -112,19 +88,30 @@ def _source(record: "Record") -> str:
 # add it by itself to a plain format, not to a function's.
 
 
-def _console_line(now: Callable[[], int] | None, record: "Record") -> str:
-    moment = to_datetime(now()) if now else record["time"].astimezone(SHANGHAI)
-    error = _error_line(record)
-    record["extra"]["_console"] = {
-        "time": f"{moment:%H:%M:%S}",
-        "source": _source(record),
-        "error": error,
-    }
-    tail = "\n  <red>{extra[_console][error]}</red>\n" if error else "\n"
-    return (
-        "<dim>{extra[_console][time]}</dim> <level>{level: <7}</level> "
-        "{extra[_console][source]} | {message}" + tail
-    )
+class _Console:
+    """Lines for a human: the time of day, with its date where a new day begins."""
+
+    def __init__(self, now: Callable[[], int] | None) -> None:
+        self._now = now
+        self._day: date | None = None
+
+    def line(self, record: "Record") -> str:
+        moment = to_datetime(self._now()) if self._now else record["time"].astimezone(SHANGHAI)
+        new = self._day not in (None, moment.date())
+        self._day = moment.date()
+        error = _error_line(record)
+        record["extra"]["_console"] = {
+            "time": f"{moment:%Y-%m-%d %H:%M:%S}" if new else f"{moment:%H:%M:%S}",
+            "source": _source(record),
+            "error": error,
+        }
+        # what is in the message already is not said twice
+        told = not error or error in record["message"]
+        tail = "\n" if told else "\n  <red>{extra[_console][error]}</red>\n"
+        return (
+            "<dim>{extra[_console][time]}</dim> <level>{level: <7}</level> "
+            "{extra[_console][source]} | {message}" + tail
+        )
 
 
 def _error_line(record: "Record") -> str:

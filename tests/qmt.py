@@ -31,7 +31,9 @@ async def eventually(condition: Callable[[], Any], within: float = 10.0) -> Any:
 
 
 @contextmanager
-def a_terminal(at: str = "10:00", **options: Any) -> Iterator[SimTerminal]:
+def a_terminal(
+    at: str = "10:00", *, bson_rows: bool = False, **options: Any
+) -> Iterator[SimTerminal]:
     """A terminal with one account and one quote of 600000.SH at 10.00, under the vendor's Python.
 
     Skips the test where the vendor's Python is not installed.
@@ -41,7 +43,7 @@ def a_terminal(at: str = "10:00", **options: Any) -> Iterator[SimTerminal]:
     opening = Opening(account_id=ACCOUNT, cash=10_000_000, positions={"000001.SZ": 1000})
     options.setdefault("faults", Faults(7))
     terminal = SimTerminal(ManualClock(moment(at)), [opening], **options)
-    with install(terminal, PATH):
+    with install(terminal, PATH, bson_rows=bson_rows):
         terminal.quote(a_quote(time=moment(at) + 1))
         yield terminal
 

@@ -16,7 +16,9 @@ FLOORS = {
     "errors": -1,
     "clock": 1,
     "wire": 1,
+    "secrets": 1,
     "vendor": 1,
+    "lanes": 1,
     "ashare": 1,
     "risk": 2,
     "brokers": 2,
@@ -27,14 +29,16 @@ FLOORS = {
     "settings": 4,
     "logs": 4,
     "loading": 4,
-    "app": 5,
-    "cli": 6,
-    "__main__": 7,
-    "__init__": 8,
+    "edges": 5,
+    "doctor": 5,
+    "app": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 9,
 }
 APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
-EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py"}
+EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtdata.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
 VENDOR = {"vendor.py", "terminal/install.py"}  # may name xtquant, late
 ADAPTERS = {"brokers/trader.py", "feeds/xtdata.py"}  # may ask the former for it

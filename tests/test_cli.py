@@ -112,7 +112,7 @@ WRONG = {
     "a file that can't be imported": (["--set", "strategies.0.use=broken.py:S"], "broken.py:2"),
     "a file that raises": (["--set", "strategies.0.use=raises.py:S"], "raises.py:3"),
     "a period that is none": (["--set", "strategies.0.bars=7m"], "7m"),
-    "a live broker without --live": (["--set", "broker={kind: xtquant}"], "--live"),
+    "a live broker without --live": (["--set", "broker={kind: xtquant, path: x}"], "--live"),
     "a feed path that is not there": (
         ["--set", "feed={kind: replay, path: nowhere}"],
         "nowhere",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from qka import logs
+from qka import logs, secrets
 from qka.errors import ConfigError
 from qka.model.times import at
 
@@ -20,7 +20,7 @@ NOON = at(date(2026, 1, 5), "14:50:03")
 def _closed() -> Iterator[None]:
     yield
     logs.close()
-    logs._secrets.cache_clear()
+    secrets.forget()
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
@@ -132,3 +132,14 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="the log can't be written"):
         logs.setup("INFO", tmp_path / "file" / "log.jsonl")
+
+
+def test_a_line_of_a_new_day_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    time = NOON
+    logs.setup("INFO", None, now=lambda: time)
+    logger.info("today")
+    time = at(date(2026, 1, 6), "09:30")
+    logger.info("tomorrow")
+    logger.info("and on")
+    heads = [line.split(" INFO")[0] for line in capsys.readouterr().err.splitlines()]
+    assert heads == ["14:50:03", "2026-01-06 09:30:00", "09:30:00"]

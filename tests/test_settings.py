@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from qka.errors import ConfigError
 from qka.settings import (
     PaperBroker,
+    RemoteBroker,
     ReplayFeed,
     SimulatedFeed,
     from_mapping,
@@ -167,8 +168,59 @@ def test_unknown_keys() -> None:
         ":3: strategies.0.symbol: unknown key; did you mean symbols?"
     ]
     assert _problems("feed:\n  kind: xtdata\n  seed: 1\n") == [
-        ":3: feed.seed: unknown key; here can be kind"
+        ":3: feed.seed: unknown key; here can be kind, port, silence"
     ]
+
+
+def test_keys_of_the_top_level_are_not_taken_in_another_case() -> None:
+    assert _problems("Feed: {seed: 3}\nfeed: {seed: 1}\n") == [
+        ":1: Feed: unknown key; did you mean feed?"
+    ]
+    assert _problems(GOOD, "RISK.POSITION_RATIO=0.0001") == [
+        "--set RISK.POSITION_RATIO: RISK: unknown key; did you mean risk?"
+    ]
+
+
+def test_names_of_the_environment_keep_the_case_of_parameters_and_symbols(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QKA__STRATEGIES__0__PARAMS__topN", "3")
+    monkeypatch.setenv("QKA__ACCOUNT__POSITIONS__600000.SH", "{quantity: 100, cost: 10}")
+    settings = load(_write("strategies: [{use: a:B}]\n"))
+    assert settings.strategies[0].params == {"topN": 3}
+    assert list(settings.account.positions) == ["600000.SH"]
+
+
+def test_a_variable_with_one_underscore_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QKA_FEED__SEED", "3")
+    assert _problems(GOOD) == [
+        "QKA_FEED__SEED (environment): unknown; did you mean QKA__FEED__SEED?"
+    ]
+
+
+def test_a_line_of_dotenv_that_says_nothing_is_named() -> None:
+    Path(".env").write_text("OTHER=1\nQKA__FEED__SEED 3\n")
+    with pytest.raises(ConfigError, match=r"^\.env:2: write NAME=value"):
+        load(_write(GOOD))
+
+
+def test_a_token_comes_from_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = "broker: {kind: remote, token: hunter2hunter2}\n"
+    (problem,) = _problems(remote)
+    assert "set QKA__BROKER__TOKEN in the environment or in .env" in problem
+    assert "hunter2" not in problem
+    (problem,) = _problems("broker: {kind: remote}\n", "broker.token=hunter2hunter2")
+    assert "hunter2" not in problem
+    monkeypatch.setenv("QKA__BROKER__TOKEN", "hunter2hunter2")
+    settings = load(_write("broker: {kind: remote}\n"))
+    assert isinstance(settings.broker, RemoteBroker)
+    assert settings.broker.token.get_secret_value() == "hunter2hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_yaml_that_holds_itself_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a part of it holds itself"):
+        load(_write("strategies: &a [*a]\n"))
 
 
 def test_the_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +398,7 @@ def test_files_that_are_not_utf8() -> None:
 def test_nobody_goes_live_by_a_typo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QKA_LIVE", raising=False)
     require_live(from_mapping({}), live=False)
-    live = from_mapping({"broker": {"kind": "xtquant"}})
+    live = from_mapping({"broker": {"kind": "xtquant", "path": "C:/QMT/userdata_mini"}})
     with pytest.raises(ConfigError, match="add --live or set QKA_LIVE=1"):
         require_live(live, live=False)
     require_live(live, live=True)

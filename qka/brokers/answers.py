@@ -1,8 +1,8 @@
 """What a client's `api` returns: plain data that reads well.
 
-A record answers by xtquant's attribute names and by the Chinese ones, as an item or as an
-attribute: `assets['总资产']`, `assets['total_asset']`, `assets.total_asset`. What an order returns
-is its number, as the SDK has it, and says more when asked: `result.get('success')`.
+A record answers by xtquant's attribute names (its native ones too) and by the Chinese ones, as an
+item or as an attribute: `assets['总资产']`, `assets['total_asset']`, `assets.total_asset`. What an
+order returns is its number, as the SDK has it, and says more when asked: `result.get('success')`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +10,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+from qka.brokers.records import NATIVE_NAMES
 from qka.brokers.words import (
     ACCOUNT_STATUS_WORDS,
     ACCOUNT_TYPES,
@@ -31,6 +32,12 @@ _WORDS: dict[str, Callable[[int], str]] = {
     "status": lambda code: ACCOUNT_STATUS_WORDS.get(code, str(code)),
     "account_type": lambda code: ACCOUNT_TYPES.get(code, str(code)),
 }
+# any other name -> the fields it may mean; a record has at most one of them
+_NAMES: dict[str, tuple[str, ...]] = {
+    **{native: tuple(f for f, n in NATIVE_NAMES.items() if n == native)
+       for native in NATIVE_NAMES.values()},
+    **FIELDS_OF,
+}  # fmt: skip
 _TIMES = frozenset({"order_time", "traded_time"})
 _DULL = frozenset({"account_type", "account_id", "direction", "offset_flag", "secu_account"})
 
@@ -60,16 +67,16 @@ class Row(dict[str, Any]):
     """A record by its fields' names, xtquant's and the Chinese ones; an absent one is empty."""
 
     def __missing__(self, name: str) -> Any:
-        for field in FIELDS_OF.get(name, ()):
+        for field in _NAMES.get(name, ()):
             if field in self.keys():
                 value = self[field]
-                word = _WORDS.get(field)
+                word = _WORDS.get(field) if name in FIELDS_OF else None
                 return Code(value, word(value)) if word and isinstance(value, int) else value
         raise KeyError(f"{name}: there is {', '.join(self)}" if self else f"{name}: none found")
 
     def __contains__(self, name: object) -> bool:
         known = self.keys()
-        return name in known or any(field in known for field in FIELDS_OF.get(str(name), ()))
+        return name in known or any(field in known for field in _NAMES.get(str(name), ()))
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value by either name, or the default."""

@@ -92,7 +92,7 @@ def error_of(method: str, reply: Reply, key: str = "") -> QkaError:
     if reply.code in ("unauthorized", "forbidden"):
         return AccessDenied(f"{told} (nothing was executed)", reply.code)
     if reply.outcome in ("unknown", "executed"):  # executed, and its answer was lost
-        return unknown(method, told.removeprefix(f"{method}: "), key)
+        return OutcomeUnknown(f"{told} (its key: {key})" if key else told)
     if reply.passing:
         kind = BrokerUnavailable if is_query(method) else NotSent
         return kind(told if is_query(method) else f"{told} (nothing was executed)")
@@ -264,32 +264,29 @@ class Calls:
         """One reply, asked for again where that is harmless."""
         tries = Tries(self._patience)
         while True:
-            pause, lost = 0.0, ""
+            pause, lost = 0.0, False
             try:
                 reply = await self._send(*request)
-                if reply.outcome == "unknown" and method in ORDERS:
-                    lost = str(reply.detail)
-                elif reply.passing and is_query(method):
-                    problem, pause = error_of(method, reply), reply.retry_after or 0.0
-                else:
+                lost = reply.outcome == "unknown" and method in ORDERS
+                if not lost and not (reply.passing and is_query(method)):
                     return reply
+                problem, pause = error_of(method, reply, key), reply.retry_after or 0.0
             except _Unreached as error:
                 kind = BrokerUnavailable if is_query(method) else NotSent
                 problem = kind(f"{method}: {error}: nothing was sent")
             except _Lost as error:
-                lost = str(error)
+                problem = unknown(method, str(error), key)
+                if is_query(method) or method in CANCELS:
+                    problem = BrokerUnavailable(f"{method}: {error}")
+                elif method not in ORDERS:
+                    raise problem from None
+                lost = method in ORDERS
             if lost:
-                problem = unknown(method, lost, key)
-                if method in ORDERS:
-                    found = await self._settled(key)
-                    if found is None:
-                        raise problem
-                    if found.code != "never_seen":
-                        return found
-                elif is_query(method) or method in CANCELS:
-                    problem = BrokerUnavailable(f"{method}: {lost}")
-                else:
+                found = await self._settled(key)
+                if found is None:
                     raise problem
+                if found.code != "never_seen":
+                    return found
             if not await tries.another(pause):
                 raise problem
 

@@ -159,7 +159,9 @@ class Channel:
         while True:
             try:
                 await self._connection(first)
-            except QkaError as error:
+            except Exception as error:
+                if not isinstance(error, QkaError):
+                    logger.exception("the link to {} failed", self.line)
                 refused = isinstance(error, CallRefused)
                 if not first.done() and (refused or tries.left <= self._wait):
                     first.set_exception(error)
@@ -206,8 +208,9 @@ class Channel:
                     "has handed out",
                     "unauthorized",
                 ) from None
-            words = f"{line} takes no WebSocket at /ws (HTTP {error.status}): is it a QMTServer?"
-            raise BrokerUnavailable(words) from None
+            busy = error.status in (429, 503)
+            words = "takes nobody now" if busy else "has no WebSocket at /ws: is it a QMTServer?"
+            raise BrokerUnavailable(f"{line} {words} (HTTP {error.status})") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise BrokerUnavailable(
                 f"no server answers at {line} ({error or type(error).__name__})"

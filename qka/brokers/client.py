@@ -247,7 +247,8 @@ class QMTClient:
         A record answers by xtquant's names and by the Chinese ones; an order's result is its
         number, -1 when the broker refused it, and has `success` and `detail`. The same `key`
         (at most 24 ASCII characters) never makes two orders; without one, every call is an order
-        of its own. After `deadline` (Unix seconds) an order is refused by the server.
+        of its own, under a key made for it. An order without an `order_remark` is marked with its
+        key. After `deadline` (Unix seconds) the server refuses an order.
 
         Raises AccessDenied, CallRefused, NotSent or BrokerUnavailable: nothing was executed; and
         OutcomeUnknown: an order may have been.
@@ -281,10 +282,17 @@ class QMTClient:
 
     def _run(self, work: Callable[[AsyncQMTClient], Coroutine[Any, Any, Result]]) -> Result:
         with self._lock:
-            if self._backstage is None or self._backstage.process != os.getpid():
+            if self._backstage is not None and self._backstage.process != os.getpid():
+                _inherited.append(self._backstage)
+                self._backstage = None
+            if self._backstage is None:
                 self._backstage = _Backstage(self._client)
             backstage = self._backstage
         return backstage.run(work)
+
+
+# a forked child must not even forget its parent's: their sockets share one epoll
+_inherited: list["_Backstage"] = []
 
 
 class _Backstage:

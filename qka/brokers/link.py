@@ -112,6 +112,7 @@ class TraderLink:
         """
         if self._supervisor is not None and not self._supervisor.done():
             return
+        self._status = LinkStatus("connecting")
         first = asyncio.get_running_loop().create_future()
         if not wait:
             first.set_result(None)

@@ -29,10 +29,10 @@ from qka.brokers.records import (
     XtTrade,
     copied,
 )
-from qka.brokers.words import account_status
+from qka.brokers.words import FIX_PRICE, account_status
 from qka.brokers.xtbroker import XtBroker
 from qka.clock import Clock
-from qka.errors import CallRefused, OutcomeUnknown
+from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown
 from qka.model.account import AccountIdentity
 from qka.model.order import Order
 
@@ -52,14 +52,22 @@ _RECORDS: dict[str, type[Record]] = {
 class _Carrier:
     """The server as a link that carries orders. `within`: seconds an order may be on its way."""
 
-    def __init__(self, client: AsyncQMTClient, within: float) -> None:
+    def __init__(
+        self, client: AsyncQMTClient, within: float, *, protected: bool, only_simulated: bool
+    ) -> None:
         self._client = client
+        self._only_simulated = only_simulated
         self._within = within
+        self._protected = protected
         # order id -> (memory of the server it went to, the loop's time when it is taken no more)
         self.lost: dict[str, tuple[str, float]] = {}
 
     async def order(self, **params: Any) -> XtOrderResponse:
         key = params["order_remark"]
+        if self.forbidden(self._client.hello):
+            raise NotSent("the server has a real account behind it, a simulated one was asked for")
+        if params["price_type"] != FIX_PRICE and not self._protected:
+            params["price"] = 0.0
         hello, sent = self._client.hello, asyncio.get_running_loop().time()
         try:
             reply = await self._client.send("order_stock", params, key=key, within=self._within)
@@ -72,6 +80,10 @@ class _Carrier:
         if reply.refused:
             return XtOrderResponse(order_id=-1, order_remark=key, error_msg=str(reply.detail))
         raise error_of("order_stock", reply, key)
+
+    def forbidden(self, hello: Hello | None) -> bool:
+        """Whether the server is one that no order may go to."""
+        return self._only_simulated and hello is not None and not hello.simulated
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
         reply = await self._client.send("cancel_order_stock", {"order_id": order_id})
@@ -110,14 +122,23 @@ class _Carrier:
 class RemoteBroker(XtBroker):
     """An account behind a QMTServer, over a client that a feed may share.
 
-    `within`: seconds after which the server refuses an order that is still on its way.
+    `within`: seconds after which the server refuses an order that is still on its way;
+    `protected`: a market order's worst price is sent along, as for `XtquantBroker`;
+    `only_simulated`: trade with no server that has real money behind it.
     """
 
     def __init__(
-        self, client: AsyncQMTClient, clock: Clock, fees: FeeSchedule, *, within: float = 10.0
+        self,
+        client: AsyncQMTClient,
+        clock: Clock,
+        fees: FeeSchedule,
+        *,
+        within: float = 10.0,
+        protected: bool = False,
+        only_simulated: bool = False,
     ) -> None:
         self._client = client
-        self._carrier = _Carrier(client, within)
+        self._carrier = _Carrier(client, within, protected=protected, only_simulated=only_simulated)
         super().__init__(self._carrier, clock, fees)
         self._joined = False
         self._terminal: dict[str, Any] = {}  # how the server's own link stands
@@ -128,6 +149,12 @@ class RemoteBroker(XtBroker):
         """Reach the server; raises BrokerUnavailable, AccessDenied or CallRefused."""
         hello = await self._client.open()
         self._joined = True
+        if self._carrier.forbidden(hello):
+            raise ConfigError(
+                f"{self._client} has a real account behind it, and broker.simulated asks for a "
+                "simulated one: nothing was sent; correct broker.url, or take simulated away and "
+                "add --live"
+            )
         if "trade" not in hello.scopes:
             logger.warning("the server's token may not trade: every order will be refused")
         self._on_hello(hello)

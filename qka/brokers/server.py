@@ -15,11 +15,12 @@ from typing import Any
 
 from loguru import logger
 
+from qka.clock import WallClock
 from qka.errors import ConfigError
 from qka.server import tokens
 from qka.server.backend import Backend
+from qka.server.caller import Policy
 from qka.server.server import DEFAULT_HOST, DEFAULT_PORT, Limits, Server
-from qka.server.service import Policy
 from qka.server.tokens import add, listed, revoke
 
 __all__ = ["QMTServer", "add", "data_folder", "listed", "revoke", "rotate"]
@@ -55,8 +56,9 @@ class QMTServer(Server):
     and `allow`, the networks that may connect (`["192.168.1.0/24"]`). `token`: instead of the
     random one that is made at the first start and kept. `read_only`: no orders. `transfers`:
     money and shares may be moved between accounts. `simulate`: a simulated terminal in place of
-    MiniQMT, with a market of its own, `speed` times as fast as the world. `backend`: another
-    terminal altogether. Raises ConfigError.
+    MiniQMT, with a market of its own, `speed` times as fast as the world. `quote_port`: of
+    MiniQMT's quotes, only where several terminals run. `backend`: another terminal altogether.
+    Raises ConfigError.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class QMTServer(Server):
         account_type: str = "STOCK",
         simulate: bool = False,
         speed: float = 1.0,
+        quote_port: int | None = None,
         read_only: bool = False,
         transfers: bool = False,
         token_file: str | Path | None = None,
@@ -91,7 +94,15 @@ class QMTServer(Server):
         self.account_id = account_id
         self.mini_qmt_path = str(mini_qmt_path)
         super().__init__(
-            backend or _backend(account_id, account_type, self.mini_qmt_path, simulate, speed),
+            backend
+            or _backend(
+                account_id,
+                account_type,
+                self.mini_qmt_path,
+                simulate=simulate,
+                speed=speed,
+                quote_port=quote_port,
+            ),
             data_dir=data_folder(account_id, data_dir),
             host=host,
             port=port,
@@ -113,13 +124,20 @@ class QMTServer(Server):
         """Serve until told to stop, in a loop of your own. Prints the token. Raises ConfigError."""
         stop = stop or asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with self:
-            self._print_token()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, stop.set)  # not on Windows: Ctrl-C raises there
-            await stop.wait()
-            logger.info("QMTServer stops: no more orders are taken, calls under way are finished")
+        caught = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # not on Windows, where Ctrl-C raises, nor on another thread than the main one
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, stop.set)
+                caught.append(number)
+        try:
+            async with self:
+                self._print_token()
+                await stop.wait()
+                logger.info("QMTServer stops: it takes no more orders and finishes its calls")
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
 
     def _print_token(self) -> None:
         if self.token is None:
@@ -138,7 +156,13 @@ def _say(text: str) -> None:
 
 
 def _backend(
-    account_id: str, account_type: str, path: str, simulate: bool, speed: float
+    account_id: str,
+    account_type: str,
+    path: str,
+    *,
+    simulate: bool,
+    speed: float,
+    quote_port: int | None,
 ) -> Backend:
     made: Any
     if simulate:
@@ -150,8 +174,10 @@ def _backend(
         made = SimulatedBackend(SimulatedMarket([opening], speed=speed), account_id, account_type)
     else:
         from qka.brokers.link import TraderLink
+        from qka.feeds.xtdata import Xtdata
         from qka.server.link import LinkBackend
 
-        made = LinkBackend(TraderLink(path, account_id, account_type))
+        quotes = Xtdata(WallClock().now, port=quote_port)
+        made = LinkBackend(TraderLink(path, account_id, account_type), quotes)
     backend: Backend = made
     return backend

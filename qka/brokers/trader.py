@@ -8,7 +8,7 @@ shared with the SDK, which sets event loops of its own.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from loguru import logger
 from msgspec.structs import replace
 
 from qka import vendor
-from qka.brokers.lanes import Job, Lane
 from qka.brokers.records import (
     Record,
     XtAccountInfo,
@@ -44,6 +43,7 @@ from qka.errors import (
     OutcomeUnknown,
     QkaError,
 )
+from qka.lanes import Job, Lane
 
 Push = Callable[[str, Any], None]  # (kind, record), on the loop
 Factory = Callable[[str, int, Any], Any]  # (path, session id, callback) -> the SDK's trader
@@ -95,6 +95,11 @@ _PICKED: dict[str, tuple[str, str]] = {
 _ALIASES = {"query_account_info": "query_account_infos"}
 _WITHOUT_ACCOUNT = frozenset({"query_ipo_data"})  # blocking ones
 _NEVER_ANSWERS = frozenset({"query_com_position", "smt_appointment_cancel_async", "sleep"})
+# the link's own business, or that of `order` and `cancel`
+_NOT_FOR_CALLERS = (
+    "_", "common_", "on_", "order_", "cancel_", "register_", "set_", "run_", "start", "stop",
+    "connect", "subscribe", "unsubscribe",
+)  # fmt: skip
 _READS = ("query_", "get_", "smt_query_")
 
 
@@ -233,6 +238,8 @@ class Trader:
             asyncio.set_event_loop(None)  # the constructor has set a loop that nobody runs
         self.sdk.register_callback(callback)
         self.sdk.start()
+        if self._left:  # it took so long that nobody waits for it
+            self._stop()
 
     async def _checks(self, what: str) -> str:
         """What went wrong, and what to look at, in this order."""
@@ -264,15 +271,19 @@ class Trader:
     async def watch(self, probe: float) -> str:
         """Return why the trader is lost, once it is; asked whether it lives after a silence."""
         while not self._lost.done():
-            waiter = self._loop.create_task(self._suspected.wait())
-            either: list[asyncio.Future[Any]] = [waiter, self._lost]
-            await asyncio.wait(either, timeout=probe, return_when=asyncio.FIRST_COMPLETED)
-            waiter.cancel()
+            await self._first(self._suspected.wait(), probe)
             silent = self._loop.time() - self._heard >= probe
-            if not self._lost.done() and (silent or self._suspected.is_set()):
+            if silent or self._suspected.is_set():
                 self._suspected.clear()
-                await self._probe()
+                await self._first(self._probe(), None)
         return self._lost.result()
+
+    async def _first(self, work: Coroutine[Any, Any, Any], within: float | None) -> None:
+        """Do it until it is done, the trader is lost, or so many seconds are over."""
+        task: asyncio.Future[Any] = self._loop.create_task(work)
+        either = [task, self._lost]
+        await asyncio.wait(either, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
 
     async def _probe(self) -> None:
         """Ask the terminal whether it is there; its silence ends the trader."""
@@ -365,8 +376,7 @@ class Trader:
             request.fail(self._given_up(request, "its deadline has passed"))
             return
         error = future.exception()
-        if error is not None:
-            self._requests.discard(request)
+        if error is not None:  # it may have been handed over all the same: an answer would tell
             request.fail(OutcomeUnknown(f"the SDK raised {error!r} when it was handed the call"))
             return
         seq = future.result()
@@ -470,7 +480,7 @@ class Trader:
     async def _block(self, method: str, arguments: dict[str, Any]) -> Any:
         """A method without an asynchronous form, on a thread that may hang without harm."""
         function = getattr(self.sdk, method, None)
-        if function is None or method.startswith("_"):
+        if not callable(function) or method.startswith(_NOT_FOR_CALLERS):
             raise CallRefused(f"the SDK has no method {method}", "no such method")
         account = () if method in _WITHOUT_ACCOUNT else (self._account,)
 

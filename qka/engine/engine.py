@@ -429,6 +429,11 @@ class Engine:
             self.fault(unwritable(error))
         self.bus.post(event)
 
+    @property
+    def faults(self) -> frozenset[str]:
+        """What the engine itself was at fault with."""
+        return frozenset(self._faults)
+
     def set_trading(self, state: TradingState, reason: str) -> None:
         """ACTIVE, REDUCING or HALTED from this moment on."""
         self.ledger.trading = state

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from qka.clock import ReplayClock
-from qka.model.events import LinkState, MarketEvent
+from qka.model.events import Alert, LinkState, MarketEvent
 from qka.model.market import Bar
 from qka.model.times import DAY, day_of, midnight
 
-Report = Callable[[MarketEvent | LinkState], None]  # a live feed also says how its link stands
+# a live feed also says how its link stands, and what is wrong with its quotes
+Report = Callable[[MarketEvent | LinkState | Alert], None]
 BATCH = 2048  # events worked between two looks at the loop
 
 

@@ -1,15 +1,27 @@
-"""xtdata's tick dict → `Quote`, the way a snapshot enters from QMT."""
+"""xtdata's words → ours: ticks, K-lines, instruments, the way they enter from QMT."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from qka.model.market import Quote
+from qka.model.market import Bar, Quote
+from qka.model.money import on_tick
 from qka.model.symbol import lot_size
-from qka.model.times import MILLISECOND, from_datetime
+from qka.model.times import MILLISECOND, at, day_of, from_datetime
+
+_MILL = Decimal("0.001")
+_NO_LIMIT = 1e6  # CNY; the SDK writes DBL_MAX or INT_MAX where there is no limit
+_UNSET = 1e300  # DBL_MAX stands for no number
+_UNSET_INT = 2147483647
+_HIGHEST = 1e9  # CNY; no price is higher
+_PRICES = ("lastPrice", "open", "high", "low", "lastClose")
+_LEVELS = ("askPrice", "bidPrice")
 
 
 def quote_from_xt(
-    symbol: str, tick: dict[str, Any], limit_up: float = 0.0, limit_down: float = 0.0
+    symbol: str, tick: Mapping[str, Any], limit_up: float = 0.0, limit_down: float = 0.0
 ) -> Quote:
     """A snapshot of xtdata's own fields; the payload's four level lists are shared, not copied.
 
@@ -36,5 +48,70 @@ def quote_from_xt(
     )
 
 
+def tidied(tick: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tick with its prices as they were quoted: 11.370000000000001 is 11.37, none is 0.0.
+
+    The very same object where there is nothing to mend.
+    """
+    mended: dict[str, Any] = {}
+    for name in _PRICES:
+        price = tick[name]
+        if (tidy := _tidy(price)) != price:
+            mended[name] = tidy
+    for name in _LEVELS:
+        prices = tick[name]
+        if (levels := list(map(_tidy, prices))) != prices:
+            mended[name] = levels
+    return {**tick, **mended} if mended else tick
+
+
+@lru_cache(maxsize=65536)  # the same prices come again and again
+def _tidy(price: float | None) -> float:
+    """To four decimals, which indices have."""
+    if price is None or not 0 <= price < _HIGHEST:  # NaN too
+        return 0.0
+    return int(price * 10_000 + 0.5) / 10_000
+
+
 def _time(timetag: str) -> int:
     return from_datetime(datetime.strptime(timetag, "%Y%m%d %H:%M:%S"))  # noqa: DTZ007  # naive is Shanghai
+
+
+def label_from_xt(time: float, period: str) -> int:
+    """A K-line's `time` (ms) as our label; that of a day is its midnight there, 15:00 here."""
+    label = int(time) * MILLISECOND
+    return at(day_of(label), "15:00") if period == "1d" else label
+
+
+def bar_from_xt(symbol: str, period: str, row: Sequence[float]) -> Bar:
+    """A K-line: time in ms, open, high, low, close, lots, amount, previous close."""
+    time, first, high, low, last, lots, amount, before = row
+    shares = int(lots) * lot_size(symbol)
+    label = label_from_xt(time, period)
+    return Bar(symbol, label, period, first, high, low, last, shares, amount, before)
+
+
+def day_from_xt(day: Any) -> date | None:
+    """`20260105`, text or number, as a date; None for anything else."""
+    try:
+        return datetime.strptime(str(day), "%Y%m%d").date()  # noqa: DTZ007  # a day has no zone
+    except ValueError:
+        return None
+
+
+def limit_from_xt(price: Any) -> float:
+    """A price limit on its tick; 0.0 where there is none."""
+    if isinstance(price, int | float) and 0 < price < _NO_LIMIT:
+        return on_tick(price, _MILL)
+    return 0.0
+
+
+def known_numbers(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Master data with None where the SDK writes that there is no number."""
+    return {name: None if _is_unset(value) else value for name, value in detail.items()}
+
+
+def _is_unset(value: Any) -> bool:
+    if isinstance(value, float):
+        return not abs(value) < _UNSET  # NaN too
+    return isinstance(value, int) and value == _UNSET_INT

@@ -20,7 +20,6 @@ from qka.model.times import MILLISECOND, SECOND, day_of, to_datetime
 _GATHER = 0.05  # seconds
 _LONGEST = 65_536  # bytes of a line
 _MOST = 100_000  # lines held back while the disk does not take them
-_SECRET = ("pwd", "password", "token")
 
 
 class Call(msgspec.Struct, omit_defaults=True):
@@ -32,7 +31,7 @@ class Call(msgspec.Struct, omit_defaults=True):
     via: str  # http or ws
     what: str  # method
     outcome: str  # done, or the failure's code
-    ms: float = 0.0
+    seconds: float = 0.0
     client: str = ""
     key: str = ""
     order_id: int = 0
@@ -44,15 +43,6 @@ class Call(msgspec.Struct, omit_defaults=True):
 def shortened(account_id: str) -> str:
     """An account that can be recognised and not used: `10***89`."""
     return f"{account_id[:2]}***{account_id[-2:]}" if len(account_id) > 5 else "***"
-
-
-def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as they may be written down."""
-    return {
-        name: value
-        for name, value in params.items()
-        if not any(word in name for word in _SECRET) and value not in ("", None)
-    }
 
 
 class Audit:

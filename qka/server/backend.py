@@ -62,7 +62,10 @@ class Backend(Protocol):
         """Today's orders with that remark. Raises BrokerUnavailable."""
 
     async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Push quotes of symbols or of whole markets (SH, SZ, BJ). Raises BrokerUnavailable."""
+        """Push quotes of symbols or of whole markets (SH, SZ, BJ), also after a reconnect.
+
+        While there are none to be had it is only remembered. Raises BrokerUnavailable.
+        """
 
     async def unsubscribe(self, symbols: Iterable[str]) -> None:
         """Stop pushing them; what is not subscribed is ignored."""

@@ -43,6 +43,11 @@ class EventLog:
         """The life of the file: numbers of another epoch mean nothing here."""
         return self._store.epoch
 
+    @property
+    def pending(self) -> int:
+        """How many are on their way to the disk."""
+        return self._next - 1 - self.seq
+
     async def open(self) -> None:
         """Go on where the file ends."""
         first, last = await self._store.do(_bounds)

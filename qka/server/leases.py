@@ -16,7 +16,7 @@ OnSilence = Literal["leave", "cancel"]
 class Lease:
     """One engine's lease."""
 
-    __slots__ = ("holder", "lost", "on_silence", "orders", "owner", "seconds", "until")
+    __slots__ = ("lost", "on_silence", "orders", "owner", "seconds", "until")
 
     def __init__(self, owner: str, seconds: float, on_silence: OnSilence) -> None:
         self.owner = owner  # token and client
@@ -24,7 +24,6 @@ class Lease:
         self.on_silence: OnSilence = on_silence
         self.until = 0.0
         self.lost = False
-        self.holder: object | None = None  # the link that took it last
         self.orders: set[int] = set()  # placed without a key
 
 
@@ -45,13 +44,12 @@ class Leases:
             lease = self._leases[owner] = Lease(owner, seconds, on_silence)
             lease.until = self._now() + seconds
 
-    def take(self, owner: str, seconds: float, on_silence: OnSilence, holder: object) -> Lease:
+    def take(self, owner: str, seconds: float, on_silence: OnSilence) -> Lease:
         """A fresh lease for an owner. An earlier one is void: its holder may order no more."""
         old = self._leases.get(owner)
         if old is not None:
             old.lost = True
         lease = self._leases[owner] = Lease(owner, seconds, on_silence)
-        lease.holder = holder
         lease.orders = old.orders if old is not None else set()
         self.renew(lease)
         self._store.post(partial(_keep, lease.owner, seconds, on_silence))

@@ -1,6 +1,5 @@
 """A MiniQMT terminal on this machine as a back end, through `TraderLink`."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ _MARKETS = {0: "SH", 1: "SZ", 70: "BJ"}
 
 
 class QuoteSource(Protocol):
-    """xtdata, as far as the server needs it."""
+    """`qka.feeds.xtdata.Xtdata`, as far as the server needs it."""
 
     async def open(self, push: Push) -> None:
         """Connect; ticks are pushed as ("quotes", {symbol: tick}) on the loop."""
@@ -41,43 +40,12 @@ class QuoteSource(Protocol):
         """Ended bars, oldest first. Raises BrokerUnavailable."""
 
 
-class NoQuotes:
-    """A source that has none."""
-
-    async def open(self, push: Push) -> None:
-        """Nothing."""
-
-    async def close(self) -> None:
-        """Nothing."""
-
-    async def subscribe(self, symbols: Iterable[str]) -> None:
-        """There is nothing to hear."""
-        raise BrokerUnavailable("this server has no quotes")
-
-    async def unsubscribe(self, symbols: Iterable[str]) -> None:
-        """Nothing."""
-
-    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
-        """There are none."""
-        raise BrokerUnavailable("this server has no quotes")
-
-    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
-        """There is none."""
-        raise BrokerUnavailable("this server has no market data")
-
-    async def bars(
-        self, symbol: str, period: str, count: int, end: int | None
-    ) -> list[list[float]]:
-        """There are none."""
-        raise BrokerUnavailable("this server has no market data")
-
-
 class LinkBackend:
     """One account of a MiniQMT. The link mends itself, and every call of it ends in time."""
 
-    def __init__(self, link: TraderLink, quotes: QuoteSource | None = None) -> None:
+    def __init__(self, link: TraderLink, quotes: QuoteSource) -> None:
         self._link = link
-        self._quotes = quotes or NoQuotes()
+        self._quotes = quotes
 
     @property
     def account(self) -> tuple[str, str]:
@@ -117,9 +85,7 @@ class LinkBackend:
 
     async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
         """Place an order once."""
-        if before is not None and asyncio.get_running_loop().time() > before:
-            raise NotSent("its deadline has passed: it was not sent")
-        return await self._link.order(**params)
+        return await self._link.order(**params, before=before)
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
         """Ask for a cancel; one by the counter's number is made one by the terminal's."""

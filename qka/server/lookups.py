@@ -7,10 +7,11 @@ import msgspec
 from loguru import logger
 
 from qka.brokers.records import XtOrder, XtOrderResponse
+from qka.brokers.words import moment_of
 from qka.errors import QkaError
-from qka.model.times import SECOND
+from qka.model.times import SECOND, day_of
 from qka.server.backend import Backend
-from qka.server.outcomes import Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row
 
 _PAUSES = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds between two looks at one order
 _DAY = 86_400 * SECOND  # the terminal shows today's orders only
@@ -102,7 +103,7 @@ class Lookups:
             return _unknown(row)
         try:
             async with asyncio.timeout(_PATIENCE):
-                orders = [o for o in await self._backend.find(row.remark) if _fits(o, row)]
+                orders = [o for o in await self._backend.find(row.remark) if self._fits(o, row)]
                 if orders:
                     ids = [order.order_id for order in orders]
                     taken = await self._outcomes.claimed(ids, row.key, row.begun - _DAY)
@@ -114,30 +115,33 @@ class Lookups:
             return _unknown(row)
         return self._settle(row, orders[0].order_id)
 
+    def _fits(self, order: XtOrder, row: Row) -> bool:
+        """Whether the order can be the one that was sent: a remark alone may be used twice."""
+        asked = msgspec.json.decode(row.params)
+        placed = moment_of(order.order_time)
+        if placed and not self._backend.simulated and day_of(placed) != day_of(row.begun):
+            return False  # numbers and remarks come again on later days
+        return (order.stock_code, order.order_type, order.order_volume) == (
+            asked["stock_code"],
+            asked["order_type"],
+            asked["order_volume"],
+        )
+
     def _settle(self, row: Row, order_id: int, refusal: str = "") -> Row:
         done = order_id > 0
-        found = msgspec.structs.replace(
-            row,
-            state="executed" if done else "refused",
-            order_id=order_id,
-            code="",
-            detail="" if done else refusal,
-            data=row.data or (b"%d" % order_id if done else None),
+        found = row.became(
+            Fate(
+                method=row.method,
+                state="executed" if done else "refused",
+                order_id=order_id,
+                detail="" if done else refusal,
+                data=b"%d" % order_id if done else None,
+            )
         )
         self._outcomes.settle(found)
         self._open.pop(row.key, None)
         logger.info("{}: {} after all, order {}", row.key, found.state, order_id)
         return found
-
-
-def _fits(order: XtOrder, row: Row) -> bool:
-    """Whether the order can be the one that was sent: a remark alone may be used twice."""
-    asked = msgspec.json.decode(row.params)
-    return (order.stock_code, order.order_type, order.order_volume) == (
-        asked["stock_code"],
-        asked["order_type"],
-        asked["order_volume"],
-    )
 
 
 def _unknown(row: Row) -> Row:

@@ -1,10 +1,55 @@
 """Counters of the server for Prometheus, in a registry of their own."""
 
-from functools import lru_cache
+from bisect import bisect_left
+from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+# seconds; the upper ends of the histogram's buckets
 _LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class _Calls(Collector):
+    """Calls and how long they took: counted on every one, so with the least that does it."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, str], int] = {}  # (method, via, result) -> calls
+        self._seconds: dict[str, float] = {}  # method -> their sum
+        self._buckets: dict[str, list[int]] = {}  # method -> calls in each bucket
+
+    def add(self, method: str, via: str, result: str, seconds: float) -> None:
+        """A call was answered. `result` is "done" or the failure's code."""
+        key = (method, via, result)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        buckets = self._buckets.get(method)
+        if buckets is None:
+            buckets = self._buckets[method] = [0] * (len(_LATENCIES) + 1)
+            self._seconds[method] = 0.0
+        buckets[bisect_left(_LATENCIES, seconds)] += 1
+        self._seconds[method] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """For Prometheus."""
+        calls = CounterMetricFamily(
+            "qka_server_calls",
+            "Calls by method, transport and result",
+            labels=("method", "via", "result"),
+        )
+        for key, count in self._counts.items():
+            calls.add_metric(key, count)
+        yield calls
+        seconds = HistogramMetricFamily(
+            "qka_server_call_seconds", "Seconds from a call to its answer", labels=("method",)
+        )
+        for method, buckets in self._buckets.items():
+            total, ends = 0, []
+            for end, count in zip((*map(str, _LATENCIES), "+Inf"), buckets, strict=True):
+                total += count
+                ends.append((end, total))
+            seconds.add_metric((method,), ends, self._seconds[method])
+        yield seconds
 
 
 class Metrics:
@@ -19,16 +64,8 @@ class Metrics:
         def gauge(name: str, words: str) -> Gauge:
             return Gauge(f"qka_server_{name}", words, registry=registry)
 
-        self._calls = counter(
-            "calls", "Calls by method, transport and result", "method", "via", "result"
-        )
-        self._seconds = Histogram(
-            "qka_server_call_seconds",
-            "Seconds from a call to its answer",
-            ("method",),
-            registry=registry,
-            buckets=_LATENCIES,
-        )
+        self._calls = _Calls()
+        registry.register(self._calls)
         self.refused_tokens = counter("refused_tokens", "Requests with a wrong token")
         self.lockouts = counter("lockouts", "Addresses locked out")
         self.events = counter("events", "Pushes numbered and sent on")
@@ -41,16 +78,7 @@ class Metrics:
         self.in_flight = gauge("calls_in_flight", "Calls being worked on now")
         self.commits = gauge("store_commits", "Groups written to the disk")
         self.quote_age = gauge("quote_age_seconds", "Seconds since the last quote; -1 without any")
-        self._call = lru_cache(maxsize=4096)(self._call_children)
-
-    def called(self, method: str, via: str, result: str, seconds: float) -> None:
-        """A call was answered. `result` is "done" or the failure's code."""
-        count, timing = self._call(method, via, result)
-        count.inc()
-        timing.observe(seconds)
-
-    def _call_children(self, method: str, via: str, result: str) -> tuple[Counter, Histogram]:
-        return self._calls.labels(method, via, result), self._seconds.labels(method)
+        self.called = self._calls.add
 
     def text(self) -> bytes:
         """The metrics in Prometheus's text format."""

@@ -21,16 +21,10 @@ REMARK_BYTES = 24  # the terminal cuts what is longer
 _LONGEST_KEY = 128
 
 
-class Row(msgspec.Struct, frozen=True):
-    """What is known of the order under a key."""
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a call that is done once."""
 
-    key: str
-    fingerprint: bytes
     method: str
-    params: bytes  # JSON
-    remark: str  # what the terminal's order carries
-    owner: str  # who sent it: token and client
-    begun: int  # ns
     state: State = "pending"
     order_id: int | None = None
     code: str = ""  # of the failure
@@ -44,7 +38,7 @@ class Row(msgspec.Struct, frozen=True):
 
     def answer(self) -> bytes:
         """The answer's data as JSON; raises the Failure it ended in."""
-        if self.method.endswith("_async") and self.data is not None:
+        if self.data is not None and self.method.endswith("_async"):
             return self.data  # its seq, which says only that it was taken on
         if self.state == "executed":
             return self.data or b"null"
@@ -53,6 +47,28 @@ class Row(msgspec.Struct, frozen=True):
         if self.state == "not_executed":
             raise Failure(self.code or "unavailable", self.detail)
         raise unknown(self.method, self.detail)
+
+
+class Row(Fate, frozen=True, kw_only=True):
+    """What is known of the order under a key."""
+
+    key: str
+    fingerprint: bytes
+    params: bytes  # JSON
+    remark: str  # what the terminal's order carries
+    owner: str  # who sent it: token and client
+    begun: int  # ns
+
+    def became(self, fate: Fate) -> "Row":
+        """The row with its fate."""
+        return msgspec.structs.replace(
+            self,
+            state=fate.state,
+            order_id=fate.order_id,
+            code=fate.code,
+            detail=fate.detail,
+            data=self.data or fate.data,
+        )
 
     def told(self) -> bytes:
         """As a client that asks for the outcome sees it, JSON."""
@@ -153,7 +169,7 @@ class Outcomes:
 
 
 def _row(values: tuple[Any, ...] | None) -> Row | None:
-    return Row(*values) if values else None
+    return Row(**dict(zip(_FIELDS, values, strict=True))) if values else None
 
 
 def _begin(row: Row, connection: sqlite3.Connection) -> Row | None:
@@ -181,7 +197,7 @@ def _unsettled(connection: sqlite3.Connection) -> list[Row]:
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM outcomes WHERE state IN ('pending', 'unknown')"
     )
-    return [Row(*values) for values in rows]
+    return [Row(**dict(zip(_FIELDS, values, strict=True))) for values in rows]
 
 
 def _remarks_of(owner: str, since: int, connection: sqlite3.Connection) -> set[str]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
+from loguru import logger
 
+from qka.errors import BrokerUnavailable
 from qka.server.backend import Backend, Tick
 
 MARKETS = frozenset({"SH", "SZ", "BJ"})
@@ -86,7 +88,8 @@ class Quotes:
     async def subscribe(self, reader: Reader, names: Iterable[str]) -> int:
         """Let a reader hear these too, their last ticks first; how many it hears now.
 
-        Raises BrokerUnavailable; then nothing is changed.
+        Where the last ticks can't be had the subscription stands all the same. Raises
+        BrokerUnavailable when the terminal took none; then nothing is changed.
         """
         wanted = self._wanted.setdefault(reader, Wanted())
         async with self._turn:
@@ -101,16 +104,21 @@ class Quotes:
             for name in fresh:
                 self._users[name] += 1
                 (wanted.markets if name in MARKETS else wanted.symbols).add(name)
-            self._pushed = set()
-            try:
-                ticks = await self._backend.ticks(fresh) if fresh else {}
-                # what was pushed while we asked is newer than the answer
-                for symbol in ticks.keys() - self._pushed:
-                    reader.quote(symbol, _encoder.encode(ticks[symbol]))
-            finally:
-                self._pushed = None
+            await self._last_ticks(reader, fresh)
         reader.quoted()
         return len(wanted)
+
+    async def _last_ticks(self, reader: Reader, names: set[str]) -> None:
+        self._pushed = set()
+        try:
+            ticks = await self._backend.ticks(names) if names else {}
+            # what was pushed while we asked is newer than the answer
+            for symbol in ticks.keys() - self._pushed:
+                reader.quote(symbol, _encoder.encode(ticks[symbol]))
+        except BrokerUnavailable as error:
+            logger.warning("the last quotes can't be had: {}", error)
+        finally:
+            self._pushed = None
 
     async def unsubscribe(self, reader: Reader, names: Iterable[str]) -> int:
         """Let a reader hear these no more; how many it still hears. Raises BrokerUnavailable."""

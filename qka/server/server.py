@@ -16,10 +16,11 @@ from qka.errors import ConfigError
 from qka.model.times import SECOND
 from qka.server.audit import Audit
 from qka.server.backend import Backend
+from qka.server.caller import Policy
 from qka.server.health import Health
 from qka.server.http import Guard, Http, WebServer
 from qka.server.limits import Addresses, Lockout, is_loopback
-from qka.server.service import Policy, Service
+from qka.server.service import Service
 from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
@@ -130,8 +131,8 @@ class Server:
             most=limits.clients,
             longest=limits.request_bytes,
             outbox=limits.outbox_bytes,
+            server_id=token_hex(4),
         )
-        sessions.server_id = token_hex(4)
         health = Health(service, store, audit)
         self.http = Http(service, guard, health, sessions, limits.request_bytes)
         await self._listen(self.http)
@@ -146,7 +147,9 @@ class Server:
         web_server = WebServer(
             http, self._addresses, most=limits.connections, longest=limits.request_bytes
         )
-        runner = web.ServerRunner(web_server, handle_signals=False, shutdown_timeout=2.0)
+        runner = web.ServerRunner(
+            web_server, handle_signals=False, shutdown_timeout=min(2.0, self._patience)
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.host, self.port, ssl_context=self._tls, backlog=256)

@@ -7,11 +7,10 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from loguru import logger
-
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown
+from qka.lanes import Lane
 from qka.model.times import MILLISECOND, SECOND
 from qka.server.backend import OnState, Push, Tick, Unsupported
 from qka.terminal.market import SimulatedMarket
@@ -62,10 +61,13 @@ class SimulatedBackend:
         self._push: Push = _nobody
         self._session: Session | None = None
         self._lost: asyncio.Event | None = None  # of the session in use
+        self._lanes: _Lanes | None = None  # of the session in use
         self._waiting: set[asyncio.Future[Any]] = set()  # answers of the session in use
         self._supervisor: asyncio.Task[None] | None = None
         self._data: QuoteLink | None = None
+        self._wanted: set[str] = set()  # symbols and markets
         self._groups: dict[int, set[str]] = {}  # number of a subscription -> names in it
+        self._keeper: asyncio.Task[None] | None = None  # subscribes when quotes are back
 
     @property
     def account(self) -> tuple[str, str]:
@@ -103,9 +105,11 @@ class SimulatedBackend:
     async def close(self) -> None:
         """Leave the terminal; close the market, if it is ours. Twice is fine."""
         supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            supervisor.cancel()
-            await asyncio.wait((supervisor,))
+        tasks = [task for task in (supervisor, self._keeper) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         if self._data is not None:
             self._terminal.leave_data(self._data)
             self._data = None
@@ -118,7 +122,6 @@ class SimulatedBackend:
         while True:
             try:
                 await self._live()
-                self._become("connecting", "the terminal closed the connection or fell silent")
             except (TerminalGone, BrokerUnavailable) as error:
                 self._become("cooldown", str(error), retry_after=self._retry)
                 await asyncio.sleep(self._retry)
@@ -127,31 +130,40 @@ class SimulatedBackend:
         """One session, until it is lost. Raises TerminalGone, BrokerUnavailable."""
         if self._status.state != "connecting":
             self._become("connecting", "connecting")
-        lost = self._lost = asyncio.Event()
         loop = asyncio.get_running_loop()
+        lost = asyncio.Event()
 
         def push(kind: str, record: Any) -> None:
             _post(loop, self._push, kind, record)
 
         def gone() -> None:
-            _post(loop, lost.set)
+            _post(loop, self._lose, lost, "the terminal closed the connection")
 
         connect = partial(self._terminal.connect, next(self._ids), push, gone)
         session = await self._on_thread("connect", connect)
         try:
-            self._session = session
+            self._session, self._lost, self._lanes = session, lost, _Lanes(self._deadline)
             await self._asked("subscribe", {}, BrokerUnavailable)
             statuses = await self._asked("account_status", {}, BrokerUnavailable)
             mine = [s.status for s in statuses if s.account_id == self._account[0]]
             self._become("ready", "", account_status=mine[0] if mine else -1)
             await lost.wait()
         finally:
-            self._session = None
+            if self._lanes is not None:
+                self._lanes.close()
+            self._session = self._lost = self._lanes = None
             waiting, self._waiting = self._waiting, set()
             for answer in waiting:
                 if not answer.done():
                     answer.set_exception(_Broken())
             threading.Thread(target=self._terminal.leave, args=(session,), daemon=True).start()
+
+    def _lose(self, session: asyncio.Event, reason: str) -> None:
+        """The session (known by its event) is of no use any more."""
+        if session is self._lost and not session.is_set():
+            session.set()
+            self._session = None
+            self._become("connecting", reason)
 
     def _become(self, state: str, reason: str, **changes: Any) -> None:
         since = asyncio.get_running_loop().time()
@@ -162,9 +174,7 @@ class SimulatedBackend:
 
     async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
         """Place an order once."""
-        if before is not None and asyncio.get_running_loop().time() > before:
-            raise NotSent("its deadline has passed: it was not sent")
-        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown)
+        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown, before)
         return answer
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
@@ -192,24 +202,40 @@ class SimulatedBackend:
         return [order for order in orders if order.order_remark == remark]
 
     async def _asked(
-        self, call: str, params: Mapping[str, Any], silence: Callable[[str], Exception]
+        self,
+        call: str,
+        params: Mapping[str, Any],
+        silence: Callable[[str], Exception],
+        before: float | None = None,
     ) -> Any:
-        """The terminal's answer; without one the session is given up, and `silence` is raised."""
-        session, lost = self._session, self._lost
-        if session is None or lost is None:
+        """The terminal's answer; without one the session is given up, and `silence` is raised.
+
+        Raises NotSent when it was not asked.
+        """
+        session, lost, lanes = self._session, self._lost, self._lanes
+        if session is None or lost is None or lanes is None:
             raise NotSent(f"the link is {self._status.state}: nothing was sent", self._retry)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
+        until = loop.time() + self._deadline
+        lane = lanes.orders if call in ("order", "cancel") else lanes.queries
+        arrived = partial(_post, loop, _answered, answer)
+        ask = partial(
+            self._terminal.ask, session, call, {**params, "account": self._account[0]}, arrived
+        )
+        job = lane.submit(
+            ask, until if before is None else min(until, before), urgent=call == "cancel"
+        )
+        job.future.add_done_callback(partial(_unasked, answer))
         self._waiting.add(answer)
-        timer = loop.call_later(self._deadline, _time_out, answer)
+        timer = loop.call_at(until, _raised, answer, _Broken(silent=True))
         try:
-            arrived = partial(_post, loop, _answered, answer)
-            self._terminal.ask(session, call, {**params, "account": self._account[0]}, arrived)
             return await answer
-        except _Broken as error:
-            if error.silent:
-                logger.warning("the simulated terminal did not answer {}", call)
-                lost.set()
+        except _Broken as broken:
+            if job.withdraw():
+                raise NotSent(f"{call}: its turn did not come in time") from None
+            if broken.silent:
+                self._lose(lost, f"the terminal did not answer {call}")
             raise silence(f"the terminal did not answer {call}") from None
         finally:
             timer.cancel()
@@ -238,27 +264,48 @@ class SimulatedBackend:
     # ------------------------------------------------------------ quotes
 
     async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Push quotes of symbols or whole markets."""
-        names = set(symbols)
-        link = await self._data_link()
-        subscribe = partial(self._terminal.subscribe_quotes, link, sorted(names), self._heard())
-        number = await self._on_thread("subscribe_quotes", subscribe)
-        if number < 0:
-            raise BrokerUnavailable("the connection for quotes is gone")
-        self._groups[number] = names
+        """Push quotes of symbols or whole markets; while there are none it is remembered."""
+        self._wanted.update(symbols)
+        try:
+            await self._subscribe()
+        except BrokerUnavailable:
+            self._subscribe_later()
 
     async def unsubscribe(self, symbols: Iterable[str]) -> None:
         """Stop pushing them, as far as nothing else was asked for together with them."""
         names = set(symbols)
+        self._wanted -= names
         for number, group in list(self._groups.items()):
             group -= names
             if not group and self._data is not None:
                 del self._groups[number]
                 self._terminal.unsubscribe_quotes(self._data, number)
 
-    def _heard(self) -> Callable[[dict[str, Tick]], None]:
-        loop = asyncio.get_running_loop()
-        return lambda ticks: _post(loop, self._push, "quotes", ticks)
+    async def _subscribe(self) -> None:
+        """Ask for what is wanted and not subscribed to."""
+        link = await self._data_link()
+        missing = self._wanted.difference(*self._groups.values())
+        if not missing:
+            return
+        heard = partial(_post, asyncio.get_running_loop(), self._push, "quotes")
+        ask = partial(self._terminal.subscribe_quotes, link, sorted(missing), heard)
+        number = await self._on_thread("subscribe_quotes", ask)
+        if number < 0:
+            raise BrokerUnavailable("the connection for quotes is gone")
+        self._groups[number] = missing
+
+    def _subscribe_later(self) -> None:
+        if self._supervisor is not None and (self._keeper is None or self._keeper.done()):
+            self._keeper = asyncio.get_running_loop().create_task(self._insist())
+
+    async def _insist(self) -> None:
+        while True:
+            await asyncio.sleep(self._retry)
+            try:
+                await self._subscribe()
+                break
+            except BrokerUnavailable:
+                continue
 
     async def _data_link(self) -> QuoteLink:
         if self._data is None or not self._data.connected:
@@ -271,19 +318,10 @@ class SimulatedBackend:
         return self._data
 
     def _data_lost(self) -> None:
-        groups, self._groups = self._groups, {}
+        self._groups.clear()
         self._data = None
-        names = set().union(*groups.values())
-        if names and self._supervisor is not None:
-            self._supervisor.get_loop().create_task(self._subscribe_again(names))
-
-    async def _subscribe_again(self, names: set[str]) -> None:
-        while self._supervisor is not None:
-            try:
-                await self.subscribe(names)
-                break
-            except BrokerUnavailable:
-                await asyncio.sleep(self._retry)
+        if self._wanted:
+            self._subscribe_later()
 
     async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
         """The last ticks."""
@@ -350,10 +388,27 @@ def _answered(answer: "asyncio.Future[Any]", value: Any) -> None:
         answer.set_result(value)
 
 
-def _raised(answer: "asyncio.Future[Any]", error: Exception) -> None:
+def _raised(answer: "asyncio.Future[Any]", error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
 
 
-def _time_out(answer: "asyncio.Future[Any]") -> None:
-    _raised(answer, _Broken(silent=True))
+def _unasked(answer: "asyncio.Future[Any]", asked: "asyncio.Future[Any]") -> None:
+    """The terminal was asked, or its turn never came, or asking failed."""
+    if asked.cancelled():
+        _raised(answer, _Broken())
+    elif (error := asked.exception()) is not None:
+        _raised(answer, error)
+
+
+class _Lanes:
+    """The threads on which one session asks: an order waits for no query, nor for the market."""
+
+    def __init__(self, deadline: float) -> None:
+        self.orders = Lane("qka-sim-orders", patience=deadline / 2)
+        self.queries = Lane("qka-sim-queries", patience=deadline / 2)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.orders.close()
+        self.queries.close()

@@ -121,7 +121,7 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=0.2)
         try:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # two servers would order twice
             connection.execute("PRAGMA journal_mode=WAL")

@@ -1,118 +1,35 @@
-"""The WebSocket side: calls and their replies, numbered events, quotes; one session a client.
-
-What a session has to say waits in its outbox, which one task empties. The outbox is bounded: a
-client that does not read is cut off, and takes up with `resume` where it was. Quotes don't
-queue up: the latest of each symbol waits in its place.
-"""
+"""The WebSocket side: calls and their replies, numbered events, quotes; one session a client."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 from loguru import logger
-from msgspec import Meta
 
 from qka.clock import WallClock
 from qka.errors import BrokerUnavailable
 from qka.model.times import SECOND
+from qka.server import frames
+from qka.server.caller import Caller
 from qka.server.failure import Failure
-from qka.server.leases import OnSilence
 from qka.server.methods import METHODS
-from qka.server.service import GRACE, Caller, Service, overdue
+from qka.server.orders import overdue
+from qka.server.outbox import Outbox
+from qka.server.service import Service
 from qka.server.tokens import Token
 
-PROTOCOL = 1
 _HELLO_SECONDS = 10.0  # for the first frame
 _HEARTBEAT = 20.0  # seconds between two pings of the WebSocket's own
-_GREATEST_TASKS = 4096  # calls of one client at a time
-_GREATEST_WANTED = 12_000  # symbols of one client
+_CLOSE_SECONDS = 2.0  # for the client's goodbye
+_MOST_CALLS = 4096  # of one client at a time
+_SPARE = 4  # workers that wait for something to do
 
-Name = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
-Symbol = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[0-9A-Za-z.]+\Z")]
-Symbols = Annotated[list[Symbol], Meta(max_length=_GREATEST_WANTED)]
+Admit = Callable[[str, str | None, str], Token]  # (ip, token, what) -> who it is
 
-
-class Resume(msgspec.Struct):
-    """Where a client was."""
-
-    epoch: str
-    seq: Annotated[int, Meta(ge=0)]
-
-
-class Hello(msgspec.Struct, tag_field="op", tag="hello"):
-    """The first frame."""
-
-    protocol: int
-    token: str | None = None
-    account: str | None = None
-    client: Name = ""
-    resume: Resume | None = None
-    lease: Annotated[float, Meta(ge=1, le=3600)] | None = None
-    on_silence: OnSilence = "leave"
-
-
-Id = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-
-
-class CallFrame(msgspec.Struct, tag_field="op", tag="call"):
-    """A method to call."""
-
-    id: Id
-    method: str
-    params: msgspec.Raw = msgspec.Raw(b"{}")
-    key: str | None = None
-    deadline: float | None = None
-
-
-class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe"):
-    """Quotes to hear."""
-
-    id: Id
-    symbols: Symbols
-
-
-class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe"):
-    """Quotes to hear no more."""
-
-    id: Id
-    symbols: Symbols
-
-
-class Ping(msgspec.Struct, tag_field="op", tag="ping"):
-    """A sign of life."""
-
-    id: Id = 0
-
-
-class Release(msgspec.Struct, tag_field="op", tag="release"):
-    """Goodbye: the lease is given back, and nothing is done about working orders."""
-
-    id: Id = 0
-
-
-Frame = Hello | CallFrame | Subscribe | Unsubscribe | Ping | Release
-
-_frames: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
-_hellos: msgspec.json.Decoder[Hello] = msgspec.json.Decoder(Hello)
-_head = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder = msgspec.json.Encoder()
-
-Admit = Callable[[str, str | None, str], Token]
-
-
-class _Timer:
-    """Of a call with a deadline; it rings when the client is told that nobody knows."""
-
-    __slots__ = ("handle", "rang")
-
-    handle: asyncio.TimerHandle
-
-    def __init__(self) -> None:
-        self.rang = False
 
 
 class _Goodbye(Exception):
@@ -125,16 +42,23 @@ class _Goodbye(Exception):
 
 
 class Sessions:
-    """All WebSocket clients of a server. Limits: clients, bytes of a frame, bytes of an outbox."""
+    """All WebSocket clients of a server. Bounds: clients, bytes of a frame, bytes of an outbox."""
 
     def __init__(
-        self, service: Service, admit: Admit, *, most: int, longest: int, outbox: int
+        self,
+        service: Service,
+        admit: Admit,
+        *,
+        most: int,
+        longest: int,
+        outbox: int,
+        server_id: str,
     ) -> None:
         self.service = service
         self.admit = admit
         self.longest = longest
         self.outbox = outbox
-        self.server_id = ""
+        self.server_id = server_id
         self._most = most
         self._open: set[Session] = set()
 
@@ -147,15 +71,19 @@ class Sessions:
         if self.service.stopping:
             raise Failure("unavailable", "the server is stopping", retry_after=5.0)
         socket = web.WebSocketResponse(
-            heartbeat=_HEARTBEAT, compress=False, max_msg_size=self.longest, timeout=2.0
+            heartbeat=_HEARTBEAT,
+            compress=False,
+            max_msg_size=self.longest,
+            timeout=_CLOSE_SECONDS,
         )
-        await socket.prepare(request)
         session = Session(self, socket, request, ip)
         self._open.add(session)
         try:
+            await socket.prepare(request)
             await session.run(token)
         finally:
             self._open.discard(session)
+            session.ended.set()
         return socket
 
     def check(self, valid: Callable[[Token], bool]) -> None:
@@ -175,11 +103,21 @@ class Sessions:
         """Tell every client and let it go."""
         for session in list(self._open):
             session.end("stopping", "the server is stopping")
-        ends = [session.ended.wait() for session in self._open]
-        if ends:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(3.0):
-                    await asyncio.gather(*ends)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS + 1.0):
+                for session in list(self._open):
+                    await session.ended.wait()
+
+
+class _Timer:
+    """Of a call with a deadline; it rings when the client is told that nobody knows."""
+
+    __slots__ = ("handle", "rang")
+
+    handle: asyncio.TimerHandle
+
+    def __init__(self) -> None:
+        self.rang = False
 
 
 class Session:
@@ -187,145 +125,114 @@ class Session:
 
     def __init__(
         self,
-        all_of_them: Sessions,
+        sessions: Sessions,
         socket: web.WebSocketResponse,
         request: web.BaseRequest,
         ip: str,
     ) -> None:
         self.caller: Caller | None = None
         self.ended = asyncio.Event()
-        self._all = all_of_them
-        self._service = all_of_them.service
+        self._sessions = sessions
+        self._service = sessions.service
         self._socket = socket
         self._request = request
         self._ip = ip
-        self._outbox: deque[bytes] = deque()
-        self._bytes = 0  # in the outbox
-        self._quotes: dict[str, bytes] = {}  # symbol -> its latest tick, not sent yet
-        self._quoted = False
-        self._wake: asyncio.Future[None] | None = None  # of the writer, while it waits
-        self._room: asyncio.Future[None] | None = None  # of whoever waits for room in the outbox
-        self._last_words: bytes | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._saying = False  # a reply is being sent past the outbox
-        self._subscribing = asyncio.Lock()
-        self._now = WallClock().now
         self._loop = asyncio.get_running_loop()
-        self._cut = False
+        self._now = WallClock().now
+        self._outbox = Outbox(socket, sessions.outbox, self._overflowed)
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []  # workers without work
+        self._handover: asyncio.Handle | None = None  # to come, if an answer takes long
+        self._subscribing = asyncio.Lock()
 
     # ------------------------------------------------------------ life
 
     async def run(self, token: Token | None) -> None:
         """From the first frame to the last."""
-        writer = self._loop.create_task(self._write())
+        writer = self._loop.create_task(self._outbox.write())
         try:
-            await self._listen(token)
-        except _Goodbye as goodbye:
-            self.end(goodbye.code, goodbye.detail)
-        except Failure as failure:
-            self.end(failure.code, failure.detail)
+            caller = self.caller = self._caller(await self._first(), token)
+            self._service.note(caller, "hello", "done")
+            await self._greet()
+            self._start(self._work())
+            await self._over
+        except (_Goodbye, Failure) as error:
+            self.end(error.code, error.detail)
         finally:
             if self in self._service.listeners:
                 self._service.listeners.remove(self)
-            if self._last_words is None:
-                self._last_words = b""
-            self._stir()
-            with suppress(Exception):
-                await writer
-            if not self._cut:
-                with suppress(Exception):
-                    await self._socket.close()
-            self.ended.set()
+            self._outbox.close()
+            for turn in self._idle:
+                turn.cancel()
+            await writer
+            if self.caller is not None:
+                self._service.note(self.caller, "goodbye", "done")
             await self._service.quotes.leave(self)
+            # what was called goes on: an order is not half made because its client left
 
     def end(self, code: str, detail: str) -> None:
         """Say why and close."""
-        if self._last_words is None:
-            told = {"op": "error", "code": code, "detail": detail}
-            self._last_words = _encoder.encode(told)
-            self._stir()
+        self._outbox.close(_encoder.encode({"op": "error", "code": code, "detail": detail}))
 
-    async def _listen(self, token: Token | None) -> None:
-        await self._greet(await self._first(), token)
-        assert self.caller is not None
-        lease = self.caller.lease
-        renew = self._service.leases.renew
-        while True:
-            message = await self._socket.receive()
-            if message.type is not WSMsgType.TEXT:
-                self._check_end(message)
-                return
-            if lease is not None and not lease.lost:
-                renew(lease)
-            self._handle(message.data)
-
-    def _check_end(self, message: Any) -> None:
-        if message.type is WSMsgType.BINARY:
-            raise _Goodbye("protocol", "frames are JSON in text")
-        if message.type is WSMsgType.ERROR:
-            raise _Goodbye("too_large", f"a frame has {self._all.longest} bytes at most, in UTF-8")
-
-    async def _first(self) -> Hello:
+    async def _first(self) -> frames.Hello:
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
-                message = await self._socket.receive()
+                text = self._text(await self._socket.receive())
+            return frames.read_hello.decode(text or "")
         except TimeoutError:
             raise _Goodbye("protocol", "no hello came") from None
-        if message.type is not WSMsgType.TEXT:
-            self._check_end(message)
-            raise _Goodbye("protocol", "no hello came")
-        try:
-            return _hellos.decode(message.data)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise _Goodbye("protocol", f"the first frame is hello: {error}") from None
+            raise _Goodbye("protocol", f"the first frame is no hello: {error}") from None
 
-    async def _greet(self, hello: Hello, token: Token | None) -> None:
-        service = self._service
+    def _caller(self, hello: frames.Hello, token: Token | None) -> Caller:
+        self._hello = hello
         if token is None:
-            token = self._all.admit(self._ip, hello.token or "", "/ws")
-        if hello.protocol != PROTOCOL:
-            raise _Goodbye("protocol", f"this server speaks protocol {PROTOCOL}")
-        if "read" not in token.scopes:
-            raise Failure("forbidden", f"the token {token.name!r} has no scope 'read'")
-        if hello.account not in (None, service.account_id):
-            raise Failure(
+            token = self._sessions.admit(self._ip, hello.token or "", "/ws")
+        if hello.protocol != frames.PROTOCOL:
+            raise _Goodbye("protocol", f"this server speaks protocol {frames.PROTOCOL}")
+        for scope in ("read",) if hello.lease is None else ("read", "trade"):
+            if scope not in token.scopes:
+                raise Failure("forbidden", f"the token {token.name!r} has no scope {scope!r}")
+        if hello.account not in (None, self._service.account_id):
+            raise _Goodbye(
                 "other_account", "this server serves another account than the one you name"
             )
-        caller = self.caller = Caller(token, self._ip, "ws", hello.client)
+        return Caller(token, self._ip, "ws", hello.client)
+
+    async def _greet(self) -> None:
+        service, caller, hello = self._service, self.caller, self._hello
+        assert caller is not None
         if hello.lease is not None:
-            if "trade" not in token.scopes:
-                raise Failure("forbidden", f"the token {token.name!r} has no scope 'trade'")
-            caller.lease = service.leases.take(caller.owner, hello.lease, hello.on_silence, self)
-            self._all.replace(caller.owner, self)
+            caller.lease = service.leases.take(caller.owner, hello.lease, hello.on_silence)
+            self._sessions.replace(caller.owner, self)
         log, resume = service.events, hello.resume
         resumed = resume is not None and log.resumable(resume.epoch, resume.seq)
-        self._send(self._hello(hello, resumed, expired=resume is not None and not resumed))
+        self._outbox.send(self._greeting(caller, resumed, expired=bool(resume) and not resumed))
         if resume is not None and resumed:
             await self._replay(resume.seq)
         service.listeners.append(self)  # nothing was awaited since the last event was seen
 
-    def _hello(self, hello: Hello, resumed: bool, *, expired: bool) -> bytes:
-        service = self._service
-        assert self.caller is not None
-        status = service.backend.status
+    def _greeting(self, caller: Caller, resumed: bool, *, expired: bool) -> bytes:
+        service, backend = self._service, self._service.backend
         return _encoder.encode(
             {
                 "op": "hello",
-                "protocol": PROTOCOL,
+                "protocol": frames.PROTOCOL,
                 "account": service.account_id,
                 "account_type": service.account_type,
-                "server": self._all.server_id,
+                "server": self._sessions.server_id,
                 "epoch": service.events.epoch,
                 "seq": service.events.seq,
                 "resumed": resumed,
                 "expired": expired,
-                "link": {"state": status.state, "reason": status.reason},
-                "time": WallClock().now() / SECOND,
-                "now": service.backend.now(),
-                "speed": service.backend.speed,
-                "simulated": service.backend.simulated,
-                "scopes": self.caller.token.scopes,
-                "lease": hello.lease,
+                "link": {"state": backend.status.state, "reason": backend.status.reason},
+                "time": self._now() / SECOND,
+                "now": backend.now(),
+                "speed": backend.speed,
+                "simulated": backend.simulated,
+                "scopes": caller.token.scopes,
+                "lease": self._hello.lease,
             }
         )
 
@@ -336,63 +243,112 @@ class Session:
             try:
                 events = await log.after(seq)
             except OSError as error:
-                raise _Goodbye("stopping", str(error)) from None
+                raise _Goodbye("storage", str(error)) from None
             if not events:
                 return
             for event in events:
-                self._send(event.frame)
+                self._outbox.send(event.frame)
+                await self._outbox.drained()
             seq = events[-1].seq
-            await self._drained()
 
     # ------------------------------------------------------------ frames
 
-    def _handle(self, data: str) -> None:
-        try:
-            frame = _frames.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
-            self._misread(data, str(error))
-            return
-        match frame:
-            case CallFrame():
-                self._call(frame)
-            case Ping():
-                self._reply(frame.id, b"null")
-            case Subscribe() | Unsubscribe():
-                self._start(self._subscribe(frame))
-            case Release():
-                self._release(frame.id)
-            case Hello():
-                raise _Goodbye("protocol", "hello is said once")
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        worker = self._loop.create_task(work)
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
 
-    def _misread(self, data: str, why: str) -> None:
-        """A frame that can't be understood: answer it if it says which it is, else give up."""
-        try:
-            call = msgspec.json.decode(_head.decode(data)["id"], type=Id)
-        except (msgspec.DecodeError, KeyError, RecursionError):
-            raise _Goodbye("protocol", f"the frame is not understood: {why}") from None
-        self._fail(call, Failure("invalid", f"the frame is not understood: {why}"))
+    async def _work(self) -> None:
+        """Hear a frame and answer it; while that takes time, another worker hears the next.
 
-    def _call(self, frame: CallFrame) -> None:
-        method = METHODS.get(frame.method)
-        urgent = method is not None and method.kind == "cancel"  # those are never held back
-        if len(self._tasks) >= _GREATEST_TASKS and not urgent:
-            busy = Failure("unavailable", "too many calls at a time", retry_after=0.1)
-            self._fail(frame.id, busy)
-            return
-        self._start(self._answer(frame))
+        So what can be answered at once is answered without a detour over the loop, and what
+        takes long holds up nobody.
+        """
+        while (frame := await self._next()) is not None:
+            handover = self._handover = self._loop.call_soon(self._pass_on)
+            await self._answer(frame)
+            if self._handover is handover:  # it took no time: nobody else listens yet
+                handover.cancel()
+                continue
+            if len(self._idle) >= _SPARE or self._over.done():
+                return
+            turn = self._loop.create_future()
+            self._idle.append(turn)
+            await turn
 
-    def _start(self, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _pass_on(self) -> None:
+        """The worker that heard a frame is still at it: another one listens now."""
+        self._handover = None
+        while self._idle:
+            turn = self._idle.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._start(self._work())
 
-    async def _answer(self, frame: CallFrame) -> None:
+    async def _next(self) -> frames.Frame | None:
+        """The next frame that makes sense; None when the session is over."""
         assert self.caller is not None
-        timer = None
-        if frame.deadline is not None:
-            wait = frame.deadline - self._now() / SECOND + GRACE
-            timer = _Timer()
-            timer.handle = self._loop.call_later(max(GRACE, wait), self._overdue, frame, timer)
+        lease = self.caller.lease
+        try:
+            while (text := self._text(await self._socket.receive())) is not None:
+                if lease is not None and not lease.lost:
+                    self._service.leases.renew(lease)
+                try:
+                    return frames.read.decode(text)
+                except (msgspec.DecodeError, RecursionError) as error:
+                    self._misread(text, f"the frame is not understood: {error}")
+        except _Goodbye as goodbye:
+            self.end(goodbye.code, goodbye.detail)
+        if not self._over.done():
+            self._over.set_result(None)
+        return None
+
+    def _text(self, message: WSMessage) -> str | None:
+        """A frame's text; None when the client has left."""
+        if message.type is WSMsgType.TEXT:
+            return str(message.data)
+        if message.type is WSMsgType.BINARY:
+            raise _Goodbye("protocol", "frames are JSON in text")
+        if message.type is WSMsgType.ERROR:
+            most = self._sessions.longest
+            raise _Goodbye("too_large", f"a frame has {most} bytes at most, in UTF-8")
+        return None
+
+    def _misread(self, text: str, why: str) -> None:
+        """Answer it if it says which it is, else give up."""
+        call = frames.id_of(text)
+        if call is None:
+            raise _Goodbye("protocol", why)
+        self._outbox.send(Failure("invalid", why).frame("reply", call))
+
+    async def _answer(self, frame: frames.Frame) -> None:
+        say = self._outbox.say
+        try:
+            match frame:
+                case frames.Call():
+                    await self._call(frame)
+                case frames.Ping():
+                    await say(_reply(frame.id, b"null"))
+                case frames.Subscribe() | frames.Unsubscribe():
+                    await say(_reply(frame.id, b"%d" % await self._subscribe(frame)))
+                case frames.Release():
+                    await say(_reply(frame.id, b"true" if self._release() else b"false"))
+                case frames.Hello():
+                    self.end("protocol", "hello is said once")
+        except Failure as failure:
+            await say(
+                failure.frame("reply", frame.id if not isinstance(frame, frames.Hello) else 0)
+            )
+        except Exception as error:
+            logger.exception("a frame could not be answered: {}", error)
+            self.end("failed", "the server itself failed; its log says more")
+
+    async def _call(self, frame: frames.Call) -> None:
+        assert self.caller is not None
+        if len(self._workers) > _MOST_CALLS and not _urgent(frame):
+            raise Failure("unavailable", "too many calls at a time", retry_after=0.1)
+        timer = None if frame.deadline is None else self._timer(frame, frame.deadline)
         try:
             data = await self._service.call(
                 self.caller, frame.method, frame.params, frame.key or "", frame.deadline
@@ -400,157 +356,77 @@ class Session:
         except Failure as failure:
             reply = failure.frame("reply", frame.id)
         else:
-            reply = b'{"op":"reply","id":%d,"success":true,"data":%b}' % (frame.id, data)
+            reply = _reply(frame.id, data)
         if timer is not None:
+            timer.handle.cancel()
             if timer.rang:
                 return  # it was told already that nobody knows
-            timer.handle.cancel()
-        if self._wake is not None and not self._saying and self._last_words is None:
-            await self._say(reply)
-        else:
-            self._send(reply)
+        await self._outbox.say(reply)
 
-    def _overdue(self, frame: CallFrame, timer: "_Timer") -> None:
+    def _timer(self, frame: frames.Call, deadline: float) -> _Timer:
+        timer = _Timer()
+        policy = self._service.policy
+        left = min(deadline - self._now() / SECOND, policy.deadline)
+        timer.handle = self._loop.call_later(
+            max(0.0, left) + policy.grace, self._ring, frame, timer
+        )
+        return timer
+
+    def _ring(self, frame: frames.Call, timer: _Timer) -> None:
         timer.rang = True
-        self._fail(frame.id, overdue(frame.method))
+        self._outbox.send(overdue(frame.method).frame("reply", frame.id))
 
-    async def _subscribe(self, frame: Subscribe | Unsubscribe) -> None:
+    async def _subscribe(self, frame: frames.Subscribe | frames.Unsubscribe) -> int:
         quotes = self._service.quotes
         try:
             async with self._subscribing, asyncio.timeout(self._service.policy.deadline):
-                if isinstance(frame, Unsubscribe):
-                    count = await quotes.unsubscribe(self, frame.symbols)
-                elif len(quotes.wanted(self)) + len(frame.symbols) > _GREATEST_WANTED:
-                    most = f"{_GREATEST_WANTED} symbols at most"
-                    return self._fail(frame.id, Failure("invalid", most))
-                else:
-                    count = await quotes.subscribe(self, frame.symbols)
+                if isinstance(frame, frames.Unsubscribe):
+                    return await quotes.unsubscribe(self, frame.symbols)
+                if len(quotes.wanted(self)) + len(frame.symbols) > frames.MOST_SYMBOLS:
+                    raise Failure("invalid", f"quotes: {frames.MOST_SYMBOLS} symbols at most")
+                count = await quotes.subscribe(self, frame.symbols)
+                self._outbox.flush_quotes()  # the last ticks are there before the reply is
+                return count
         except BrokerUnavailable as error:
-            failure = Failure("unavailable", f"quotes: {error}", retry_after=error.retry_after or 1)
-            self._fail(frame.id, failure)
+            wait = error.retry_after or 1.0
+            raise Failure("unavailable", f"quotes: {error}", retry_after=wait) from None
         except TimeoutError:
-            self._fail(frame.id, Failure("deadline", "quotes: the terminal did not answer in time"))
-        except Exception as error:
-            logger.exception("subscribe: {}", error)
-            self._fail(frame.id, Failure("failed", "quotes: the server itself failed"))
-        else:
-            self._send_quotes()  # before the reply: the snapshot is there when it comes
-            self._reply(frame.id, b"%d" % count)
+            raise Failure("deadline", "quotes: the terminal did not answer in time") from None
 
-    def _release(self, call: int) -> None:
+    def _release(self) -> bool:
         assert self.caller is not None
         lease, self.caller.lease = self.caller.lease, None
-        held = lease is not None and self._service.leases.current(lease.owner) is lease
-        if held and lease is not None:
-            self._service.leases.release(lease.owner)
-        self._reply(call, b"true" if held else b"false")
+        leases = self._service.leases
+        held = lease is not None and leases.current(lease.owner) is lease
+        return held and lease is not None and leases.release(lease.owner)
 
     # ------------------------------------------------------------ what is heard
 
     def heard(self, seq: int, frame: bytes) -> None:
         """An event."""
-        self._send(frame)
+        self._outbox.send(frame)
 
     def quote(self, symbol: str, tick: bytes) -> None:
         """A tick it asked for."""
-        self._quotes[symbol] = tick
+        self._outbox.quote(symbol, tick)
 
     def quoted(self) -> None:
         """Ticks came."""
-        self._quoted = True
-        self._stir()
+        self._outbox.stir()
 
-    # ------------------------------------------------------------ what is said
+    def _overflowed(self) -> None:
+        self._service.metrics.slow_clients.inc()
+        who = self.caller.owner if self.caller else self._ip
+        logger.warning("{} does not read what it is sent and is cut off", who)
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
-    def _reply(self, call: int, data: bytes) -> None:
-        self._send(b'{"op":"reply","id":%d,"success":true,"data":%b}' % (call, data))
 
-    def _fail(self, call: int, failure: Failure) -> None:
-        self._send(failure.frame("reply", call))
+def _reply(call: int, data: bytes) -> bytes:
+    return b'{"op":"reply","id":%d,"success":true,"data":%b}' % (call, data)
 
-    def _send(self, frame: bytes) -> None:
-        if self._last_words is not None:
-            return
-        self._outbox.append(frame)
-        self._bytes += len(frame)
-        if self._bytes > self._all.outbox:
-            self._cut_off()
-        elif self._wake is not None:
-            self._stir()
 
-    async def _say(self, frame: bytes) -> None:
-        """Send at once: the outbox is empty and the writer has nothing to do."""
-        self._saying = True
-        try:
-            await self._socket.send_frame(frame, WSMsgType.TEXT)
-        except (ConnectionError, RuntimeError):
-            pass  # the client is gone; `_listen` notices
-        finally:
-            self._saying = False
-
-    def _send_quotes(self) -> None:
-        quotes, self._quotes = self._quotes, {}
-        self._quoted = False
-        if quotes:
-            rows = b",".join([b'"%b":%b' % (s.encode(), t) for s, t in quotes.items()])
-            self._send(b'{"op":"quotes","data":{%b}}' % rows)
-
-    def _cut_off(self) -> None:
-        """It does not read: nothing more can be said to it, not even why."""
-        if not self._cut:
-            self._cut = True
-            self._service.metrics.slow_clients.inc()
-            logger.warning(
-                "{} does not read what it is sent and is cut off",
-                self.caller.owner if self.caller else self._ip,
-            )
-            self._last_words = b""
-            self._outbox.clear()
-            self._quotes.clear()
-            if self._request.transport is not None:
-                self._request.transport.abort()
-            self._stir()
-
-    def _stir(self) -> None:
-        wake, self._wake = self._wake, None
-        if wake is not None and not wake.done():
-            wake.set_result(None)
-
-    async def _drained(self) -> None:
-        """Wait until the outbox is half empty, so that a long replay does not fill it."""
-        if self._bytes > self._all.outbox // 2 and self._last_words is None:
-            self._room = self._loop.create_future()
-            await self._room
-
-    def _make_room(self) -> None:
-        room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
-
-    async def _write(self) -> None:
-        """Empty the outbox, in order, for as long as the session lasts."""
-        send = self._socket.send_frame
-        outbox = self._outbox
-        try:
-            while True:
-                while outbox:
-                    frame = outbox.popleft()
-                    self._bytes -= len(frame)
-                    await send(frame, WSMsgType.TEXT)
-                self._make_room()
-                if self._quoted:
-                    self._send_quotes()
-                    continue
-                if self._last_words is not None:
-                    if self._last_words:
-                        await send(self._last_words, WSMsgType.TEXT)
-                    break
-                self._wake = self._loop.create_future()
-                await self._wake
-        except (ConnectionError, RuntimeError):
-            self._cut = True  # the client is gone
-            self._last_words = b""
-        self._make_room()
-        if not self._cut:
-            # the peer gets two seconds to say goodbye; `receive` ends with it
-            await self._socket.close()
+def _urgent(frame: frames.Call) -> bool:
+    """A cancel is never held back."""
+    method = METHODS.get(frame.method)
+    return method is not None and method.kind == "cancel"

@@ -22,6 +22,7 @@ class Layers:
         self._name = origin
         self._origins: dict[Keys, str] = {(): origin}
         self._problems: list[str] = []
+        self._environment: set[Keys] = set()  # what came from the environment or .env
 
     def mapping(self, mapping: Mapping[str, Any]) -> None:
         """Take a mapping made by code."""
@@ -46,14 +47,24 @@ class Layers:
         ]
 
     def environment(self, variables: Mapping[str, str | None], source: str) -> None:
-        """Take the QKA__ variables (names in lower case); whole sections before their keys."""
-        found = [
-            (tuple(name.removeprefix("qka__").split("__")), value or "")
-            for name, value in variables.items()
-            if name.startswith("qka__")
-        ]
-        for path, text in sorted(found, key=lambda v: (len(v[0]), [p.zfill(9) for p in v[0]])):
-            self._set(path, text, f"QKA__{'__'.join(path).upper()} ({source})")
+        """Take the QKA__ variables; whole sections before their keys.
+
+        Names in capitals throughout are ours in small letters, symbols excepted; a parameter with
+        capitals is written as it is (`QKA__strategies__0__params__topN`).
+        """
+        found = []
+        for name, value in variables.items():
+            if name.upper().startswith("QKA__"):
+                parts = name[5:].split("__")
+                found.append((tuple(map(_key, parts)), value or "", f"{name} ({source})"))
+            elif name.upper().startswith("QKA_") and name.upper() not in _OTHERS:
+                meant = f"QKA__{name[4:].lstrip('_')}"
+                self._problems.append(f"{name} ({source}): unknown; did you mean {meant}?")
+        for path, text, origin in sorted(
+            found, key=lambda v: (len(v[0]), [p.zfill(9) for p in v[0]])
+        ):
+            self._set(path, text, origin)
+            self._environment.add(path)
 
     def overrides(self, overrides: Sequence[str]) -> None:
         """Take `a.b=c` texts in their order."""
@@ -69,6 +80,17 @@ class Layers:
     def settings(self) -> Settings:
         """The checked settings; raises `ConfigError` with all problems."""
         data = _completed(self.data)
+        for key in [key for key in data if key not in Settings.model_fields]:
+            del data[key]
+            place = self._origins.get((key,), self._name)
+            place = place if place == f"--set {key}" else f"{place}: {key}"
+            self._problems.append(f"{place}: {problems.unknown((key,))}")
+        self._problems += [
+            f"{self._origins.get(path, self._name)}: {'.'.join(path)}: a secret has no place here: "
+            f"set QKA__{'__'.join(path).upper()} in the environment or in .env"
+            for path in _secrets(data)
+            if path not in self._environment
+        ]
         settings = None
         try:
             settings = Settings(**data)
@@ -97,6 +119,25 @@ class Layers:
         origin = next(self._origins[place] for place in around if place in self._origins)
         place = origin if origin == f"--set {key}" else f"{origin}: {key}"
         return f"{place}: {problems.words(error, key)}"
+
+
+_OTHERS = frozenset({"QKA_LIVE", "QKA_LANG"})  # that are no settings
+
+
+def _key(part: str) -> str:
+    """A part of a variable's name as the key it stands for."""
+    if re.fullmatch(r"\d{6}\.[A-Za-z]{2}", part):
+        return part.upper()
+    return part.lower() if part.isupper() else part
+
+
+def _secrets(data: Mapping[str, Any]) -> list[Keys]:
+    """Where tokens stand."""
+    return [
+        (name, "token")
+        for name in ("feed", "broker")
+        if isinstance(data.get(name), dict) and data[name].get("token")
+    ]
 
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from qka.settings.sections import Settings
 
 def require_live(settings: Settings, live: bool) -> None:
     """Raise `ConfigError` when the broker is live and neither `live` nor QKA_LIVE=1 says so."""
-    if settings.broker.kind == "paper" or live or os.environ.get("QKA_LIVE") == "1":
+    broker = settings.broker
+    if broker.kind == "paper" or (broker.kind == "remote" and broker.simulated):
+        return
+    if live or os.environ.get("QKA_LIVE") == "1":
         return
     raise ConfigError(
         f"broker.kind: {settings.broker.kind} trades real money; add --live or set QKA_LIVE=1"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pydantic_core import ErrorDetails
 
+from qka.secrets import looks_secret
 from qka.settings.schema import Loc, known
 from qka.settings.yamls import Keys, given
 
-_SECRET = re.compile("token|secret|password|key", re.IGNORECASE)
 _BOUNDS = {
     "greater_than": ("gt", "is not above"),
     "greater_than_equal": ("ge", "is below"),
@@ -48,12 +48,12 @@ def words(error: ErrorDetails, key: str) -> str:
     """What is wrong with the value of a key; the value is not shown when it may be a secret."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown(error["loc"])
+        return unknown(error["loc"])
     if kind == "missing":
         return "is missing"
     if kind == "union_tag_not_found":
         return f"is missing; one of {', '.join(known((*error['loc'], '')).kinds)}"
-    if _SECRET.search(key):
+    if looks_secret(key):
         return "the value is not valid (it is not shown)"
     value = given(error["input"])
     if kind == "union_tag_invalid":
@@ -77,9 +77,10 @@ def _choice(value: object, names: Sequence[str]) -> str:
     return f"{given(value)} is not one of {', '.join(names)}{hint}"
 
 
-def _unknown(loc: Loc) -> str:
+def unknown(loc: Loc) -> str:
+    """That there is no such key, and which there are."""
     keys = known(loc).keys
-    near = difflib.get_close_matches(str(loc[-1]), keys, 1)
+    near = difflib.get_close_matches(str(loc[-1]).lower(), keys, 1)
     if near:
         return f"unknown key; did you mean {near[0]}?"
     return f"unknown key; here can be {', '.join(keys)}"

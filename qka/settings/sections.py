@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic import model_validator as check_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -13,9 +13,12 @@ from qka.settings.values import (
     Amount,
     Count,
     Day,
+    Name,
     Number,
     Period,
     Ratio,
+    Seconds,
+    Secret,
     Speed,
     Symbol,
     Whole,
@@ -34,15 +37,15 @@ class Section(BaseModel):
 class OpeningPosition(Section):
     """What the paper account holds of a symbol when it starts, all of it sellable."""
 
-    quantity: Annotated[Whole, Field(gt=0)] = Field(description="Shares (股, 份, 张).")
-    cost: Annotated[Amount, Field(gt=0)] = Field(description="Average cost, CNY a share.")
+    quantity: Annotated[Whole, Field(gt=0, le=10**10)] = Field(description="Shares (股, 份, 张).")
+    cost: Annotated[Amount, Field(gt=0, le=10**6)] = Field(description="Average cost, CNY a share.")
 
 
 class AccountSettings(Section):
     """The account that trades."""
 
     id: str = Field("demo", description="Account id; for a live broker the fund account.")
-    cash: Annotated[Amount, Field(ge=0, decimal_places=2)] = Field(
+    cash: Annotated[Amount, Field(ge=0, le=10**12, decimal_places=2)] = Field(
         Decimal(1_000_000), description="Cash of the paper account at the start, CNY."
     )
     positions: dict[Symbol, OpeningPosition] = Field(
@@ -56,8 +59,8 @@ class SimulatedFeed(Section):
     kind: Literal["simulated"] = "simulated"
     seed: Whole = Field(1, description="Seed of the random walk.")
     day: Day = Field(date(2026, 1, 5), description="First trading day.")
-    days: Count = Field(1, description="Trading days to run.")
-    symbols: Count = Field(
+    days: Annotated[Count, Field(le=10_000)] = Field(1, description="Trading days to run.")
+    symbols: Annotated[Count, Field(le=10_000)] = Field(
         12, description="Number of symbols of the market when strategies name none."
     )
     speed: Speed = Field("max", description="Seconds of the market in a second; max never waits.")
@@ -81,15 +84,26 @@ class ReplayFeed(Section):
 
 
 class XtdataFeed(Section):
-    """Live quotes of xtdata."""
+    """Live quotes of the QMT terminal on this machine."""
 
     kind: Literal["xtdata"] = "xtdata"
+    port: Annotated[Whole, Field(ge=1, le=65_535)] | None = Field(
+        None, description="Port of its data service; none: the terminal's own choice, 58610."
+    )
+    silence: Seconds = Field(
+        30.0, description="Seconds without a quote in trading hours until they are asked for again."
+    )
 
 
 class RemoteFeed(Section):
     """Live quotes of a QMTServer."""
 
     kind: Literal["remote"] = "remote"
+    url: str | None = Field(None, description="The server; none: the broker's.")
+    token: Secret | None = Field(None, description="Its token; none: the broker's.")
+    silence: Seconds = Field(
+        30.0, description="Seconds without a quote in trading hours until they are asked for again."
+    )
 
 
 class Fees(Section):
@@ -107,7 +121,7 @@ class PaperBroker(Section):
     """The simulated broker."""
 
     kind: Literal["paper"] = "paper"
-    latency: Annotated[Number, Field(ge=0)] = Field(
+    latency: Annotated[Number, Field(ge=0, le=600)] = Field(
         0.05, description="Seconds from sending an order to its reaching the market."
     )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
@@ -117,12 +131,34 @@ class XtquantBroker(Section):
     """QMT on this machine."""
 
     kind: Literal["xtquant"] = "xtquant"
+    path: Path = Field(description="QMT's userdata_mini folder.")
+    account_type: Literal["STOCK", "CREDIT"] = Field("STOCK", description="Kind of the account.")
+    deadline: Seconds = Field(10.0, description="Seconds that one call of the SDK may take.")
+    fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
 class RemoteBroker(Section):
     """QMT behind a QMTServer."""
 
     kind: Literal["remote"] = "remote"
+    url: str = Field("http://127.0.0.1:8000", description="The server.")
+    token: Secret = Field(SecretStr(""), description="Its token.")
+    verify: bool | Path = Field(
+        True, description="Check the server's certificate; or the file of its own CA."
+    )
+    fingerprint: str = Field(
+        "", description="SHA-256 of the server's certificate, then the only one trusted."
+    )
+    simulated: bool = Field(
+        False, description="Take a simulated server only; then --live is not needed."
+    )
+    lease: Seconds | None = Field(
+        None, description="Seconds of our silence after which the server takes no more orders."
+    )
+    cancel_on_silence: bool = Field(
+        False, description="Whether it then cancels what works; needs a lease."
+    )
+    fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
 class RiskSettings(Section):
@@ -192,7 +228,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="QKA__"
     )
 
-    name: str = Field("", description="Name of the run; empty: the file's name.")
+    name: Name = Field("", description="Name of the run; empty: the file's name.")
     account: AccountSettings = Field(default_factory=AccountSettings, description="The account.")
     clock: Literal["auto", "live", "simulated"] = Field(
         "auto", description="Whose time it is; auto follows the feed."

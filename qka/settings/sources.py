@@ -6,12 +6,16 @@ scalars or flow values (`3`, `true`, `null`, `[600000.SH]`, `{fast: 5}`).
 """
 
 import difflib
+import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
+from qka import secrets
 from qka.errors import ConfigError
 from qka.settings.layers import Layers
 from qka.settings.sections import Settings
@@ -28,7 +32,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Settings:
     if layers.data.get("name") in (None, ""):
         layers.data["name"] = file.stem
     layers.environment(_dotenv(), ".env")
-    layers.environment(EnvSettingsSource(Settings).env_vars, "environment")
+    layers.environment(os.environ, "environment")
     layers.overrides(overrides)
     return layers.settings()
 
@@ -58,8 +62,18 @@ def _text(file: Path) -> str:
 
 
 def _dotenv() -> Mapping[str, str | None]:
+    file = Path(".env")
     try:
-        return DotEnvSettingsSource(Settings, env_file=".env", env_file_encoding="utf-8").env_vars
+        if not file.is_file():
+            return {}
+        text = file.read_text(encoding="utf-8-sig")
+        for binding in parse_stream(io.StringIO(text)):
+            if binding.error:
+                line = f".env:{binding.original.line}"
+                raise ConfigError(f"{line}: write NAME=value, one a line")
+        variables = dotenv_values(stream=io.StringIO(text))
+        secrets.learn(variables)
+        return variables
     except UnicodeDecodeError as error:
         raise ConfigError(_not_utf8(".env", error)) from None
     except OSError as error:

@@ -4,10 +4,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from qka.model.symbol import check_symbol
 from qka.settings.yamls import given
+
+_FIRST, _LAST = date(1990, 12, 19), date(2100, 12, 31)  # the SSE's first day, and far enough
 
 
 def _day(value: object) -> date:
@@ -15,6 +17,20 @@ def _day(value: object) -> date:
         return date.fromisoformat(str(value))
     except ValueError:
         raise ValueError(f"{given(value)} is not a date like 2026-01-05") from None
+
+
+def _trading_day(day: date) -> date:
+    if not _FIRST <= day <= _LAST:
+        raise ValueError(f"{day} is not between {_FIRST} and {_LAST}")
+    return day
+
+
+def _project_name(value: str) -> str:
+    bad = sorted({c for c in value if c in '<>:"/\\|?*' or not c.isprintable()})
+    if bad or len(value) > 60 or value in (".", ".."):
+        words = f"has {' '.join(map(repr, bad))}" if bad else "is too long"
+        raise ValueError(f"{given(value)} {words}; it names the run's folder: 60 plain characters")
+    return value
 
 
 def _speed(value: object) -> object:
@@ -36,11 +52,14 @@ def listed(value: object) -> object:
 
 
 Symbol = Annotated[str, AfterValidator(check_symbol), "symbol"]
-Day = Annotated[date, BeforeValidator(_day), "date"]
+Day = Annotated[date, BeforeValidator(_day), AfterValidator(_trading_day), "date"]
+Name = Annotated[str, AfterValidator(_project_name), "text"]
+Secret = Annotated[SecretStr, "text, from the environment or .env only"]
 Speed = Annotated[float | Literal["max"], BeforeValidator(_speed), "max or a positive number"]
 Whole = Annotated[int, Field(strict=True), "whole number"]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False), "number"]
 Amount = Annotated[Decimal, BeforeValidator(_amount), "number"]
 Count = Annotated[Whole, Field(ge=1)]
+Seconds = Annotated[Number, Field(gt=0, le=3600)]
 Ratio = Annotated[Number, Field(gt=0, le=1)]
 Period = Literal["1m", "5m", "15m", "30m", "60m", "1d"]

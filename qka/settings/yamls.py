@@ -23,7 +23,9 @@ class Document(NamedTuple):
 def parse(text: str, name: str) -> Document | None:
     """The document, none when empty; raises `ConfigError` with file:line:column."""
     try:
-        node, value = yaml.compose(text, _Loader), yaml.load(text, _Loader)
+        node, value = yaml.compose(text, _Loader), plain(yaml.load(text, _Loader))
+    except RecursionError:
+        raise ConfigError(f"{name}: a part of it holds itself, by an alias (*)") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name

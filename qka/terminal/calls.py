@@ -10,7 +10,8 @@ from typing import Any
 
 from qka.brokers.records import Record, XtCancelOrderResponse, XtOrderResponse
 from qka.errors import ConfigError
-from qka.terminal.account import REFUSED, Account, Refused, Request
+from qka.terminal.account import Account
+from qka.terminal.counter import REFUSED, Refused, Request
 from qka.terminal.faults import Faults
 from qka.terminal.links import Links
 from qka.terminal.session import Session

@@ -17,7 +17,7 @@ KNOWN: dict[str, str] = {
     "shadowed": "connecting succeeds, but the lock is held elsewhere: nothing is ever answered",
     "repushed": "subscribing pushes every order and trade of the day again",
     # a request
-    "hang": "the request lies unread until `resume`, and is worked then",
+    "hang": "the request lies unread until `resume`; connecting and data calls block till then",
     "dropped": "the request is never read: not executed, no answer",
     "disconnect_before": "the link breaks before the request is read: not executed",
     "disconnect_after": "the link breaks when the request is done: executed, no answer",

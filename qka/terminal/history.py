@@ -23,7 +23,7 @@ FIELDS: dict[str, str] = {
 }  # fmt: skip
 _DAYS = 20  # of minutes in the past
 _DAILY = 500  # daily bars in the past
-_KEPT = 5  # days of minutes lived through that are remembered
+_KEPT = 2  # days whose minutes are remembered; of older ones there is the daily bar
 _WIDTH = 7  # slot, open, high, low, close, volume, amount
 
 
@@ -114,7 +114,8 @@ class History:
         days = self._lived.setdefault(quote.symbol, [])
         if not days or days[-1].day != day:
             days.append(_Minutes(day))
-            del days[:-_KEPT]
+            for old in days[:-_KEPT]:
+                del old.cells[:]
         days[-1].add(quote)
 
     def current(self, symbol: str, period: str) -> Row | None:
@@ -131,9 +132,9 @@ class History:
 
         Raises ConfigError for a period nobody knows.
         """
-        first, last = _stamp(start), _stamp(end)
+        period, first, last = _known(period), _stamp(start), _stamp(end)
         days = self._lived.get(symbol, [])
-        found = self._before(symbol, _known(period)) if past else []
+        found = self._before(symbol, period) if past else []
         for day in days:
             if today if day is days[-1] else past:
                 found = [*found, *day.rows(symbol, period)]

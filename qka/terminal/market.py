@@ -6,12 +6,12 @@ client that knows `now()` and `speed` once stays right.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Any
 
-from qka.clock import Clock, ReplayClock, SimulatedClock, WallClock
+from qka.clock import ReplayClock, SimulatedClock, WallClock
 from qka.errors import ConfigError
 from qka.feeds.simulated import SimulatedFeed, weekdays
 from qka.model.market import Quote
@@ -20,6 +20,8 @@ from qka.terminal.books import Opening
 from qka.terminal.terminal import SimTerminal
 
 _DAYS = 250  # weekdays until the quotes end
+_BATCH = 5000  # quotes worked while others wait
+_WALL = WallClock()
 
 
 class SimulatedMarket:
@@ -27,8 +29,8 @@ class SimulatedMarket:
 
     `begin`: time of day in Shanghai when the market starts; what the day brought before is there
     already. `day`: today (or the next weekday) unless told. `symbols`: which, or how many.
-    `latency` in seconds of the market's time. Other options are `SimTerminal`'s. `wall` is read
-    and never moved.
+    `latency` in seconds of the market's time. `wall` gives the wall's time in ns. Other options are
+    `SimTerminal`'s.
     """
 
     def __init__(
@@ -41,26 +43,31 @@ class SimulatedMarket:
         speed: float = 1.0,
         symbols: Sequence[str] | int = 12,
         latency: float = 0.05,
-        wall: Clock | None = None,
+        wall: Callable[[], int] = _WALL.now,
         **options: Any,
     ) -> None:
         if speed <= 0:
             raise ConfigError(f"speed {speed}: above zero")
         self.speed = speed
-        self._wall = wall or WallClock()
-        self._day = weekdays(day or day_of(self._wall.now()), 1)[0]
+        self._wall = wall
+        self._day = weekdays(day or day_of(self._wall()), 1)[0]
         self._origin = at(self._day, begin)
         self._anchor: int | None = None  # the wall's time (ns) at `begin`
         how_many = symbols if isinstance(symbols, int) else 1
         feed = SimulatedFeed(ReplayClock(), seed=seed, day=self._day, days=_DAYS, symbols=how_many)
         self.symbols = tuple(feed.choose([] if isinstance(symbols, int) else symbols))
-        clock = SimulatedClock(midnight(self._day))
-        self.terminal = SimTerminal(clock, accounts, latency=latency, past=feed.history, **options)
-        self.terminal.time = self.now
-        self.terminal.woken = self._wake_up
+        self._wake = threading.Event()
+        self.terminal = SimTerminal(
+            SimulatedClock(midnight(self._day)),
+            accounts,
+            latency=latency,
+            past=feed.history,
+            time=self.now,
+            woken=self._wake.set,
+            **options,
+        )
         self._quotes: Iterator[Quote] = (q for batch in feed.batches() for q in batch)
         self._next = next(self._quotes, None)
-        self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="qka-market", daemon=True)
 
@@ -68,12 +75,12 @@ class SimulatedMarket:
         """The market's time in ns; `begin` until it starts."""
         if self._anchor is None:
             return self._origin
-        return self._origin + int((self._wall.now() - self._anchor) * self.speed)
+        return self._origin + int((self._wall() - self._anchor) * self.speed)
 
     def start(self) -> None:
         """Live through what was before `begin` at once, then go on in wall time."""
         self._live(self._origin)
-        self._anchor = self._wall.now()
+        self._anchor = self._wall()
         self._thread.start()
 
     def close(self) -> None:
@@ -94,9 +101,6 @@ class SimulatedMarket:
     ) -> None:  # fmt: skip
         self.close()
 
-    def _wake_up(self) -> None:
-        self._wake.set()
-
     def _run(self) -> None:
         while not self._stopped:
             self._live(self.now())
@@ -108,6 +112,9 @@ class SimulatedMarket:
         while self._next is not None and self._next.time <= until:
             due.append(self._next)
             self._next = next(self._quotes, None)
+            if len(due) >= _BATCH:
+                self.terminal.quote(*due)
+                due.clear()
         if due:
             self.terminal.quote(*due)
         self.terminal.advance(to=until)

@@ -55,9 +55,11 @@ class TerminalGone(QkaError):
 class SimTerminal:
     """A terminal with these accounts, logged in and up.
 
-    `latency`: seconds to the exchange and back. `past`: what was before the first quote, as
-    `SimulatedFeed.history` makes it up. `id_cooldown`: seconds until a session id that was let go
-    can be used again (the vendor says 3); one whose link broke is locked until its client stops.
+    `latency`: seconds to the exchange. `past`: what was before the first quote, as
+    `SimulatedFeed.history` makes it up. `time`: the market's time in ns where it passes by itself;
+    `woken` is told that something may be due earlier than it was. `id_cooldown`: seconds until a
+    session id that was let go can be used again (the vendor says 3); one whose link broke is
+    locked until its client stops.
     `tells_assets`: push money and positions after each change (nobody knows when a real one does).
     `tells_expiry`: unfilled orders become 53 or 54 at the end of the day, else they stay as they
     are and are gone the next day. `remarks_survive`: a restart keeps remark and strategy of
@@ -73,14 +75,16 @@ class SimTerminal:
         faults: Faults | None = None,
         latency: float = 0.0,
         past: Past | None = None,
+        time: Callable[[], int] | None = None,
+        woken: Callable[[], None] = nothing,
         id_cooldown: float = 3.0,
         tells_assets: bool = True,
         tells_expiry: bool = True,
         remarks_survive: bool = True,
     ) -> None:
         self.faults = faults or Faults()
-        self.time: Callable[[], int] = clock.now  # the market's time in ns
-        self.woken: Callable[[], None] = nothing  # something may have become due
+        self._time = time or clock.now
+        self._woken = woken
         self._clock = clock
         self._lock = threading.RLock()
         self._thaw = threading.Condition(self._lock)
@@ -114,7 +118,7 @@ class SimTerminal:
 
     def now(self) -> int:
         """The market's time in ns."""
-        return self.time()
+        return self._time()
 
     def advance(self, *, to: int | None = None, by: float = 0.0) -> None:
         """Move to a moment (ns), or by seconds: whatever is due happens now."""
@@ -188,7 +192,7 @@ class SimTerminal:
             self._catch_up()
             self._receive(session, call, params, answer, seq)
             self._advance(self._clock.now())
-            self.woken()
+            self._woken()
 
     # ------------------------------------------------------------ by hand, in the terminal itself
 
@@ -373,7 +377,7 @@ class SimTerminal:
                 work()
             self._advance(self._clock.now())
             self._release()
-            self.woken()
+            self._woken()
 
     def stop(self, *, silent: bool = False) -> None:
         """The terminal closes: clients hear `gone`, or nothing; unread requests are lost.
@@ -452,7 +456,7 @@ class SimTerminal:
             pass
 
     def _catch_up(self) -> None:
-        self._advance(self.time())
+        self._advance(self._time())
 
     def _begin_day(self, day: date) -> None:
         if not trading_days(day, day):
@@ -500,7 +504,7 @@ class SimTerminal:
             self._catch_up()
             self._calls.work(call, None, params, answers.append)
             self._advance(self._clock.now())
-            self.woken()
+            self._woken()
         return answers[0]
 
     # ------------------------------------------------------------ inside: up, hanging, threads

@@ -1,6 +1,7 @@
 """The clients of a QMTServer: what they return, what they raise, and what they never send twice."""
 
 import asyncio
+import copy
 import hashlib
 import pickle
 import shutil
@@ -175,7 +176,7 @@ def test_every_snippet_of_the_guide_works_word_by_word(trader, served, capsys):
     assert "正常" in said["查询账户信息"]
     assert "000001.SZ" in said["查询账户信息"]
     assert "已成" in said["订单管理"]
-    assert said["仓位管理"] == "10000\n"
+    assert said["仓位管理"] == "9999\n"
     assert said["交易监控"].splitlines()[0] == "持仓: 000001.SZ 1000股"
     assert "委托: 600000.SH 已成" in said["交易监控"]
     assert said["错误处理"].startswith("API调用失败: order_stock: Ellipsis has no name")
@@ -220,7 +221,7 @@ def test_the_guides_placeholder_of_an_order_id_is_refused_by_name(trader):
 def test_an_asset_answers_by_chinese_name_by_xtquants_name_and_as_attribute(trader):
     assets = trader.api("query_stock_asset")
     assert assets["总资产"] == assets["total_asset"] == assets.total_asset == 1_010_000.0
-    assert assets.get("可用金额") == 1_000_000.0
+    assert assets.get("可用金额") == assets.m_dCash == 1_000_000.0
     assert "总资产" in assets
     assert "持仓" not in assets
     with pytest.raises(KeyError, match="no_such_field: there is account_type"):
@@ -315,7 +316,9 @@ def test_slashes_at_the_end_of_the_address_do_not_matter(served):
         assert trader.api("query_stock_asset")["cash"] == 1_000_000.0
 
 
-def test_results_survive_pickling():
+def test_records_and_results_survive_pickling(trader):
+    assets = trader.api("query_stock_asset")
+    assert pickle.loads(pickle.dumps(assets)).cash == copy.deepcopy(assets)["可用金额"]
     assert pickle.loads(pickle.dumps(OrderResult(-1, "no"))).detail == "no"
     assert pickle.loads(pickle.dumps(CancelResult(0))).success
 
@@ -397,7 +400,7 @@ def test_what_stays_unknown_is_raised_with_the_key_to_ask_by(server):
     server.fates["mine"] = {"state": "unknown", "detail": "the terminal is silent"}
     with (
         QMTClient(server.url, TOKEN, patience=0.05) as client,
-        pytest.raises(OutcomeUnknown, match=r"outcome\('mine'\)"),
+        pytest.raises(OutcomeUnknown, match=r"did not answer.*its key: mine"),
     ):
         client.api("order_stock", key="mine", **BUY)
     assert [path for _, path, _, _ in server.requests].count("order_stock") == 1

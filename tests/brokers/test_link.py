@@ -147,7 +147,8 @@ async def test_every_query_gives_records_of_ours(terminal, linked):
 
 async def test_queries_that_never_answer_or_do_not_exist_are_refused_at_once(terminal, linked):
     async with linked() as link:
-        for method in ("query_com_position", "query_no_such_thing", "__init__"):
+        methods = ["query_com_position", "query_no_such_thing", "__init__", "callback"]
+        for method in [*methods, "stop", "run_forever", "order_stock"]:
             with pytest.raises(CallRefused):
                 await link.query(method)
 
@@ -510,6 +511,8 @@ async def test_an_sdk_that_raises_leaves_the_outcome_unknown(scripted, linked):
         scripted.sdk.on_order = fail
         with pytest.raises(OutcomeUnknown, match="shared memory"):
             await link.order(**order_params("a"))
+        scripted.sdk.respond(scripted.sdk.seqs[0], "a", 77)  # it had been handed over
+        await eventually(lambda: [r.order_id for r in link.told("order_response")] == [77])
 
 
 async def test_an_sdk_that_takes_nothing_refuses(scripted, linked):
@@ -573,6 +576,28 @@ async def test_a_constructor_that_hangs_does_not_hang_the_caller(scripted, tmp_p
     scripted.prepare = lambda sdk: sdk.gates.update(connect=threading.Event())
     with pytest.raises(BrokerUnavailable, match=r"connect\(\) did not return"):
         await Link(tmp_path, factory=scripted, deadline=0.1).open()
+
+
+async def test_a_trader_that_was_built_too_late_is_stopped(scripted, tmp_path):
+    late = threading.Event()
+
+    def build(path, session, callback):
+        late.wait(30)
+        return scripted(path, session, callback)
+
+    with pytest.raises(BrokerUnavailable, match="building the trader did not return"):
+        await Link(tmp_path, factory=build, deadline=0.1).open()
+    late.set()
+    await eventually(lambda: len(scripted.sdks) == 2)
+    await eventually(lambda: all(sdk.stopped.is_set() for sdk in scripted.sdks))
+
+
+async def test_a_disconnect_is_noticed_while_the_terminal_is_being_asked(scripted, linked):
+    async with linked(factory=scripted, deadline=60.0, probe=0.01) as link:
+        scripted.sdk.gates["query_account_status"] = threading.Event()
+        await eventually(lambda: scripted.sdk.calls.count("query_account_status") > 1)
+        scripted.sdk.callback.on_disconnected()
+        await eventually(lambda: len(scripted.sdks) == 2 and link.status.ready)
 
 
 # ------------------------------------------------------------------ processes

@@ -6,7 +6,7 @@ import threading
 import pytest
 from qmt import eventually
 
-from qka.brokers.lanes import Lane
+from qka.lanes import Lane
 
 FAR = 1e12  # a deadline that never comes
 

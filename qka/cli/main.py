@@ -1,0 +1,49 @@
+"""All commands, and the one place where an error becomes a message and an exit code."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qka import __version__
+from qka.cli import project, run, server
+from qka.cli.doctor import doctor
+from qka.errors import ConfigError, DataError, QkaError
+
+app = typer.Typer(
+    name="qka",
+    help=(
+        "Trade China A-shares with your own strategies: on paper first, then live through QMT.\n\n"
+        "Start here:  qka init demo, then cd demo, then qka run config/paper.yaml"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(run.check)
+app.command()(project.init)
+app.command()(doctor)
+app.add_typer(server.app, name="server")
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version")] = False,
+) -> None:
+    if version:
+        typer.echo(f"qka {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every expected error is one message, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console may lack a sign: better ? than nothing
+    try:
+        app()
+    except QkaError as error:
+        typer.echo(f"qka: {error}", err=True)
+        raise SystemExit(2 if isinstance(error, ConfigError | DataError) else 1) from None

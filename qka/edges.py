@@ -1,0 +1,178 @@
+"""What differs between paper, replay and live: the clock, the feed and the broker.
+
+Adapters to the outside are imported when a config names them and not before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qka import settings
+from qka.ashare.fees import FeeSchedule
+from qka.brokers.paper import PaperBroker
+from qka.brokers.port import Broker
+from qka.clock import Clock, ReplayClock, WallClock
+from qka.engine.strategy import Strategy
+from qka.errors import ConfigError
+from qka.feeds.port import Feed
+from qka.feeds.replay import ReplayFeed
+from qka.feeds.simulated import SimulatedFeed
+from qka.model.money import to_cents
+from qka.settings import Settings
+
+if TYPE_CHECKING:
+    from qka.brokers.channel import Hello
+    from qka.brokers.client import AsyncQMTClient
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Everything of a running engine that is not the same in every mode."""
+
+    clock: Clock
+    feed: Feed
+    broker: Broker
+    fees: FeeSchedule
+
+
+def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges:
+    """The edges that a config names; nothing is opened yet. Raises ConfigError."""
+    feed, broker = chosen.feed, chosen.broker
+    fees = FeeSchedule(broker.fees.commission, broker.fees.minimum)
+    if isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
+        if not isinstance(broker, settings.PaperBroker):
+            raise ConfigError(
+                f"broker.kind: {broker.kind} trades in the world's time and the {feed.kind} feed "
+                "brings its own: use feed: {kind: xtdata} or {kind: remote}, or the paper broker"
+            )
+        if chosen.clock == "live":
+            raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
+        clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
+        return Edges(clock, _past(feed, clock, root), _paper(chosen, clock, fees), fees)
+    if chosen.clock == "simulated":
+        raise ConfigError(f"clock: a {feed.kind} feed lives in the world's time; leave it at auto")
+    wall = WallClock()
+    clients = _Clients(chosen, wall)
+    return Edges(
+        wall,
+        _live_feed(feed, wall, clients, _warm(strategies)),
+        _broker(chosen, wall, clients, fees),
+        fees,
+    )
+
+
+def _past(
+    feed: settings.SimulatedFeed | settings.ReplayFeed, clock: ReplayClock, root: Path
+) -> Feed:
+    if isinstance(feed, settings.SimulatedFeed):
+        return SimulatedFeed(
+            clock, seed=feed.seed, day=feed.day, days=feed.days, symbols=feed.symbols
+        )
+    given = feed.path.expanduser()
+    path = given if given.exists() else root / given
+    return ReplayFeed(path, clock, strict=feed.strict, start=feed.start, end=feed.end)
+
+
+def _paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
+    account = chosen.account
+    assert isinstance(chosen.broker, settings.PaperBroker)
+    return PaperBroker(
+        clock,
+        fees,
+        account.id,
+        to_cents(account.cash),
+        {symbol: held.quantity for symbol, held in account.positions.items()},
+        latency=chosen.broker.latency,
+    )
+
+
+def _warm(strategies: Sequence[Strategy]) -> dict[str, int]:
+    """Period -> the most bars that a strategy wants before the first event."""
+    warm: dict[str, int] = {}
+    for strategy in strategies:
+        for period in [strategy.bars] if isinstance(strategy.bars, str) else strategy.bars:
+            warm[period] = max(warm.get(period, 0), strategy.warmup)
+    return {period: count for period, count in warm.items() if count > 0}
+
+
+class _Clients:
+    """The connections to QMTServers: feed and broker share one where they name the same."""
+
+    def __init__(self, chosen: Settings, clock: WallClock) -> None:
+        self._chosen = chosen
+        self._clock = clock
+        self._made: dict[tuple[str, str], AsyncQMTClient] = {}
+
+    def client(self, url: str | None = None, token: str = "") -> "AsyncQMTClient":
+        """The client of a server; the broker's own where nothing is named."""
+        from qka.brokers.client import AsyncQMTClient
+
+        broker, options = self._chosen.broker, {}
+        if isinstance(broker, settings.RemoteBroker):
+            url, token = url or broker.url, token or broker.token.get_secret_value()
+            options = {
+                "lease": broker.lease,
+                "cancel_on_silence": broker.cancel_on_silence,
+                "verify": str(broker.verify) if isinstance(broker.verify, Path) else broker.verify,
+                "fingerprint": broker.fingerprint,
+            }
+        if not url or not token:
+            section = "broker" if isinstance(broker, settings.RemoteBroker) else "feed"
+            missing = f"{section}.url: name the server" if not url else _no_token(section)
+            raise ConfigError(missing)
+        made = self._made.get((url, token))
+        if made is None:
+            made = self._made[url, token] = AsyncQMTClient(
+                url,
+                token,
+                account=self._chosen.account.id,
+                client=self._chosen.name or "qka",
+                **options,  # type: ignore[arg-type]
+            )
+            made.listen(hello=self._on_hello)
+        return made
+
+    def _on_hello(self, hello: "Hello") -> None:
+        if hello.simulated:
+            self._clock.follow(hello.now, hello.speed)
+
+
+def _no_token(section: str) -> str:
+    return (
+        f"{section}.token: is missing; put QKA__{section.upper()}__TOKEN=... in .env (the server "
+        "prints its token when it starts)"
+    )
+
+
+def _live_feed(
+    feed: settings.XtdataFeed | settings.RemoteFeed,
+    clock: WallClock,
+    clients: _Clients,
+    warm: Mapping[str, int],
+) -> Feed:
+    if isinstance(feed, settings.XtdataFeed):
+        from qka.feeds.xtdata import XtdataFeed
+
+        return XtdataFeed(clock, port=feed.port, warm=warm, silence=feed.silence)
+    from qka.feeds.remote import RemoteFeed
+
+    token = feed.token.get_secret_value() if feed.token else ""
+    return RemoteFeed(clients.client(feed.url, token), clock, warm=warm, silence=feed.silence)
+
+
+def _broker(chosen: Settings, clock: WallClock, clients: _Clients, fees: FeeSchedule) -> Broker:
+    broker = chosen.broker
+    if isinstance(broker, settings.PaperBroker):
+        return _paper(chosen, clock, fees)
+    if isinstance(broker, settings.RemoteBroker):
+        from qka.brokers.remote import RemoteBroker
+
+        return RemoteBroker(clients.client(), clock, fees, only_simulated=broker.simulated)
+    from qka.brokers.link import TraderLink
+    from qka.brokers.xtquant import XtquantBroker
+
+    link = TraderLink(
+        str(broker.path), chosen.account.id, broker.account_type, deadline=broker.deadline
+    )
+    return XtquantBroker(link, clock, fees)
