@@ -77,7 +77,9 @@ def conserved(seed, walk, cash, held, lots):
     strategy.seed = seed
     built = engine(events, strategy, cash=cash, held={SYMBOL: held}, gate=rules(ratio=1.0))
     summary = built.run()
-    assert summary["alerts"] == []
+    assert [
+        alert for alert in summary["alerts"] if "are dropped: the day is over" not in alert
+    ] == []
 
     fills = [event for event in strategy.heard if isinstance(event, qka.Fill)]
     flow = sum(
