@@ -121,7 +121,12 @@ class AsyncQMTClient:
 
         Raises BrokerUnavailable, AccessDenied or CallRefused.
         """
-        hello = await self._channel.open()
+        try:
+            hello = await self._channel.open()
+        except BaseException:
+            if not self._holders:
+                await self._line.close()  # nobody else will
+            raise
         self._holders += 1
         return hello
 

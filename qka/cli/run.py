@@ -65,7 +65,7 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     typer.echo(f"  feed        {chosen.feed.kind}, {len(symbols)} symbols")
     typer.echo(f"  broker      {chosen.broker.kind}")
     typer.echo(f"  strategies  {names}")
-    typer.echo(f"Run it with: qka run {config}")
+    typer.echo(f"Run it with: qka run {config}{' --live' if live else ''}")
 
 
 async def _run(engine: Any) -> tuple[QkaError | None, int]:

@@ -177,8 +177,8 @@ class Server:
     def check(self) -> None:
         """What is looked at every second: changed tokens, silent engines, unknown outcomes."""
         if self.service is not None and self.http is not None:
-            if self.tokens.refresh():
-                self.http.sessions.check(self.tokens.valid)
+            self.tokens.refresh()
+            self.http.sessions.check(self.tokens.valid)
             self.service.check()
 
     async def _watch(self) -> None:

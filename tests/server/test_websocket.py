@@ -509,6 +509,34 @@ async def test_a_long_replay_fits_a_small_outbox(tmp_path):
             assert pushed(await again.heard(6000)) == list(range(1, 6001))
 
 
+async def test_a_client_that_is_not_there_is_pinged_and_then_let_go(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as there:
+        reader, writer = await asyncio.open_connection("127.0.0.1", stage.server.port)
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        sessions = stage.server.http.sessions._open
+        assert len(sessions) == 2
+
+        def silent_for(seconds):
+            for session in sessions:
+                session._heard_at -= seconds
+            stage.server.check()
+
+        silent_for(25)
+        assert await reader.readexactly(2) == b"\x89\x00"  # a ping; the other one answers it
+        before = next(s for s in sessions if s.caller)._heard_at
+        await there.ask("ping")
+        await eventually(lambda: next(s for s in sessions if s.caller)._heard_at > before)
+        silent_for(20)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(1)
+        writer.close()
+        assert (await there.ask("ping"))["success"]
+
+
 # ------------------------------------------------------------ the end
 
 
