@@ -63,19 +63,9 @@ def plan_of(chosen: Settings) -> Plan:
     broker, feed = chosen.broker, chosen.feed
     plan = Plan(chosen.account.id, data_dir=chosen.run.dir)
     if isinstance(broker, settings.XtquantBroker):
-        return replace(plan, qmt_path=str(broker.path))
-    if isinstance(broker, settings.RemoteBroker):
-        return replace(
-            plan,
-            url=broker.url,
-            token=broker.token.get_secret_value(),
-            verify=str(broker.verify) if isinstance(broker.verify, Path) else broker.verify,
-            fingerprint=broker.fingerprint,
-        )
-    if isinstance(feed, settings.RemoteFeed):
-        token = feed.token.get_secret_value() if feed.token else ""
-        return replace(plan, url=feed.url or "", token=token)
-    return plan
+        plan = replace(plan, qmt_path=str(broker.path))
+    server = broker if isinstance(broker, settings.RemoteBroker) else feed
+    return replace(plan, **settings.reach(server)._asdict())
 
 
 async def examine(plan: Plan) -> list[Finding]:

@@ -101,6 +101,12 @@ class RemoteFeed(Section):
     kind: Literal["remote"] = "remote"
     url: str | None = Field(None, description="The server; none: the broker's.")
     token: Secret | None = Field(None, description="Its token; none: the broker's.")
+    verify: bool | Path | None = Field(
+        None, description="As `broker.verify`; none: the broker's, or true."
+    )
+    fingerprint: str | None = Field(
+        None, description="As `broker.fingerprint`; none: the broker's, or empty."
+    )
     silence: Seconds = Field(
         30.0, description="Seconds without a quote in trading hours until they are asked for again."
     )
