@@ -227,7 +227,7 @@ class NoBroker:
         """Nothing."""
 
     async def snapshot(self) -> AccountSnapshot:
-        """An account that holds the cash and nothing else."""
+        """Cash and nothing else."""
         return AccountSnapshot(Asset(yuan(CASH), yuan(0), yuan(0)), (), ())
 
     async def close(self) -> None:

@@ -492,6 +492,8 @@ class Engine:
             self._tell(order)
 
     def _on_fill(self, fill: Fill) -> None:
+        if self.ledger.booked is None:
+            return  # heard before
         order = self.ledger.order(fill.order_id)
         if order is not None:
             runner = self._runners.get(order.strategy)

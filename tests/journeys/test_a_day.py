@@ -73,6 +73,15 @@ def test_shares_bought_today_cannot_be_sold_today_but_tomorrow():
     assert summary["account"]["positions"] == []
 
 
+@pytest.mark.parametrize("price", [1e30, float("inf"), float("nan"), -1.0, 0.0, np.float64(1e18)])
+def test_what_is_no_price_is_denied_and_nothing_raises(price):
+    strategy = BuyOnce()
+    strategy.price = price
+    summary = engine(quotes([10.0] * 3), strategy).run()
+    assert (strategy.order.status, summary["strategies"]["BuyOnce"]["errors"]) == (S.DENIED, 0)
+    assert "not a price" in strategy.order.reason
+
+
 def test_two_buys_in_one_handler_cannot_spend_the_same_cash():
     class Greedy(Recorder):
         symbols = [SYMBOL]
