@@ -160,7 +160,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edge.broker, PaperBroker):
         built.listen(Quote, edge.broker.on_quote)
-        built.listen(Bar, edge.broker.on_bar)
+        built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))

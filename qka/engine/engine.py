@@ -60,6 +60,7 @@ from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
 from qka.risk.gate import Gate
 from qka.risk.rules import Rule
+from qka.secrets import mask
 
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
@@ -137,6 +138,9 @@ class Engine:
         )
         self.history = History(history)
         self.tally = Tally(self.ledger)
+        # what a bar filled is booked before anyone sees the bar: a paper broker's part
+        self.before_bar: Callable[[Bar], None] | None = None
+        self._symbols: list[str] = []  # that the feed brings
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
@@ -200,8 +204,15 @@ class Engine:
     # ------------------------------------------------------------ run
 
     def run(self) -> dict[str, Any]:
-        """Run until the feed ends and return the summary; blocks."""
-        return asyncio.run(self.run_async())
+        """Run until the feed ends and return the summary; blocks.
+
+        Raises ConfigError where a loop runs already, as in a notebook: `await engine.run_async()`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run_async())
+        raise ConfigError("a loop runs here already: use `await engine.run_async()` instead")
 
     async def check(self) -> list[str]:
         """Try everything that can be tried without starting; returns the feed's symbols.
@@ -317,8 +328,8 @@ class Engine:
 
     async def _open(self) -> None:
         self._check_strategies()
-        symbols = list(await self.feed.open(self._wanted_symbols()))
-        self._wire_market_data(symbols)
+        self._symbols = list(await self.feed.open(self._wanted_symbols()))
+        self._wire_market_data(self._symbols)
         self._open_records()
         self.door.open()
         identity = await self.broker.connect(self.publish)
@@ -339,8 +350,38 @@ class Engine:
         if self.clock.waits:
             for box in self._boxes:
                 box.patience = PATIENCE
+        self._check_warmth()
         if not self._asked:
-            self._feeding = asyncio.create_task(self.feed.run(self.publish))
+            report = self.publish if self.before_bar is None else self._let_in
+            self._feeding = asyncio.create_task(self.feed.run(report))
+
+    def _let_in(self, event: Any) -> None:
+        """A bar is known when it has ended: what it filled is booked before anyone sees it."""
+        if event.__class__ is Bar and self.before_bar is not None:
+            try:
+                self.before_bar(event)
+            except Exception as error:
+                self.fault(f"{named(self.before_bar)} failed: {words(error)}")
+        self.publish(event)
+
+    def _check_warmth(self) -> None:
+        """Say which strategy begins with less history than it wants."""
+        for runner in self._runners.values():
+            wanted = runner.strategy.warmup
+            for period in runner.periods if wanted else ():
+                there = {
+                    symbol: len(self.history.bars(symbol, period, wanted))
+                    for symbol in runner.symbols or self._symbols
+                }
+                short = [symbol for symbol, count in there.items() if count < wanted]
+                if short:
+                    more = f" and {len(short) - 1} more" if len(short) > 1 else ""
+                    self.alert(
+                        Severity.WARNING,
+                        runner.name,
+                        f"it wants {wanted} {period} bars before the first event; there are "
+                        f"{there[short[0]]} of {short[0]}{more}: the feed knows no more of the past",
+                    )
 
     def _open_records(self) -> None:
         """Everything is known to be right: from here on the run leaves traces."""
@@ -446,7 +487,8 @@ class Engine:
             runner.stop(why)
 
     def alert(self, severity: Severity, source: str, message: str, *, log: bool = True) -> None:
-        """Tell a human."""
+        """Tell a human; no secret is told."""
+        message = mask(message)
         if log:
             with contextlib.suppress(Exception):  # a sink of the log may raise
                 logger.bind(strategy=source).log(severity.name, "{}", message)

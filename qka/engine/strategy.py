@@ -99,7 +99,8 @@ class Strategy:
     ) -> None:
         """Raises ConfigError for an unknown or wrong parameter and SymbolError for a symbol."""
         if symbols is not None:
-            self.symbols = [check_symbol(symbol) for symbol in symbols]
+            names = [symbols] if isinstance(symbols, str) else symbols
+            self.symbols = [check_symbol(symbol) for symbol in names]
         if bars is not None:
             self.bars = bars
         if name:
@@ -224,7 +225,7 @@ class Strategy:
 
     def position(self, symbol: str) -> Position:
         """The account's position, an empty one when nothing is held."""
-        return self._room.ledger.position(symbol)
+        return self._room.ledger.position(check_symbol(symbol))
 
     @property
     def account(self) -> Asset:
@@ -233,7 +234,7 @@ class Strategy:
 
     def orders(self, symbol: str | None = None) -> list[Order]:
         """Your working orders."""
-        working = self._room.ledger.working(symbol)
+        working = self._room.ledger.working(symbol and check_symbol(symbol))
         return [order for order in working if order.strategy == self.name]
 
     def order(self, order_id: str) -> Order | None:
@@ -242,11 +243,11 @@ class Strategy:
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot of any symbol the feed brings."""
-        return self._room.ledger.quote(symbol)
+        return self._room.ledger.quote(check_symbol(symbol))
 
     def price(self, symbol: str) -> float:
         """The last price in CNY, 0.0 when none is known."""
-        return self._room.ledger.price(symbol)
+        return self._room.ledger.price(check_symbol(symbol))
 
     def history(self, symbol: str, period: str = "1m", n: int = 100) -> "pd.DataFrame":
         """The last `n` complete bars as a DataFrame (open high low close volume amount)."""
@@ -287,16 +288,21 @@ class SignalStrategy(Strategy):
     interval: float = 60  # seconds
 
     def get_realtime_data(self) -> Any:
-        """What `generate_signals` is given: symbol → last `Quote` unless you override it."""
-        known = {symbol: self.quote(symbol) for symbol in self.symbols}
-        return {symbol: quote for symbol, quote in known.items() if quote is not None}
+        """What `generate_signals` is given unless you override it: symbol → last `Quote`.
+
+        Without `symbols` all that the feed has brought; where a feed brings bars, the last `Bar`.
+        """
+        return self._room.ledger.market(self.symbols)
 
     def generate_signals(self, data: Any) -> Any:
-        """Return `{symbol: "buy" | "sell"}`; anything else leaves a symbol alone."""
+        """Return `{symbol: "buy" | "sell"}`; None, an empty text or "hold" leave a symbol alone."""
         raise NotImplementedError(f"{type(self).__name__} must define generate_signals(data)")
 
     def execute_trades(self, signals: Mapping[str, str]) -> None:
-        """Buy and sell what the signals say, sells first."""
+        """Buy and sell what the signals say, sells first; raises ValueError for another word."""
+        for symbol, signal in signals.items():
+            if signal not in ("buy", "sell", "hold", "", None):
+                raise ValueError(f"generate_signals: {symbol}: {signal!r} is no buy, sell or hold")
         for wanted, trade in (("sell", self.sell), ("buy", self.buy)):
             for symbol, signal in signals.items():
                 if signal == wanted:
