@@ -327,7 +327,10 @@ class Session:
                 return str(message.data)
             match message.type:
                 case WSMsgType.PING:
-                    await self._socket.pong(message.data)
+                    try:
+                        await self._socket.pong(message.data)
+                    except ConnectionError:  # it left meanwhile
+                        return None
                 case WSMsgType.PONG:
                     pass
                 case WSMsgType.BINARY:

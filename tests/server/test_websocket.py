@@ -537,6 +537,15 @@ async def test_a_client_that_is_not_there_is_pinged_and_then_let_go(tmp_path):
         assert (await there.ask("ping"))["success"]
 
 
+async def test_a_client_that_left_with_pings_unanswered_is_let_go(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        for _ in range(200):
+            await engine.socket.ping()
+        engine.socket._response.connection.transport.abort()
+        await eventually(lambda: not stage.server.http.sessions._open)
+        assert not stage.service.listeners
+
+
 # ------------------------------------------------------------ the end
 
 
