@@ -20,7 +20,7 @@ from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.model.events import SessionPhase, TradingState
-from qka.model.market import Bar, Quote
+from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import to_datetime
 from qka.risk.rules import (

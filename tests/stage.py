@@ -87,7 +87,7 @@ def engine(
     journal: Journal | None = None,
     gate: Sequence[Rule] | None = None,
     policy: Policy | None = None,
-    latency: float = 0.05,
+    latency: float | None = None,
     speed: float | None = None,
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""

@@ -160,6 +160,8 @@ class Engine:
         """Add a strategy; raises ConfigError once the engine has started, or for a name taken."""
         if self._state != "new":
             raise ConfigError("register strategies before the engine starts")
+        if isinstance(strategy, type):
+            raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
         runner = Runner(strategy, self, policy or Policy())
         check_names([*self._runners.values(), runner])
         self._runners[runner.name] = runner
@@ -379,8 +381,8 @@ class Engine:
                     self.alert(
                         Severity.WARNING,
                         runner.name,
-                        f"it wants {wanted} {period} bars before the first event; there are "
-                        f"{there[short[0]]} of {short[0]}{more}: the feed knows no more of the past",
+                        f"it wants {wanted} {period} bars before the first event, and the feed "
+                        f"knows {there[short[0]]} of {short[0]}{more}",
                     )
 
     def _open_records(self) -> None:

@@ -281,6 +281,11 @@ class Ledger:
         unknown = self._unknown
         return bool(unknown) and (symbol, strategy) in unknown
 
+    def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
+        """symbol → its last snapshot, else its last bar; of all there are when none is named."""
+        known: dict[str, Quote | Bar] = {**self._bars, **self._quotes}
+        return {s: known[s] for s in symbols if s in known} if symbols else known
+
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot."""
         return self._quotes.get(symbol)

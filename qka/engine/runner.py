@@ -7,6 +7,7 @@ alone when it keeps raising.
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from qka.engine.engine import Engine
 
 PERIODS = ("1m", "5m", "15m", "30m", "60m", "1d")
+_EVENTS = [name for name in vars(Strategy) if name.startswith("on_")]
 # what a strategy overrides
-HANDLERS = [name for name in vars(Strategy) if name.startswith("on_")]
-HANDLERS += ["get_realtime_data", "generate_signals", "execute_trades"]
+HANDLERS = [*_EVENTS, "get_realtime_data", "generate_signals", "execute_trades"]
 # what a strategy calls
 CALLS = [
     name
@@ -67,8 +68,7 @@ class Runner(Guest):
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
         self._timers = Timers(engine.clock, self._fire)
-        for name in HANDLERS:
-            self._check(getattr(strategy, name, None), name)
+        check_class(strategy)
         strategy._room = self
 
     # ------------------------------------------------------------ set-up
@@ -115,10 +115,6 @@ class Runner(Guest):
         bus.subscribe(SessionPhase, self._on_phase, self)
         if self.defines("on_signal"):
             bus.subscribe(Signal, self._on_signal, self, keys)
-
-    def _check(self, handler: Any, name: str) -> None:
-        if is_generator(handler):
-            raise ConfigError(f"{self.name}: {name} {NO_GENERATOR}")
 
     # ------------------------------------------------------------ life
 
@@ -252,12 +248,12 @@ class Runner(Guest):
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""
-        self._check(handler, f"every({period!r})")
+        check_handler(self.name, handler, f"every({period!r})")
         self._timers.every(period, handler, self._engine.phase)
 
     def at(self, clock_time: str, handler: Callable[[], Any]) -> None:
         """Arm a daily timer."""
-        self._check(handler, f"at({clock_time!r})")
+        check_handler(self.name, handler, f"at({clock_time!r})")
         self._timers.at(clock_time, handler, self._engine.phase)
 
     def _refused(
@@ -276,6 +272,42 @@ def _home(strategy: Strategy) -> str:
         return inspect.getfile(type(strategy))
     except (TypeError, OSError):
         return ""
+
+
+def check_handler(strategy: str, handler: Any, name: str) -> None:
+    """A handler that could never run; raises ConfigError."""
+    if is_generator(handler):
+        raise ConfigError(f"{strategy}: {name} {NO_GENERATOR}")
+
+
+def check_class(strategy: Strategy) -> None:
+    """A strategy that could never act as it is written; raises ConfigError that says why."""
+    name, cls = strategy.name, type(strategy)
+    for handler in HANDLERS:
+        check_handler(name, getattr(strategy, handler, None), handler)
+    for method in vars(cls):
+        near = get_close_matches(method, _EVENTS, 1, 0.75)
+        if method.startswith("on_") and method not in _EVENTS and near:
+            raise ConfigError(f"{name}: {method} is no handler; did you mean {near[0]}?")
+    defined = [h for h in _EVENTS if getattr(cls, h) is not getattr(Strategy, h)]
+    for handler, given in ((h, 0 if h in ("on_start", "on_stop") else 1) for h in defined):
+        try:
+            inspect.signature(getattr(strategy, handler)).bind(*[None] * given)
+        except TypeError:
+            what = "takes nothing" if not given else "takes one thing, what happened"
+            raise ConfigError(f"{name}: {handler} {what} (beside self)") from None
+        except ValueError:
+            continue  # a callable that does not say
+    if isinstance(strategy, SignalStrategy):
+        own = type(strategy)
+        stub = own.generate_signals is SignalStrategy.generate_signals
+        if stub and own.poll is SignalStrategy.poll:
+            raise ConfigError(f"{name} must define generate_signals(data)")
+    elif not defined:
+        raise ConfigError(f"{name} defines none of {', '.join(_EVENTS)}: it would never act")
+    warmup = strategy.warmup
+    if not isinstance(warmup, int) or isinstance(warmup, bool) or warmup < 0:
+        raise ConfigError(f"{name}: warmup: {warmup!r} is no number of bars")
 
 
 def check_names(runners: Iterable[Runner]) -> None:

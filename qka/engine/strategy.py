@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -61,6 +61,16 @@ class Room(Protocol):
         """Arm a daily timer."""
 
 
+class _Nowhere:
+    """Where a strategy is before it is registered."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ConfigError(
+            "the strategy is not registered with an engine yet: orders, positions and data are "
+            "there from on_start on"
+        )
+
+
 class Strategy:
     """A trading strategy. Override what you need; handlers may be plain or `async def`.
 
@@ -80,7 +90,7 @@ class Strategy:
     name: str
     params: Any
     state: dict[str, Any]  # yours, JSON-able
-    _room: Room
+    _room: Room = cast(Room, _Nowhere())
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Strategy":
         """Set up what the engine relies on even when a subclass forgets `super().__init__`."""
@@ -292,7 +302,7 @@ class SignalStrategy(Strategy):
 
         Without `symbols` all that the feed has brought; where a feed brings bars, the last `Bar`.
         """
-        return self._room.ledger.market(self.symbols)
+        return self._room.ledger.latest(self.symbols)
 
     def generate_signals(self, data: Any) -> Any:
         """Return `{symbol: "buy" | "sell"}`; None, an empty text or "hold" leave a symbol alone."""
