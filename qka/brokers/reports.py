@@ -81,7 +81,7 @@ class _Tracked:
         self.order = order
         self.traded = 0  # the most shares its records have said it traded
         self.final: OrderReport | None = None  # held back until the deals cover `traded`
-        self.deals: set[tuple[Any, ...]] = set()  # reported
+        self.deals: set[tuple[date, str]] = set()  # (day, deal id) reported
         self.cancel_failed = False  # a later "cancel pending" is an old one
         self.doubted = False  # what we were told does not fit together: look it up
 
@@ -125,13 +125,18 @@ class Reports:
 
     # ------------------------------------------------------------ what we do
 
-    def track(self, order: Order) -> None:
+    def track(self, order: Order, told: Iterable[Fill] = ()) -> None:
         """Know an order as ours; before it is sent, or after a restart as it was left.
 
-        A second call for the same order changes nothing.
+        `told`: what it has traded by then, which is not reported again. A second call for the
+        same order changes nothing.
         """
         if order.id not in self._tracked:
-            self._tracked[order.id] = _Tracked(order)
+            tracked = self._tracked[order.id] = _Tracked(order)
+            for fill in told:
+                tracked.deals.add((day_of(fill.time), fill.deal_id))
+            if order.broker_id or order.filled:
+                self._resume(tracked)
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Know the orders of a snapshot, whoever placed them, as they stand there.
@@ -142,9 +147,7 @@ class Reports:
         for order in snapshot.orders:
             if order.id not in self._tracked:
                 tracked = self._tracked[order.id] = fresh[order.id] = _Tracked(order)
-                tracked.traded = order.filled
-                number = int(order.broker_id) if order.broker_id.isdigit() else 0
-                self._learn(tracked, number, "", day_of(order.time))
+                self._resume(tracked)
         for deal in snapshot.deals:
             if deal.order_id in fresh:
                 fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
@@ -299,8 +302,8 @@ class Reports:
         if tracked is None:
             self._stranger(_deal_key(record, day), record)
             return
-        # within one order a deal id is unique a day; without one, the deal itself has to do
-        deal = (day, record.traded_id) if record.traded_id else _likeness(record)
+        # within one order a deal id is unique a day
+        deal = day, _deal_id(record)
         if deal in tracked.deals:
             return
         tracked.deals.add(deal)
@@ -312,7 +315,7 @@ class Reports:
         fill = Fill(
             max(moment or self._now(), order.time),
             order.id,
-            record.traded_id or "-".join(str(part) for part in deal[1:]),
+            deal[1],
             order.symbol,
             order.side,
             price,
@@ -415,6 +418,13 @@ class Reports:
             words = "a cancel is pending at the terminal"
             self._say(tracked, CancelRequested(self._now(), tracked.order.id, words))
 
+    def _resume(self, tracked: _Tracked) -> None:
+        """An order that the terminal knows already."""
+        order = tracked.order
+        tracked.traded = order.filled
+        number = int(order.broker_id) if order.broker_id.isdigit() else 0
+        self._learn(tracked, number, "", day_of(order.time))
+
     def _learn(self, tracked: _Tracked, number: int, sysid: str, day: date) -> None:
         if number > 0:
             self._numbers[day, number] = tracked.order.id
@@ -451,11 +461,14 @@ def _number(order_id: int) -> str:
 def _deal_key(trade: XtTrade, day: date) -> tuple[Any, ...]:
     """What makes a deal of the account itself: two orders that met share one deal id."""
     order = trade.order_sysid or trade.order_id
-    return ("deal", day, trade.stock_code[-2:], order, trade.traded_id or _likeness(trade))
+    return ("deal", day, trade.stock_code[-2:], order, _deal_id(trade))
 
 
-def _likeness(trade: XtTrade) -> tuple[Any, ...]:
-    return (trade.traded_time, trade.traded_price, trade.traded_volume)
+def _deal_id(trade: XtTrade) -> str:
+    """The deal's id; where a counter gives none, the deal itself has to do."""
+    if trade.traded_id:
+        return trade.traded_id
+    return f"{trade.traded_time}-{trade.traded_price}-{trade.traded_volume}"
 
 
 def _owed(fees: FeeSchedule, order: Order, turnover: int, day: date) -> Decimal:
@@ -554,7 +567,7 @@ def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: in
     return Fill(
         moment_of(trade.traded_time) or now,
         order.id,
-        trade.traded_id,
+        _deal_id(trade),
         trade.stock_code,
         order.side,
         price,

@@ -20,7 +20,7 @@ from qka.brokers.words import SIDE_CODES, price_type
 from qka.clock import Clock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountSnapshot
-from qka.model.events import Fill, LinkState, OrderReport
+from qka.model.events import CancelRefused, Fill, LinkState, OrderReport
 from qka.model.order import FINAL, Approved, Order, OrderStatus
 from qka.model.times import at, day_of
 
@@ -80,7 +80,11 @@ class XtBroker:
     def cancel(self, order: Order) -> None:
         """Send a cancel, at once or as soon as the order has a number; the outcome is reported."""
         self.reports.track(order)
-        if self.reports.number_of(order.id):
+        known = self.reports.order_of(order.id) or order
+        if known.status in FINAL:
+            words = f"the order is {known.status} already"
+            self._sink(CancelRefused(self._clock.now(), order.id, words))
+        elif self.reports.number_of(order.id):
             self._start_cancel(order.id)
         else:
             self._wishes.add(order.id)

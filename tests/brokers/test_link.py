@@ -312,6 +312,13 @@ async def test_a_closed_link_lets_its_session_go(terminal, linked):
     assert list(terminal._links.connected) == []
 
 
+async def test_a_closed_link_leaves_no_task_behind(terminal, linked):
+    before = asyncio.all_tasks()
+    async with linked():
+        pass
+    await eventually(lambda: asyncio.all_tasks() == before)
+
+
 def test_an_account_type_that_does_not_exist_is_named_with_those_that_do(tmp_path):
     with pytest.raises(ConfigError, match="STOCK"):
         TraderLink(PATH, ACCOUNT, "SHARES")

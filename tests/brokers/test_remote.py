@@ -545,11 +545,23 @@ async def test_orders_of_the_snapshot_are_reported_on_from_there_whoever_placed_
         assert [(order.id, order.filled) for order in orders] == [("a", 400), (hand, 0)]
         await s.server.push("trade", a_trade_record("t1", 400))
         await s.server.push("trade", a_trade_record("t2", 600))
-        await s.server.push("trade", a_trade_record("t3", 1000, **by_hand))
+        await s.server.push("trade", a_trade_record("t3", 500, **by_hand))
         await s.until(Fill, hand)
         assert [fill.deal_id for fill in s.of(Fill)] == ["t2"]
-        s.broker.cancel(orders[0])
+        s.broker.cancel(orders[1])
         await eventually(lambda: "cancel_order_stock" in s.asked)
+        assert s.server.frames[-1]["params"] == {"order_id": 7}
+
+
+async def test_a_cancel_of_a_final_order_is_refused_without_asking():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)
+        s.broker.cancel(order)
+        assert s.of(CancelRefused)[0].reason == "the order is cancelled already"
+        assert "cancel_order_stock" not in s.asked
 
 
 # ------------------------------------------------------------------ a real server
