@@ -1,8 +1,9 @@
 """The ledger: the only writer of orders, positions and cash.
 
 Two pens. `open` is the desk's: it reserves cash or shares at once, so that two buys in one
-handler can't both see the same cash. `apply` is the bus's: it books reports. Shares and cash
-change hands only by `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
+handler can't both see the same cash. `apply` is the bus's: it books reports (a cancel of ours the
+desk has booked at once, so that it is asked for once). Shares and cash change hands only by
+`Fill`. Money is counted in whole cents inside, shown as Decimal outside.
 """
 
 from collections.abc import Callable, Iterable, Mapping

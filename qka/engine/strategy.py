@@ -45,14 +45,14 @@ class Room(Protocol):
     ) -> Order:
         """Publish a signal and place its order."""
 
-    def target(self, signal: Signal, side: Side, quantity: int) -> Order:
-        """Publish a signal with a target and place the order that it comes to."""
+    def target(self, signal: Signal) -> Order | None:
+        """Publish a signal with a target and place the order that it comes to, if any."""
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
 
-    def emit(self, signal: Signal) -> None:
-        """Publish a signal for the executor and for whoever listens."""
+    def emit(self, *signals: Signal) -> None:
+        """Publish signals for the executor and for whoever listens."""
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""
@@ -176,9 +176,9 @@ class Strategy:
     ) -> Order | None:
         """Bring the position to `shares`: working orders count, T+1, lots and cash are respected.
 
-        None when nothing needs to be, or can be, done now.
+        None when nothing needs to be, or can be, done now. Raises ValueError for no number.
         """
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_shares=shares, price=price, reason=reason, placed=True)
         )
 
@@ -186,7 +186,7 @@ class Strategy:
         self, symbol: str, value: float, price: float | None = None, *, reason: str = ""
     ) -> Order | None:
         """The same for a value in CNY at the last price."""
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_value=value, price=price, reason=reason, placed=True)
         )
 
@@ -194,18 +194,22 @@ class Strategy:
         self, symbol: str, ratio: float, price: float | None = None, *, reason: str = ""
     ) -> Order | None:
         """The same for a share of total assets, 0.1 being a tenth."""
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_ratio=ratio, price=price, reason=reason, placed=True)
         )
 
     def rebalance(self, weights: Mapping[str, float], *, reason: str = "") -> None:
-        """Bring each symbol to its share of total assets: sells first, buys when those are done."""
-        for symbol, ratio in weights.items():
-            self.emit(Signal(symbol, target_ratio=ratio, reason=reason))
+        """Bring each symbol to its share of total assets: sells first, buys when those are done.
+
+        Raises ValueError for a weight that is no number; then nothing is done for any symbol.
+        """
+        self._room.emit(*(Signal(s, target_ratio=w, reason=reason) for s, w in weights.items()))
 
     def emit(self, signal: Signal) -> None:
-        """Say what you want and let the executor size and place it, sells before buys."""
-        check_symbol(signal.symbol)
+        """Say what you want and let the executor size and place it, sells before buys.
+
+        Raises ValueError that names the field of the signal that makes no sense.
+        """
         self._room.emit(signal)
 
     def cancel(self, order: Order | str, *, reason: str = "") -> bool:
@@ -271,11 +275,6 @@ class Strategy:
 
     def _size(self, symbol: str, side: Side, price: float | None) -> int:
         return self._room.executor.size(check_symbol(symbol), side, price)
-
-    def _target(self, signal: Signal) -> Order | None:
-        check_symbol(signal.symbol)
-        side, quantity = self._room.executor.resolve(signal)
-        return self._room.target(signal, side, quantity) if quantity else None
 
 
 class SignalStrategy(Strategy):
