@@ -81,7 +81,7 @@ JOURNALLED = (
 )
 # seconds an async handler may hold up a simulated clock before it is told, and stopped
 PATIENCE = (10.0, 60.0)
-GRACE = 5.0  # seconds that async handlers and the feed have to end when the engine stops
+GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
 class Engine:
@@ -149,9 +149,9 @@ class Engine:
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
-        self._state = "new"  # then opening, started, stopped
+        self._state = "new"  # then opening, started, stopped, closed
         self._asked = False  # to stop
-        self._grace = GRACE
+        self._at_once = False
         self._subscribe()
 
     # ------------------------------------------------------------ set-up
@@ -264,7 +264,7 @@ class Engine:
     ) -> None:
         """Stop the feed, let the strategies finish, close everything; at once when cancelled."""
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._grace = 0.0
+            self._at_once = True
         await self.stop()
 
     async def wait(self) -> None:
@@ -290,31 +290,34 @@ class Engine:
     async def stop(self) -> None:
         """Stop cleanly; working orders stay as they are. Calling it twice is fine.
 
-        Async handlers have a few seconds to end; those that don't are stopped.
+        Async handlers have some time to end, a few seconds when the stop was asked for.
         """
         if self._state != "started":
             return
         self._state = "stopped"
+        grace = 0.0 if self._at_once else GRACE if self._asked else PATIENCE[1]
         self.request_stop()
-        if self._feeding is not None:
-            await asyncio.wait([self._feeding], timeout=GRACE)
-        await self._quiet()
-        for runner in self._runners.values():
-            runner.call(runner.strategy.on_stop)
-        await self._quiet()
-        for runner in self._runners.values():
-            runner.leave()
-        self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
-        await self._close()
+        try:
+            if self._feeding is not None:
+                await asyncio.wait([self._feeding], timeout=GRACE)
+            await self._quiet(grace)
+            for runner in self._runners.values():
+                runner.call(runner.strategy.on_stop)
+            await self._quiet(grace)
+        finally:
+            for runner in self._runners.values():
+                runner.leave()
+            self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
+            await self._close()
 
-    async def _quiet(self) -> None:
-        """Wait until async handlers have ended; one that does not in time is stopped."""
+    async def _quiet(self, grace: float) -> None:
+        """Wait until async handlers have ended; one that does not in time is left behind."""
 
         async def end(box: Mailbox) -> None:
-            while not await box.idle(self._grace):
+            while not await box.idle(grace):
                 guest = box.working_for
                 if guest is not None:
-                    guest.cut_off(f"it did not end within {self._grace:g} s of the stop")
+                    guest.cut_off(f"it did not end within {grace:g} s of the end of the run")
 
         await asyncio.gather(*(end(box) for box in self._boxes))
 
@@ -391,21 +394,23 @@ class Engine:
 
     async def _close(self) -> None:
         """Let go of everything, whatever one of them says to that."""
-        self._state = "stopped"
-        for guest in (*self._runners.values(), *self._guests):
-            guest.leave()
-        for name, close in (("feed", self.feed.close), ("broker", self.broker.close)):
-            try:
-                await close()
-            except Exception as error:
-                self.alert(Severity.ERROR, name, f"it could not be closed well: {words(error)}")
-        self.bus.drain()
         try:
-            self.journal.close()
-        except OSError as error:
-            message = f"the last records could not be written: {words(error)}"
-            self.alert(Severity.ERROR, "journal", message)
+            for name, close in (("feed", self.feed.close), ("broker", self.broker.close)):
+                try:
+                    await close()
+                except Exception as error:
+                    self.alert(Severity.ERROR, name, f"it could not be closed: {words(error)}")
+        finally:
             self.bus.drain()
+            self._state = "closed"
+            try:
+                self.journal.close()
+            except OSError as error:
+                message = f"the last records could not be written: {words(error)}"
+                self.alert(Severity.ERROR, "journal", message)
+                self.bus.drain()
+            for guest in self._guests:
+                guest.leave()
 
     def _check_strategies(self) -> None:
         if not self._runners:
@@ -498,6 +503,8 @@ class Engine:
 
     def fault(self, message: str) -> None:
         """The engine itself is at fault: no new order leaves; cancels and reports go on."""
+        if self._state == "closed":
+            return  # who is late finds the journal closed, which is no fault
         halted = self.ledger.trading is TradingState.HALTED
         if halted and message in self._faults:
             return

@@ -59,6 +59,7 @@ class Executor:
         self._failed = failed
         self._batches: dict[str, deque[Signal]] = {}  # strategy -> signals not worked yet
         self._waiting: list[_Buys] = []
+        self._gone: set[str] = set()  # strategies that want nothing any more
 
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events it works on, and with what."""
@@ -66,7 +67,7 @@ class Executor:
 
     def on_signal(self, signal: Signal) -> None:
         """Take a signal; the batch is worked after the others that were said with it."""
-        if signal.placed:
+        if signal.placed or signal.strategy in self._gone:
             return
         batch = self._batches.get(signal.strategy)
         if batch is None:
@@ -76,9 +77,9 @@ class Executor:
 
     def work(self, event: BatchComplete) -> None:
         """Place the sells of a batch, and its buys behind them."""
-        batch = self._batches.get(event.strategy, deque())
+        batch = self._batches.pop(event.strategy, deque())
         buys = _Buys(event.strategy, set(), [])
-        while batch:
+        while batch and event.strategy not in self._gone:
             signal = batch.popleft()
             try:
                 side, quantity = self.resolve(signal)
@@ -90,8 +91,7 @@ class Executor:
                         buys.sells.add(order.id)
             except Exception as error:
                 self._failed(signal, error)
-        if self._batches.pop(event.strategy, None) is not None:  # it was not dropped meanwhile
-            self._buy_after(buys)
+        self._buy_after(buys)
 
     def on_order(self, order: Order) -> None:
         """A sell that buys may be waiting for has changed."""
@@ -119,10 +119,10 @@ class Executor:
                 self._tell_dropped(buys, "the day is over and their sells are still open")
 
     def drop(self, strategy: str) -> int:
-        """Forget what a strategy still wants; returns how many signals that were."""
-        batch = self._batches.pop(strategy, deque())
-        dropped = len(batch) + sum(len(b.signals) for b in self._waiting if b.strategy == strategy)
-        batch.clear()
+        """Forget what a strategy wants, now and from now on; returns how many signals that were."""
+        self._gone.add(strategy)
+        dropped = len(self._batches.pop(strategy, ()))
+        dropped += sum(len(buys.signals) for buys in self._waiting if buys.strategy == strategy)
         self._waiting = [buys for buys in self._waiting if buys.strategy != strategy]
         return dropped
 
@@ -166,6 +166,8 @@ class Executor:
                 self._waiting.append(buys)
             return
         for signal in buys.signals:
+            if buys.strategy in self._gone:
+                return
             try:
                 side, quantity = self.resolve(signal)
                 if side is Side.BUY and quantity:

@@ -8,8 +8,10 @@ from stage import DAY, SYMBOL, Recorder, engine, quotes
 
 import qka
 from qka.engine import engine as room
+from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
-from qka.model.events import EngineState, OrderDenied
+from qka.model.events import EngineState, OrderDenied, SessionPhase
+from qka.model.market import Phase
 from qka.model.order import OrderStatus as S
 from qka.model.times import at
 
@@ -43,6 +45,19 @@ def test_a_stopped_strategys_waiting_buys_are_not_made():
     assert [(o.symbol, o.status) for o in built.ledger.orders.values()] == [(SYMBOL, S.CANCELLED)]
     stopped = next(alert for alert in summary["alerts"] if "stopped" in alert)
     assert "1 signals not worked yet are dropped; 1 working orders are being cancelled" in stopped
+
+
+def test_what_was_said_in_the_handler_that_failed_is_not_done():
+    class Says(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            self.emit(qka.Signal(SYMBOL, "buy", 100))
+            raise ValueError("broken")
+
+    built = engine(quotes([10.0] * 9), Says(), policy=Policy(max_errors=1))
+    built.run()
+    assert built.ledger.orders == {}
 
 
 async def test_what_a_stopped_strategy_still_asks_for_is_refused():
@@ -173,10 +188,10 @@ class Stubborn(qka.Strategy):
 
 
 @pytest.mark.parametrize("kind", [AwaitsItsFill, Stubborn])
-async def test_a_stop_that_is_asked_for_once_ends_the_run_whatever_hangs(kind):
+async def test_a_stop_that_is_asked_for_once_ends_the_run_whatever_hangs(monkeypatch, kind):
+    monkeypatch.setattr(room, "GRACE", 0.05)
     strategy = kind()
     built = engine(quotes([10.0] * 20), strategy, Recorder(symbols=[SYMBOL]))
-    built._grace = 0.05
     async with asyncio.timeout(10):
         async with built:
             await asyncio.sleep(0.05)
@@ -185,10 +200,10 @@ async def test_a_stop_that_is_asked_for_once_ends_the_run_whatever_hangs(kind):
     if kind is Stubborn:
         strategy.over.set()
     (alert,) = built.summary()["alerts"]
-    assert re.search("an async handler was cut off: it did not end within 0.05 s", alert)
+    assert re.search("an async handler was cut off: it did not end within 0.05 s of the end", alert)
 
 
-async def test_what_is_working_when_the_run_is_cut_off_stays_as_it_is():
+async def test_a_run_that_is_cancelled_ends_at_once_and_what_works_stays_as_it_is():
     class Rests(qka.Strategy):
         symbols = [SYMBOL]
 
@@ -197,9 +212,11 @@ async def test_what_is_working_when_the_run_is_cut_off_stays_as_it_is():
             await asyncio.Event().wait()
 
     built = engine(quotes([10.0] * 20), Rests())
-    built._grace = 0.0
-    async with built:
-        await asyncio.sleep(0.01)
+    run = asyncio.ensure_future(built.run_async())
+    await asyncio.sleep(0.05)
+    run.cancel()
+    await asyncio.wait([run], timeout=1)
+    assert run.cancelled()
     (working,) = built.summary()["working"]
     assert working["status"] is S.SUBMITTING
 
@@ -216,7 +233,7 @@ async def test_a_feed_that_was_cancelled_and_nobody_asked_is_a_fault():
 
 
 @pytest.mark.parametrize("slow", ["the broker", "on_start", "nothing"])
-async def test_a_stop_asked_for_before_the_start_is_done_is_honoured(slow):
+async def test_a_stop_asked_for_before_the_start_is_done_is_honoured(monkeypatch, slow):
     asked = asyncio.Event()
 
     class Slow(Recorder):
@@ -230,9 +247,9 @@ async def test_a_stop_asked_for_before_the_start_is_done_is_honoured(slow):
         def on_stop(self):
             self.heard.append("on_stop")
 
+    monkeypatch.setattr(room, "GRACE", 0.01)
     strategy = Slow()
     built = engine(quotes([10.0] * 20), strategy)
-    built._grace = 0.01
     states = []
     built.listen(EngineState, lambda event: states.append(event.state))
     if slow == "the broker":
@@ -272,6 +289,16 @@ async def test_an_engine_whose_start_failed_is_not_started_again():
         await built.run_async()
 
 
+async def test_what_comes_after_the_end_is_no_fault(tmp_path):
+    late = Recorder(symbols=[SYMBOL])
+    built = engine(quotes([10.0] * 3), late, journal=FileJournal(tmp_path / "journal.jsonl"))
+    await built.run_async()
+    assert late.buy(SYMBOL, 100, 10.0).status is S.DENIED
+    built.publish(SessionPhase(built.clock.now(), DAY, Phase.PRE_OPEN))
+    assert built.summary()["alerts"] == []
+    assert built.faults == set()
+
+
 async def test_whatever_cannot_be_closed_the_rest_is_and_the_summary_tells():
     async def close():
         raise RuntimeError("the socket")
@@ -282,4 +309,4 @@ async def test_whatever_cannot_be_closed_the_rest_is_and_the_summary_tells():
     built.journal.close = lambda: closed.append(True)
     summary = await built.run_async()
     assert closed
-    assert summary["alerts"] == ["feed: it could not be closed well: RuntimeError: the socket"]
+    assert summary["alerts"] == ["feed: it could not be closed: RuntimeError: the socket"]
