@@ -97,7 +97,8 @@ class Bus:
                 if state > 0:
                     return
                 event = queue.popleft()  # what was posted before comes first
-            state, left = 1, 0
+            state = 1
+            left = 0
             try:
                 while True:
                     hear = None
