@@ -370,6 +370,25 @@ async def test_the_servers_own_link_is_part_of_ours():
         assert "login failed" in s.heard[-1].reason
 
 
+async def test_an_account_that_logged_in_while_the_terminal_was_away_can_trade_again():
+    async with stage() as s:
+        await s.server.push("account_status", {"account_id": "demo", "status": 2})
+        await s.server.push("link", {"state": "connecting", "reason": "", "account_status": 2})
+        await eventually(lambda: s.links() == [True, False])
+        await s.server.push("link", {"state": "ready", "reason": "", "account_status": 0})
+        await eventually(lambda: s.links() == [True, False, True])
+
+
+async def test_what_comes_right_behind_the_hello_is_not_overheard():
+    """The server's terminal becomes ready in the very moment in which we connect."""
+    async with stage(connect=False) as s:
+        s.server.hello = {"link": {"state": "connecting", "reason": "", "account_status": None}}
+        ready = {"state": "ready", "reason": "", "account_status": 0, "retry_after": 0.0}
+        s.server.behind_hello = {"kind": "link", "data": {**ready, "pad": "." * 100}}
+        await s.broker.connect(s.heard.append)
+        await eventually(lambda: s.links()[-1:] == [True])
+
+
 # ------------------------------------------------------------------ cancels
 
 
