@@ -86,6 +86,12 @@ class _Tracked:
         self.doubted = False  # what we were told does not fit together: look it up
 
     @property
+    def unnamed(self) -> bool:
+        """Whether the terminal was never heard to have it; a cancel may have been wished for."""
+        status = self.order.status
+        return status in _UNNAMED or (status is _PENDING and not self.order.broker_id)
+
+    @property
     def settled(self) -> bool:
         """Whether nothing about it needs to be looked up."""
         order = self.order
@@ -215,7 +221,7 @@ class Reports:
     def unknown(self, order_id: str, reason: str) -> None:
         """The order was handed over and no answer came; no news if its records came already."""
         tracked = self._tracked[order_id]
-        if tracked.order.status in _UNNAMED:
+        if tracked.unnamed:
             self._say(tracked, OrderUnknown(self._now(), order_id, reason))
             self._settle(tracked)
 
@@ -393,7 +399,7 @@ class Reports:
 
     def _name(self, tracked: _Tracked, number: str) -> None:
         """The terminal's number, while there is a use for it."""
-        if tracked.order.status in _UNNAMED:
+        if tracked.unnamed:
             self._say(tracked, OrderSubmitted(self._now(), tracked.order.id, number))
 
     def _settle(self, tracked: _Tracked) -> None:
@@ -406,7 +412,7 @@ class Reports:
 
     def _refused(self, tracked: _Tracked, reason: str) -> None:
         order = tracked.order
-        if order.status in _UNNAMED or order.status is OrderStatus.SUBMITTED:
+        if tracked.unnamed or order.status is OrderStatus.SUBMITTED:
             words = reason or "the terminal refused it and gave no reason"
             tracked.final = OrderRejected(self._now(), order.id, words)
         elif order.status not in FINAL:

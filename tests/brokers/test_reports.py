@@ -290,6 +290,27 @@ def test_an_order_of_an_earlier_run_goes_on_where_it_was_left():
     assert (desk.order.status, desk.order.filled) == (OrderStatus.CANCELLED, 500)
 
 
+def test_an_order_that_was_to_be_cancelled_before_it_had_a_number_can_be_unknown():
+    left = an_order(status=OrderStatus.PENDING_CANCEL)  # by an engine that died
+    desk = Desk(an_order(id="b"))
+    desk.orders["a"] = left
+    desk.reports.track(left)
+    desk.reports.unknown("a", "the engine died")
+    assert desk.order.status is OrderStatus.UNKNOWN
+    assert desk.asked == ["a"]
+    desk.hear(record(50))
+    assert (desk.order.status, desk.order.broker_id) == (OrderStatus.ACCEPTED, str(NUMBER))
+
+
+def test_one_that_is_refused_then_was_refused():
+    left = an_order(status=OrderStatus.PENDING_CANCEL)
+    desk = Desk(an_order(id="b"))
+    desk.orders["a"] = left
+    desk.reports.track(left)
+    desk.hear(REFUSAL)
+    assert desk.order.status is OrderStatus.REJECTED
+
+
 # ------------------------------------------------------------------ cancels
 
 
