@@ -618,6 +618,7 @@ def _answer(answer: asyncio.Future[Any], value: Any, error: Exception | None) ->
         answer.set_result(value)
     else:
         answer.set_exception(error)
+        answer.exception()  # seen: perhaps nobody waits for it any more
 
 
 def _fails(answer: asyncio.Future[Any], job: asyncio.Future[Any]) -> None:

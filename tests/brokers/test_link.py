@@ -1,6 +1,7 @@
 """The link to a terminal: over the vendor's own Python, and over an SDK that misbehaves."""
 
 import asyncio
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -317,6 +318,17 @@ async def test_a_closed_link_leaves_no_task_behind(terminal, linked):
     async with linked():
         pass
     await eventually(lambda: asyncio.all_tasks() == before)
+
+
+async def test_a_link_that_is_closed_while_it_probes_complains_of_nothing(terminal, linked):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, about: complaints.append(about))
+    async with linked(probe=0.01) as link:
+        terminal.hang("account_status")
+        await eventually(lambda: link._trader._asked)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
 
 
 def test_an_account_type_that_does_not_exist_is_named_with_those_that_do(tmp_path):
