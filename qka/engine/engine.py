@@ -357,17 +357,26 @@ class Engine:
                 box.patience = PATIENCE
         self._check_warmth()
         if not self._asked:
-            report = self.publish if self.before_bar is None else self._let_in
-            self._feeding = asyncio.create_task(self.feed.run(report))
+            self._feeding = asyncio.create_task(self.feed.run(self._entrance()))
 
-    def _let_in(self, event: Any) -> None:
-        """A bar is known when it has ended: what it filled is booked before anyone sees it."""
-        if event.__class__ is Bar and self.before_bar is not None:
-            try:
-                self.before_bar(event)
-            except Exception as error:
-                self.fault(f"{named(self.before_bar)} failed: {words(error)}")
-        self.publish(event)
+    def _entrance(self) -> Callable[[Any], None]:
+        """Where the feed's events come in.
+
+        A bar is known when it has ended: what it filled is booked before anyone sees it.
+        """
+        publish, settle = self.publish, self.before_bar
+        if settle is None or self.feed.provides() == "quote":
+            return publish
+
+        def let_in(event: Any) -> None:
+            if event.__class__ is Bar:
+                try:
+                    settle(event)
+                except Exception as error:
+                    self.fault(f"{named(settle)} failed: {words(error)}")
+            publish(event)
+
+        return let_in
 
     def _check_warmth(self) -> None:
         """Say which strategy begins with less history than it wants."""
