@@ -320,14 +320,15 @@ async def test_a_closed_link_leaves_no_task_behind(terminal, linked):
     await eventually(lambda: asyncio.all_tasks() == before)
 
 
-async def test_a_link_that_is_closed_while_it_probes_complains_of_nothing(terminal, linked):
+async def test_a_link_that_is_closed_while_it_probes_complains_of_nothing(scripted, linked):
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, about: complaints.append(about))
-    async with linked(probe=0.01) as link:
-        terminal.hang("account_status")
-        await eventually(lambda: link._trader._asked)
+    async with linked(probe=0.01, factory=scripted) as link:
+        gate = scripted.sdk.gates["query_account_status"] = threading.Event()
+        await eventually(lambda: scripted.sdk.calls.count("query_account_status") == 2)
+    gate.set()
+    await eventually(lambda: "qka-queries-1" not in [t.name for t in threading.enumerate()])
     gc.collect()
-    await asyncio.sleep(0)
     assert complaints == []
 
 
