@@ -323,7 +323,7 @@ async def test_a_closed_link_leaves_no_task_behind(terminal, linked):
 async def test_a_link_that_is_closed_while_it_probes_complains_of_nothing(scripted, linked):
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, about: complaints.append(about))
-    async with linked(probe=0.01, factory=scripted) as link:
+    async with linked(probe=0.01, factory=scripted):
         gate = scripted.sdk.gates["query_account_status"] = threading.Event()
         await eventually(lambda: scripted.sdk.calls.count("query_account_status") == 2)
     gate.set()
