@@ -158,12 +158,19 @@ class Reports:
             if deal.order_id in fresh:
                 fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
 
-    def cancelling(self, order_id: str) -> None:
-        """We have asked for a cancel (the engine has said so itself)."""
+    def cancelling(self, order_id: str, *, late: bool = False) -> None:
+        """We ask for a cancel. The engine has said so itself; if that was `late`ly, it is said again.
+
+        In the meantime the engine may have heard that the order is unknown.
+        """
         tracked = self._tracked.get(order_id)
-        if tracked is not None:
-            tracked.cancel_failed = False
-            asked = CancelRequested(self._now(), order_id)
+        if tracked is None:
+            return
+        tracked.cancel_failed = False
+        asked = CancelRequested(self._now(), order_id)
+        if late:
+            self._say(tracked, asked)
+        else:
             tracked.order = after(tracked.order, asked)
 
     def forget(self, before: date) -> None:

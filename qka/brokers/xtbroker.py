@@ -155,11 +155,11 @@ class XtBroker:
         else:
             self.reports.answered(order.id, response)
 
-    def _start_cancel(self, order_id: str) -> None:
+    def _start_cancel(self, order_id: str, *, late: bool = False) -> None:
         self._wishes.discard(order_id)
         if order_id not in self._cancelling:
             self._cancelling.add(order_id)
-            self.reports.cancelling(order_id)
+            self.reports.cancelling(order_id, late=late)
             self._spawn(self._cancel(order_id))
 
     async def _cancel(self, order_id: str) -> None:
@@ -197,7 +197,7 @@ class XtBroker:
             if order is None or order.status in FINAL:
                 self._wishes.discard(event.order_id)
             elif self.reports.number_of(event.order_id):
-                self._start_cancel(event.order_id)
+                self._start_cancel(event.order_id, late=True)
 
     # ------------------------------------------------------------ looking up
 

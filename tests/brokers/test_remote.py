@@ -18,6 +18,7 @@ from qka.errors import AccessDenied, BrokerUnavailable, CallRefused
 from qka.model.account import AccountIdentity, Asset
 from qka.model.events import (
     CancelRefused,
+    CancelRequested,
     Fill,
     LinkState,
     OrderAccepted,
@@ -429,6 +430,19 @@ async def test_a_cancel_of_an_order_without_a_number_waits_for_it():
         await eventually(lambda: "cancel_order_stock" in s.asked)
 
 
+async def test_a_cancel_that_waited_for_its_order_to_be_found_is_asked_for_again():
+    """What the engine knows of the order is what it was told: unknown, then what became of it."""
+    async with stage() as s:
+        s.server.faults.append(Fault.LOST_AFTER)
+        order = s.submit(status=OrderStatus.SUBMITTING)
+        s.broker.cancel(order)
+        left = after(order, CancelRequested(moment(), "a"))
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        for event in s.heard:
+            left = left if isinstance(event, LinkState) else after(left, event)
+        assert left.status is s.broker.reports.order_of("a").status is OrderStatus.PENDING_CANCEL
+
+
 async def test_a_cancel_waits_for_a_link_that_is_away_for_a_moment():
     async with stage() as s:
         order = s.submit()
@@ -492,6 +506,12 @@ async def test_one_that_was_replaced_does_not_fight_for_its_place():
         s.submit()
         await s.until(OrderRejected)
         assert len([frame for frame in s.server.frames if frame["op"] == "hello"]) == 1
+
+
+async def test_one_that_was_welcome_and_is_refused_a_frame_comes_back_at_once():
+    async with stage() as s:
+        await s.server.say({"op": "error", "code": "protocol", "detail": "not understood"})
+        await eventually(lambda: s.links() == [True, False, True])
 
 
 async def test_frames_of_a_newer_server_are_passed_over():
