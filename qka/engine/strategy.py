@@ -13,6 +13,7 @@ from qka.model.events import SessionPhase, Signal
 from qka.model.market import Bar, Quote
 from qka.model.order import BUY, SELL, Order, Side
 from qka.model.symbol import check_symbol
+from qka.secrets import looks_secret
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -363,7 +364,8 @@ def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
-        words = f"{problem['msg']} (got {problem['input']!r})"
+        shown = "not shown" if looks_secret(name) else f"got {problem['input']!r}"
+        words = f"{problem['msg']} ({shown})"
         if problem["type"] == "extra_forbidden":
             near = get_close_matches(name, fields, 1)
             words = f"unknown; did you mean {near[0]}?" if near else "unknown"

@@ -433,3 +433,17 @@ def test_a_secret_is_in_no_alert():
         secrets.forget()
     assert "***" in summary["alerts"][0]
     assert "supersecret" not in str(summary)
+
+
+def test_a_wrong_parameter_that_may_be_a_secret_is_not_shown():
+    class Needs(qka.Strategy):
+        class Params(qka.Params):
+            api_token: int = 0
+
+        def on_quote(self, quote):
+            pass
+
+    with pytest.raises(ConfigError) as raised:
+        Needs(api_token="hunter2hunter2")
+    assert "api_token" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
