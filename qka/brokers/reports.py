@@ -159,9 +159,9 @@ class Reports:
                 fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
 
     def cancelling(self, order_id: str, *, late: bool = False) -> None:
-        """We ask for a cancel. The engine has said so itself; if that was `late`ly, it is said again.
+        """We ask for a cancel. The engine has said so itself; a `late` one is said again.
 
-        In the meantime the engine may have heard that the order is unknown.
+        For in the meantime the engine may have heard that the order is unknown.
         """
         tracked = self._tracked.get(order_id)
         if tracked is None:
