@@ -14,7 +14,8 @@
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
-`OrderRejected` (theirs), and the strategy decides what to do about it.
+`OrderRejected` (theirs), and the strategy decides what to do about it. `StopNow` is no error at
+all: it is a human's second Ctrl-C.
 """
 
 
@@ -70,3 +71,10 @@ class AccessDenied(CallRefused):
 
 class EngineFault(QkaError):
     """The engine can't go on safely: no new order leaves until a human has looked."""
+
+
+class StopNow(KeyboardInterrupt):
+    """Whoever runs the engine wants it to end at once: the one thing that passes every guard.
+
+    Anything else that code of a strategy raises, a KeyboardInterrupt of its own too, is its error.
+    """

@@ -21,7 +21,10 @@ def test_a_feed_asks_the_brokers_server_for_what_it_does_not_say_itself():
 async def test_paper_on_the_quotes_of_a_server_whose_certificate_is_pinned(tmp_path, monkeypatch):
     cert, key, pin = a_certificate(tmp_path)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "s.py").write_text("import qka\nclass S(qka.Strategy): symbols = ['600000.SH']\n")
+    (tmp_path / "s.py").write_text(
+        "import qka\nclass S(qka.Strategy):\n    symbols = ['600000.SH']\n"
+        "    def on_quote(self, quote): pass\n"
+    )
     async with served(tmp_path / "server", tls_cert=cert, tls_key=key) as server:
         monkeypatch.setenv("QKA__FEED__TOKEN", server.token)
         config = tmp_path / "paper.yaml"

@@ -122,3 +122,26 @@ def test_money_travels_as_a_string_and_is_shown_as_a_number():
 def test_anything_else_is_refused(line):
     with pytest.raises(msgspec.DecodeError):
         decode(line)
+
+
+@pytest.mark.parametrize("write", [encode, pretty])
+def test_text_that_utf_8_cannot_carry_is_escaped_and_never_an_error(write):
+    alert = Alert(1, Severity.ERROR, "mine", "caf\udce9 is no file")
+    assert b"caf\\\\udce9 is no file" in write(alert)
+    assert decode(encode(alert)).message == "caf\\udce9 is no file"
+
+
+def test_money_beside_unencodable_text_stays_exact():
+    fill = a_fill(fees=Decimal("5.10"), symbol="\udce9")
+    assert decode(encode(fill)).fees == Decimal("5.10")
+
+
+def test_what_json_has_no_word_for_is_shown_as_python_shows_it():
+    class Odd:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert encode(CancelRequested(1, "a", reason=Decimal)) == encode(
+        CancelRequested(1, "a", reason="<class 'decimal.Decimal'>")
+    )
+    assert b"<Odd>" in encode(CancelRequested(1, "a", reason=Odd()))

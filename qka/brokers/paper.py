@@ -74,7 +74,11 @@ _NOBODY: dict[str, _Working] = {}
 
 
 class PaperBroker:
-    """A simulated account. `latency` in seconds, `cash` in cents, `positions` in shares."""
+    """A simulated account. `cash` in cents, `positions` in shares.
+
+    `latency`: seconds from here to the exchange. None is 0.05 with quotes and nothing with bars:
+    an order made when a bar ends is there when the next one begins.
+    """
 
     def __init__(
         self,
@@ -84,12 +88,13 @@ class PaperBroker:
         cash: int,
         positions: Mapping[str, int] | None = None,
         *,
-        latency: float = 0.05,
+        latency: float | None = None,
     ) -> None:
         self._clock = clock
         self._fees = fees
         self._account_id = account_id
-        self._latency = int(latency * SECOND)
+        self._latency = int((0.05 if latency is None else latency) * SECOND)
+        self._late_for_bars = latency is not None
         self._cash = cash
         self._frozen = 0  # cents of it, held back for working buys
         self._shares = {symbol: _Shares(held) for symbol, held in (positions or {}).items()}
@@ -172,7 +177,7 @@ class PaperBroker:
             return  # made of the shorter bars that were matched already
         volume, start = int(bar.volume * PARTICIPATION), began(bar, first=first)
         for entry in list(working.values()):
-            if entry.arrived <= start:
+            if (entry.arrived if self._late_for_bars else entry.order.time) <= start:
                 trades = against_bar(entry.order, entry.order.remaining, bar, volume)
                 volume -= sum(shares for _, shares in trades)
                 self._trade(entry, trades)

@@ -12,7 +12,7 @@ import typer
 from loguru import logger
 
 from qka.cli import screen
-from qka.errors import ConfigError, DataError, EngineFault, QkaError
+from qka.errors import ConfigError, DataError, EngineFault, QkaError, StopNow
 
 Config = Annotated[Path, typer.Argument(help="YAML file, such as config/paper.yaml")]
 Set = Annotated[
@@ -114,7 +114,7 @@ def _signals(engine: Any) -> Iterator[list[int]]:
     def stop(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) > 1:
-            raise KeyboardInterrupt
+            raise StopNow
         typer.echo("\nqka: stopping; press Ctrl-C again to stop at once", err=True)
         loop.call_soon_threadsafe(engine.request_stop)
 

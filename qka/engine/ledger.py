@@ -1,8 +1,9 @@
 """The ledger: the only writer of orders, positions and cash.
 
 Two pens. `open` is the desk's: it reserves cash or shares at once, so that two buys in one
-handler can't both see the same cash. `apply` is the bus's: it books reports. Shares and cash
-change hands only by `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
+handler can't both see the same cash. `apply` is the bus's: it books reports (a cancel of ours the
+desk has booked at once, so that it is asked for once). Shares and cash change hands only by
+`Fill`. Money is counted in whole cents inside, shown as Decimal outside.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -279,6 +280,11 @@ class Ledger:
         """Whether an UNKNOWN order of that strategy blocks the symbol."""
         unknown = self._unknown
         return bool(unknown) and (symbol, strategy) in unknown
+
+    def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
+        """symbol → its last snapshot, else its last bar; of all there are when none is named."""
+        known: dict[str, Quote | Bar] = {**self._bars, **self._quotes}
+        return {s: known[s] for s in symbols if s in known} if symbols else known
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot."""

@@ -74,7 +74,7 @@ class _Building:
         """Count something that happened in a slot; late things go into the bar that follows."""
         index = self.index_of(slot)
         if not self.open_bar and index <= self.index:
-            if not volume:
+            if not (volume or amount):
                 return
             index = self.index + 1
         if self.open_bar and index <= self.index:

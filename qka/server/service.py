@@ -150,13 +150,19 @@ class Service:
     def state_changed(self, status: LinkStatus) -> None:
         """The link to the terminal changed."""
         was, self._link = self._link, (status.state, status.reason)
+        login = self.account_status
         if status.ready:
             self.account_status = status.account_status
-        if was == self._link:
-            return  # only the account's own status did, and that is pushed by itself
-        told = {"state": status.state, "reason": status.reason, "retry_after": status.retry_after}
+        if was == self._link and login == self.account_status:
+            return
+        told = {
+            "state": status.state,
+            "reason": status.reason,
+            "retry_after": status.retry_after,
+            "account_status": self.account_status,
+        }
         self.events.append("link", _encoder.encode(told))
-        if status.ready:
+        if status.ready and was != self._link:
             # pushes may have been missed: clients compare their orders with the account's
             self.events.append("resync", b"{}")
             self.lookups.hurry()

@@ -240,7 +240,11 @@ class Session:
                 "seq": service.events.seq,
                 "resumed": resumed,
                 "expired": expired,
-                "link": {"state": backend.status.state, "reason": backend.status.reason},
+                "link": {
+                    "state": backend.status.state,
+                    "reason": backend.status.reason,
+                    "account_status": service.account_status,
+                },
                 "time": self._now() / SECOND,
                 "now": backend.now(),
                 "speed": backend.speed,

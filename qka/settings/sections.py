@@ -131,8 +131,10 @@ class PaperBroker(Section):
     """The simulated broker."""
 
     kind: Literal["paper"] = "paper"
-    latency: Annotated[Number, Field(ge=0, le=600)] = Field(
-        0.05, description="Seconds from sending an order to its reaching the market."
+    latency: Annotated[Number, Field(ge=0, le=600)] | None = Field(
+        None,
+        description="Seconds from sending an order to its reaching the market; "
+        "none: 0.05 with quotes, 0 with bars.",
     )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 

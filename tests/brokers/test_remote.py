@@ -18,10 +18,12 @@ from qka.errors import AccessDenied, BrokerUnavailable, CallRefused
 from qka.model.account import AccountIdentity, Asset
 from qka.model.events import (
     CancelRefused,
+    CancelRequested,
     Fill,
     LinkState,
     OrderAccepted,
     OrderCancelled,
+    OrderExpired,
     OrderRejected,
     OrderSubmitted,
     OrderUnknown,
@@ -370,6 +372,25 @@ async def test_the_servers_own_link_is_part_of_ours():
         assert "login failed" in s.heard[-1].reason
 
 
+async def test_an_account_that_logged_in_while_the_terminal_was_away_can_trade_again():
+    async with stage() as s:
+        await s.server.push("account_status", {"account_id": "demo", "status": 2})
+        await s.server.push("link", {"state": "connecting", "reason": "", "account_status": 2})
+        await eventually(lambda: s.links() == [True, False])
+        await s.server.push("link", {"state": "ready", "reason": "", "account_status": 0})
+        await eventually(lambda: s.links() == [True, False, True])
+
+
+async def test_what_comes_right_behind_the_hello_is_not_overheard():
+    """The server's terminal becomes ready in the very moment in which we connect."""
+    async with stage(connect=False) as s:
+        s.server.hello = {"link": {"state": "connecting", "reason": "", "account_status": None}}
+        ready = {"state": "ready", "reason": "", "account_status": 0, "retry_after": 0.0}
+        s.server.behind_hello = {"kind": "link", "data": {**ready, "pad": "." * 100}}
+        await s.broker.connect(s.heard.append)
+        await eventually(lambda: s.links()[-1:] == [True])
+
+
 # ------------------------------------------------------------------ cancels
 
 
@@ -408,6 +429,19 @@ async def test_a_cancel_of_an_order_without_a_number_waits_for_it():
         number = s.server.frames[-1]["id"]
         await s.server.say({"op": "reply", "id": number, "success": True, "data": 1001})
         await eventually(lambda: "cancel_order_stock" in s.asked)
+
+
+async def test_a_cancel_that_waited_for_its_order_to_be_found_is_asked_for_again():
+    """What the engine knows of the order is what it was told: unknown, then what became of it."""
+    async with stage() as s:
+        s.server.faults.append(Fault.LOST_AFTER)
+        order = s.submit(status=OrderStatus.SUBMITTING)
+        s.broker.cancel(order)
+        left = after(order, CancelRequested(moment(), "a"))
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        for event in s.heard:
+            left = left if isinstance(event, LinkState) else after(left, event)
+        assert left.status is s.broker.reports.order_of("a").status is OrderStatus.PENDING_CANCEL
 
 
 async def test_a_cancel_waits_for_a_link_that_is_away_for_a_moment():
@@ -475,6 +509,12 @@ async def test_one_that_was_replaced_does_not_fight_for_its_place():
         assert len([frame for frame in s.server.frames if frame["op"] == "hello"]) == 1
 
 
+async def test_one_that_was_welcome_and_is_refused_a_frame_comes_back_at_once():
+    async with stage() as s:
+        await s.server.say({"op": "error", "code": "protocol", "detail": "not understood"})
+        await eventually(lambda: s.links() == [True, False, True])
+
+
 async def test_frames_of_a_newer_server_are_passed_over():
     async with stage() as s:
         await s.server.say({"op": "weather", "data": {"sky": "blue"}})
@@ -532,6 +572,22 @@ async def test_the_end_of_the_day_expires_what_is_left_of_it():
         assert expired.reason == "the day ended"
 
 
+async def test_a_list_that_was_asked_for_before_the_day_ended_is_not_the_ended_days():
+    async with stage(within=0.05) as s:
+
+        def before_the_end(params):
+            s.server.answers["query_stock_orders"] = [an_order_record(54, order_remark="z")]
+            s.clock.advance(to=moment("15:36"))
+            return []
+
+        s.server.answers["query_stock_orders"] = before_the_end
+        s.server.epoch = "e2"
+        s.server.faults.append(Fault.LOST_BEFORE)
+        s.submit()
+        expired = (await s.until(OrderExpired))[0]
+        assert expired.reason == "never among the account's orders"
+
+
 async def test_orders_of_the_snapshot_are_reported_on_from_there_whoever_placed_them():
     async with stage() as s:
         by_hand = {"order_id": 7, "order_sysid": "S7", "order_remark": ""}
@@ -545,11 +601,24 @@ async def test_orders_of_the_snapshot_are_reported_on_from_there_whoever_placed_
         assert [(order.id, order.filled) for order in orders] == [("a", 400), (hand, 0)]
         await s.server.push("trade", a_trade_record("t1", 400))
         await s.server.push("trade", a_trade_record("t2", 600))
-        await s.server.push("trade", a_trade_record("t3", 1000, **by_hand))
+        await s.server.push("trade", a_trade_record("t3", 500, **by_hand))
         await s.until(Fill, hand)
         assert [fill.deal_id for fill in s.of(Fill)] == ["t2"]
-        s.broker.cancel(orders[0])
+        s.broker.cancel(orders[1])
         await eventually(lambda: "cancel_order_stock" in s.asked)
+        cancels = [f for f in s.server.frames if f.get("method") == "cancel_order_stock"]
+        assert [frame["params"] for frame in cancels] == [{"order_id": 7}]
+
+
+async def test_a_cancel_of_a_final_order_is_refused_without_asking():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)
+        s.broker.cancel(order)
+        assert s.of(CancelRefused)[0].reason == "the order is cancelled already"
+        assert "cancel_order_stock" not in s.asked
 
 
 # ------------------------------------------------------------------ a real server

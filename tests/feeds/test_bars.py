@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qka.clock import ManualClock, ReplayClock
@@ -198,7 +198,9 @@ told = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(told, max_size=40), st.booleans())
+@example([(33_900, 0, 0, 9.9), (41_403, 0, 1, 0.0)], False)  # a late correction of the money only
 def test_whenever_quotes_come_a_days_bars_add_up_to_their_last_figures(moves, in_two_days):
     clock, bars, last = ManualClock(), defaultdict(list), {}
     builder = BarBuilder(clock, lambda bar: bars[bar.time // DAY_NS, bar.period].append(bar))

@@ -78,7 +78,9 @@ def conserved(seed, walk, cash, held, lots):
     told = [heard_of(built, kind) for kind in (PositionChanged, AssetChanged)]
     says_everything_twice(built.broker)
     summary = built.run()
-    assert summary["alerts"] == []
+    assert [
+        alert for alert in summary["alerts"] if "are dropped: the day is over" not in alert
+    ] == []
 
     fills = [e for strategy in strategies for e in strategy.heard if isinstance(e, qka.Fill)]
     assert len({fill.deal_id for fill in fills}) == len(fills)

@@ -82,8 +82,8 @@ class ScriptedBackend:
     async def close(self):
         self.closed = True
 
-    def become(self, state, reason="", retry_after=0.0):
-        self.status = LinkStatus(state, reason, retry_after)
+    def become(self, state, reason="", retry_after=0.0, account_status=0):
+        self.status = LinkStatus(state, reason, retry_after, account_status=account_status)
         self.state(self.status)
 
     async def _enter(self, name):

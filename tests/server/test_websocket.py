@@ -319,7 +319,21 @@ async def test_the_link_is_told_and_after_it_came_back_a_resync(tmp_path):
         stage.backend.become("ready")
         events = await engine.heard(3)
         assert [event["kind"] for event in events] == ["link", "link", "resync"]
-        assert events[0]["data"] == {"state": "cooldown", "reason": "gone", "retry_after": 3.0}
+        assert events[0]["data"] == {
+            "state": "cooldown", "reason": "gone", "retry_after": 3.0, "account_status": 0,
+        }  # fmt: skip
+
+
+async def test_the_accounts_own_status_is_told_with_the_link_and_in_the_hello(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        stage.backend.become("ready", account_status=2)  # noticed without a push
+        stage.backend.become("ready", account_status=2)
+        stage.backend.become("connecting")
+        events = await engine.heard(2)
+        told = [(e["kind"], e["data"]["state"], e["data"]["account_status"]) for e in events]
+        assert told == [("link", "ready", 2), ("link", "connecting", 2)]
+        async with stage.ws() as another:
+            assert another.greeting["link"]["account_status"] == 2
 
 
 async def test_events_that_could_not_be_written_end_the_epoch(tmp_path):
