@@ -150,8 +150,8 @@ def _nanoseconds(moments: "pd.Series[Any]") -> "pd.Series[Any]":
         moments = moments.dt.tz_localize(SHANGHAI)
     utc = moments.dt.tz_convert("UTC").dt.tz_localize(None)
     usable = utc.between(pd.Timestamp(_MS[0], unit="ms"), pd.Timestamp(_MS[1], unit="ms"))
-    whole = utc.where(usable, pd.Timestamp(0)).astype("datetime64[ns]")
-    return whole.astype("int64")
+    result: pd.Series[Any] = utc.where(usable, pd.Timestamp(0)).astype("datetime64[ns]")
+    return result.astype("int64")
 
 
 def days(times: Any) -> Any:
