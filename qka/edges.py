@@ -71,7 +71,9 @@ def _past(
         )
     given = feed.path.expanduser()
     path = given if given.exists() else root / given
-    return ReplayFeed(path, clock, strict=feed.strict, start=feed.start, end=feed.end)
+    return ReplayFeed(
+        path, clock, strict=feed.strict, volume=feed.volume, start=feed.start, end=feed.end
+    )
 
 
 def _paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:

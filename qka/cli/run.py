@@ -54,6 +54,7 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     """Check a config: import its strategies, open its data, build everything, send nothing."""
     from qka import logs
     from qka.app import Engine
+    from qka.feeds.replay import ReplayFeed
 
     engine = Engine.from_config(config, overrides=set_ or (), live=live)
     logs.setup(engine.settings.log.level, None)
@@ -62,7 +63,9 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     names = ", ".join(strategy.name for strategy in engine.strategies)
     typer.echo(f"{config} is fine; nothing was started or sent.")
     typer.echo(f"  account     {chosen.account.id}, {chosen.account.cash:,} CNY")
-    typer.echo(f"  feed        {chosen.feed.kind}, {len(symbols)} symbols")
+    feed = engine.feed
+    what = feed.describe() if isinstance(feed, ReplayFeed) else f"{len(symbols)} symbols"
+    typer.echo(f"  feed        {chosen.feed.kind}, {what}")
     typer.echo(f"  broker      {chosen.broker.kind}")
     typer.echo(f"  strategies  {names}")
     typer.echo(f"Run it with: qka run {config}{' --live' if live else ''}")

@@ -1,7 +1,7 @@
 """Recorded market data through the very same path: files merged by time, streaming."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
@@ -9,24 +9,27 @@ from pathlib import Path
 import numpy as np
 from loguru import logger
 
-from qka.clock import ReplayClock
+from qka.clock import ManualClock, ReplayClock
 from qka.errors import ConfigError, DataError
+from qka.feeds.bars import BarBuilder
 from qka.feeds.port import BATCH, Report, play
 from qka.feeds.recorded.columns import events
+from qka.feeds.recorded.damage import Tally
 from qka.feeds.recorded.playback import Playback
 from qka.feeds.recorded.recording import Recording
 from qka.model.events import MarketEvent
-from qka.model.market import Bar
-from qka.model.times import midnight
+from qka.model.market import Bar, Quote
+from qka.model.times import DAY, day_of, midnight
 
-KEPT = 512  # bars of history kept a symbol, unless more are asked for
+_PEEK = 256  # rows of each file that are read for the first event
 
 
 class ReplayFeed:
     """Replays a file, or all files of a folder; `start` and `end` are the first and last day.
 
     `strict`: stop at a damaged row (after everything before it was replayed) with a DataError;
-    else leave it out and say so through `on_damage`.
+    else leave it out and say so at the end through `on_damage`, a line for each file and kind.
+    `volume`: the unit of bars' volume, `lots` or `shares`, where turnover can't tell.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class ReplayFeed:
         clock: ReplayClock,
         *,
         strict: bool = True,
+        volume: str = "auto",
         start: date | None = None,
         end: date | None = None,
         on_damage: Callable[[str], None] = logger.warning,
@@ -45,12 +49,12 @@ class ReplayFeed:
         self._from = midnight(start) if start else 0
         self._to = midnight(end + timedelta(days=1)) if end else 2**63 - 1
         self._on_damage = on_damage
-        self._recording = Recording(path)
+        self._recording = Recording(path, volume)
         self._first = 0
         self._playback: Playback | None = None  # of this run
         self._done = 0  # rows reported by this run
-        self._past: dict[str, deque[Bar]] = {}  # symbol -> bars before the start
-        self._kept = 0  # the most bars of a symbol in there
+        self._past: dict[tuple[str, str], deque[Bar]] = {}  # (symbol, period) -> before the start
+        self._kept: dict[str, int] = {}  # period -> the most bars of a symbol in there
 
     @property
     def start(self) -> int:
@@ -62,8 +66,9 @@ class ReplayFeed:
 
         Raises ConfigError or DataError that names the file at fault.
         """
-        self._recording.open(symbols, self._to)
-        self._past, self._kept = {}, 0
+        unusable = None if self._strict else self._on_damage
+        self._recording.open(symbols, (self._from, self._to), unusable)
+        self._forget()
         self._first = self._peek()
         return sorted(self._recording.symbols)
 
@@ -71,33 +76,42 @@ class ReplayFeed:
         """`quote`, or the period of the bars."""
         return self._recording.kind
 
+    def describe(self) -> str:
+        """What was found, in words: `1m bars, 24 symbols, volume in lots`."""
+        found = self._recording
+        count = f"{len(found.symbols)} symbol{'s' if len(found.symbols) > 1 else ''}"
+        if found.kind == "quote":
+            return f"quotes, {count}"
+        return f"{found.kind} bars, {count}, volume in {' and '.join(sorted(found.units))}"
+
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
-        """Bars of the data before `feed.start`; none without one, or of another period."""
-        if count <= 0 or not self._from or period != self.provides():
+        """Bars of the data before `feed.start`, built of shorter ones where those were recorded.
+
+        As many as there are; none without a start. They are kept until the replay begins.
+        """
+        if count <= 0 or not self._from:
             return []
-        if count > self._kept:
-            self._kept = max(count, KEPT)
-            self._past = {}
-            before = self._recording.playback(0, self._from, strict=self._strict)
-            for block in before.blocks():
-                for bar in events(period, block):
-                    if isinstance(bar, Bar):
-                        self._past.setdefault(bar.symbol, deque(maxlen=self._kept)).append(bar)
-        return list(self._past.get(symbol, ()))[-count:]
+        if count > self._kept.get(period, 0):
+            self._kept[period] = count
+            self._read_past(period, count)
+        return list(self._past.get((symbol, period), ()))[-count:]
 
     async def run(self, report: Report) -> None:
         """Report every event in the order of time.
 
         Raises DataError at a damaged row, after everything before it was reported.
         """
+        self._forget()
         self._done = 0
+        met = Tally()
         self._playback = self._recording.playback(
-            self._from,
-            self._to,
-            strict=self._strict,
-            on_damage=lambda _, words: self._on_damage(words),
+            self._from, self._to, strict=self._strict, on_damage=met.add
         )
-        await play(self._batches(self._playback), self._clock, report)
+        try:
+            await play(self._batches(self._playback), self._clock, report)
+        finally:
+            if not self._strict:
+                self._tell(self._recording.damage, met)
 
     def progress(self) -> float:
         """Share of the rows that has been reported, as far as files not yet read can be told."""
@@ -111,19 +125,46 @@ class ReplayFeed:
         self._recording.close()
 
     def _peek(self) -> int:
-        for block in self._recording.playback(self._from, self._to, strict=self._strict).blocks():
+        met = Tally()
+        playback = self._recording.playback(
+            self._from, self._to, strict=self._strict, on_damage=met.add, most=_PEEK
+        )
+        for block in playback.blocks():
             return int(block["time"][0])
+        if damage := met.earliest or self._recording.damage.earliest:
+            raise DataError(f"{damage}; there is no good row")
         raise ConfigError(f"{self._path}: no rows between feed.start and feed.end")
+
+    def _read_past(self, period: str, count: int) -> None:
+        """Keep the last bars before the start; damage there stops nothing."""
+        kept = {
+            symbol: self._past.setdefault((symbol, period), deque(maxlen=count))
+            for symbol in self._recording.symbols
+        }
+        met = Tally()
+        playback = self._recording.playback(0, self._from, strict=False, on_damage=met.add)
+        recorded = (
+            event for block in playback.blocks() for event in events(self.provides(), block)
+        )
+        for bar in recorded if period == self.provides() else _built(recorded, kept, period):
+            if isinstance(bar, Bar):
+                kept[bar.symbol].append(bar)
+        self._tell(self._recording.earlier, met)
+
+    def _forget(self) -> None:
+        self._past, self._kept = {}, {}
+
+    def _tell(self, *tallies: Tally) -> None:
+        for line in Tally(tallies).lines():
+            self._on_damage(line)
 
     def _batches(self, playback: Playback) -> Iterator[list[MarketEvent]]:
         batch: list[MarketEvent] = []
-        met = sorted(self._recording.damage)
+        met = self._recording.damage.earliest if self._strict else None
         try:
             for block in playback.blocks():
                 times = block["time"]
-                cut = len(times)
-                if met and self._strict:
-                    cut = int(np.searchsorted(times, met[0][0], side="right"))
+                cut = int(np.searchsorted(times, met.since)) if met else len(times)
                 made, left = events(self.provides(), block), cut
                 while left:
                     count = min(left, BATCH - len(batch))
@@ -134,18 +175,35 @@ class ReplayFeed:
                         batch = []
                 if cut < len(times):
                     break
-                while met and not self._strict and met[0][0] <= times[-1]:
-                    self._on_damage(met.pop(0)[1])
         except DataError:
             # what is good comes before what is not
             yield self._counted(batch)
             raise
         yield self._counted(batch)
-        for _, message in met:
-            if self._strict:
-                raise DataError(message)
-            self._on_damage(message)
+        if met:
+            raise DataError(str(met))
 
     def _counted(self, batch: list[MarketEvent]) -> list[MarketEvent]:
         self._done += len(batch)
         return batch
+
+
+def _built(recorded: Iterable[MarketEvent], symbols: Iterable[str], period: str) -> Iterator[Bar]:
+    """Longer bars out of what was recorded, as they end; none out of bars that can't be summed."""
+    made: list[Bar] = []
+    clock = ManualClock()
+    builder = BarBuilder(clock, made.append)
+    for symbol in symbols:
+        builder.watch(symbol, period)
+    for event in recorded:
+        if event.time > clock.time:
+            clock.advance(to=event.time)
+        if isinstance(event, Quote):
+            builder.on_quote(event)
+        else:
+            builder.on_bar(event)
+        yield from made
+        made.clear()
+    if clock.time:
+        clock.advance(to=midnight(day_of(clock.time)) + DAY - 1)
+    yield from made

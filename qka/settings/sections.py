@@ -13,6 +13,7 @@ from qka.settings.values import (
     Amount,
     Count,
     Day,
+    Given,
     Name,
     Number,
     Period,
@@ -70,10 +71,13 @@ class ReplayFeed(Section):
     """Recorded quotes."""
 
     kind: Literal["replay"] = "replay"
-    path: Path = Field(description="File or folder of recorded quotes.")
+    path: Given = Field(description="File or folder of recorded quotes.")
     start: Day | None = Field(None, description="First day played; none: the first recorded.")
     end: Day | None = Field(None, description="Last day played; none: the last recorded.")
     strict: bool = Field(True, description="Stop at a damaged row instead of leaving it out.")
+    volume: Literal["auto", "lots", "shares"] = Field(
+        "auto", description="Unit of bars' volume; auto: by their turnover, shares without one."
+    )
     speed: Speed = Field("max", description="Seconds of the market in a second; max never waits.")
 
     @check_model(mode="after")

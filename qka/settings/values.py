@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -46,6 +47,12 @@ def _amount(value: object) -> object:
     return value
 
 
+def _given_path(value: object) -> object:
+    if not str(value).strip():
+        raise ValueError("is empty; it would be the current folder, which `.` says")
+    return value
+
+
 def listed(value: object) -> object:
     """One text stands for a list of it."""
     return (value,) if isinstance(value, str) else value
@@ -53,6 +60,7 @@ def listed(value: object) -> object:
 
 Symbol = Annotated[str, AfterValidator(check_symbol), "symbol"]
 Day = Annotated[date, BeforeValidator(_day), AfterValidator(_trading_day), "date"]
+Given = Annotated[Path, BeforeValidator(_given_path), "path"]
 Name = Annotated[str, AfterValidator(_project_name), "text"]
 Secret = Annotated[SecretStr, "text, from the environment or .env only"]
 Speed = Annotated[float | Literal["max"], BeforeValidator(_speed), "max or a positive number"]

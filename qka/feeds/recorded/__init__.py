@@ -3,6 +3,7 @@
 Each module imports only earlier ones:
 
     columns     the one shape, and events out of it
+    damage      what is wrong with a row, and how often
     stream      the bytes of a file, whole or cut off
     cells       what a cell means: a symbol, a moment, a number
     rows        the rows of a csv, csv.gz or parquet, in chunks
@@ -10,6 +11,7 @@ Each module imports only earlier ones:
     order       rows held against the ones before them
     quotes      level-1 ticks in the one shape
     bars        bars in the one shape
+    claims      which file holds a symbol's day
     reading     one pass over a file, every row checked
     runs        temporary files of rows sorted by time
     merge       many sorted streams into one

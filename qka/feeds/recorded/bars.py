@@ -1,9 +1,4 @@
-"""Bars in the one shape.
-
-Nothing in a file says whether volume is in shares or lots, so turnover decides
-(`amount / (volume * close)` is near 1 for shares, near the lot for lots); without it baostock's
-columns (`preclose`, `adjustflag`, `tradestatus`) mean shares and anything else lots.
-"""
+"""Bars in the one shape."""
 
 from typing import Any
 
@@ -11,14 +6,13 @@ import numpy as np
 import pandas as pd
 
 from qka.feeds.recorded import cells
-from qka.feeds.recorded.cells import Wrong
 from qka.feeds.recorded.columns import BAR
+from qka.feeds.recorded.damage import Wrong, fault
 from qka.feeds.recorded.order import grouped
-from qka.feeds.recorded.source import Source
+from qka.feeds.recorded.source import TURNOVER, Source
 
 _PRICES = ["open", "high", "low", "close"]
 _PREVIOUS = ("preclose", "preClose", "prev_close")
-_BAOSTOCK = {"preclose", "adjustflag", "tradestatus"}
 
 
 class Bars:
@@ -26,7 +20,6 @@ class Bars:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._unit = 0  # shares in one of the file's units of volume; 0: not known yet
         self._closes: dict[str, tuple[int, float, float]] = {}
         # symbol -> (day number, close before that day, last close)
 
@@ -40,24 +33,30 @@ class Bars:
         out: dict[str, Any] = {"symbol": symbols, "time": times, "period": source.kind}
         for name in _PRICES:
             out[name] = cells.prices(raw, name, wrong)
-        turnover = next((name for name in ("amount", "turnover") if name in raw), None)
+        turnover = next((name for name in TURNOVER if name in raw), None)
         volume = cells.numbers(raw, "volume", wrong).astype(float)
         amount = cells.numbers(raw, turnover, wrong).astype(float) if turnover else None
-        lot = cells.lots(symbols)
-        if not self._unit:
-            self._unit = _unit(raw, volume, amount, out["close"], lot)
-        shares = volume if self._unit == 1 else volume * lot
+        shares = volume * cells.lots(symbols) if source.unit == "lots" else volume
         out["volume"] = shares.round().astype("int64")
         out["amount"] = amount if amount is not None else (shares * out["close"]).round(2)
         column = next((name for name in _PREVIOUS if name in raw), None)
-        out["prev_close"] = cells.prices_if_any(raw, column) if column else np.nan
+        out["prev_close"] = cells.prices_if_any(raw, column, wrong) if column else np.nan
         frame = pd.DataFrame(out)[BAR]
+        if "period" in raw:
+            for row in raw.index[raw["period"] != source.kind]:
+                what = f"not {source.kind} as the first row's"
+                wrong.setdefault(int(row), fault("period", raw["period"][row], what))
+        inner = frame[["open", "close"]]
         cells.note(
             wrong,
             {
                 "high is below low": frame["high"] < frame["low"],
-                "volume is negative": frame["volume"] < 0,
                 "a price is not above zero": (frame[_PRICES] <= 0).any(axis=1),
+                "open or close is not between low and high": (
+                    inner.lt(frame["low"], axis=0) | inner.gt(frame["high"], axis=0)
+                ).any(axis=1),
+                "volume is negative": frame["volume"] < 0,
+                "amount is negative": frame["amount"] < 0,
             },
         )
         return frame
@@ -86,14 +85,3 @@ class Bars:
         result = np.empty(len(order))
         result[order] = before
         return result
-
-
-def _unit(raw: pd.DataFrame, volume: Any, amount: Any, close: Any, lot: Any) -> int:
-    if amount is not None:
-        traded = (volume > 0) & (close > 0) & (amount > 0)
-        if traded.any():
-            ratio = float((amount[traded] / (volume[traded] * close[traded])).median())
-            return 1 if ratio < float(lot.iloc[0]) ** 0.5 else int(lot.iloc[0])
-    if not _BAOSTOCK.isdisjoint(raw.columns):
-        return 1
-    return int(lot.iloc[0]) if len(lot) else 0

@@ -1,58 +1,83 @@
 """What the cells of a column mean: symbols, moments, numbers, and which of them mean nothing.
 
-A bare code that two exchanges know (`000001`) is the share, not the index.
+A bare code that a share and an index have (`000001`) is the share; one that is not clear is none.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from qka.errors import SymbolError
-from qka.model.symbol import check_symbol, lot_size
+from qka.feeds.recorded.damage import Fault, Wrong, fault
+from qka.model.symbol import Board, board_of, lot_size
 from qka.model.times import DAY, MILLISECOND, SECOND, SHANGHAI
 
 SYMBOLS = ("symbol", "code", "stock_code")
 TIMES = ("unixTime", "time", "datetime")
-TEXTS = [*SYMBOLS, "exchange", "date"]  # are not to be read as numbers
-_NO_PRICE = 1e15  # xtdata writes DBL_MAX where there is none
+TEXTS = [*SYMBOLS, "exchange", "date", "period"]  # are not to be read as numbers
+MOST = 1e15  # no real figure is greater; xtdata writes DBL_MAX where there is no price
 _CLOSE = 15 * 3600 * SECOND
 _ZONE = 8 * 3600 * SECOND
-
-Wrong = dict[int, str]  # row -> the first thing found wrong with it
+_MS = (630_000_000_000, 4_100_000_000_000)  # 1990 to 2100
+_OTHER_UNITS = {1e-3: "seconds", 1e3: "microseconds", 1e6: "nanoseconds"}
+_MOMENT = re.compile(
+    r"\d{4}(?:\d{4}|[-/.]\d{1,2}[-/.]\d{1,2})"
+    r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+)
+# what others write for an exchange
+_HOMES = {
+    "SH": "SH", "SS": "SH", "SSE": "SH", "XSHG": "SH",
+    "SZ": "SZ", "SZSE": "SZ", "XSHE": "SZ",
+    "BJ": "BJ", "BSE": "BJ", "BJSE": "BJ",
+    "NAN": "", "NONE": "", "": "",
+}  # fmt: skip
+_CODE = re.compile(r"(?:(SH|SZ|BJ)\.?)?(\d{1,6})(?:\.([A-Z]+))?")
+_NAMED = re.compile(
+    r"(?<![A-Z0-9])((?:SH|SZ|BJ)\.?\d{6}|\d{6}\.(?:XSHG|XSHE|SH|SS|SZ|BJ))(?![A-Z0-9])"
+)
 
 
 def symbols(raw: pd.DataFrame, column: str | None, symbol: str, wrong: Wrong) -> "pd.Series[Any]":
     """Each row's symbol in QMT form, "" where it is none; without a column all are `symbol`."""
     if column is None:
         return pd.Series([symbol] * len(raw), index=raw.index, dtype=object)
-    codes = raw[column].astype(str)
-    where = raw["exchange"].astype(str) if "exchange" in raw else ""
+    codes = _texts(raw[column])
+    where = _texts(raw["exchange"]) if "exchange" in raw else ""
     keys, found = pd.factorize(codes + "|" + where)
-    names = np.array([_symbol(*key.rsplit("|", 1)) for key in found], dtype=object)
+    names = np.array([symbol_of(*key.rsplit("|", 1)) for key in found], dtype=object)
     result = pd.Series(names[keys], index=raw.index, dtype=object)
     for row in raw.index[result == ""]:
-        wrong.setdefault(int(row), f"{column} is {codes[row]!r}, not a symbol")
+        wrong.setdefault(int(row), fault(column, raw[column][row], "not a symbol"))
     return result
 
 
-def _symbol(code: str, exchange: str) -> str:
-    """`sh.600000`, `600000.SH`, `510300` or `000001` with exchange SZSE, in QMT form, or ""."""
-    tail = {"SSE": "SH", "SZSE": "SZ", "BSE": "BJ", "XSHG": "SH", "XSHE": "SZ", "NAN": ""}
-    digits = re.search(r"\d+", code)
-    marks = re.search(r"(?i)(sh|sz|bj)", code)
-    if digits is None:
+def symbol_of(code: str, exchange: str = "") -> str:
+    """`sh.600000`, `600000.XSHG`, `510300`, `000001` of SZSE in QMT form; "" unless it is clear."""
+    found = _CODE.fullmatch(code.strip().upper())
+    if found is None:
         return ""
-    number = digits.group().zfill(6)  # a code read as a number lost its zeros
-    where = marks.group(1).upper() if marks else tail.get(exchange.upper(), exchange.upper())
-    # the share first: a bare 000001 is not the index of the other exchange
-    for home in [where] if where in ("SH", "SZ", "BJ") else ["SZ", "SH", "BJ"]:
+    marks = (found[1] or "", found[3] or "", exchange.strip().upper())
+    homes = {_HOMES.get(mark, "?") for mark in marks} - {""}
+    if len(homes) > 1:
+        return ""
+    number = found[2].zfill(6)  # a code read as a number lost its zeros
+    boards: dict[str, Board] = {}
+    for home in homes or {"SH", "SZ", "BJ"}:
         try:
-            return check_symbol(f"{number}.{home}")
+            boards[f"{number}.{home}"] = board_of(f"{number}.{home}")
         except SymbolError:
             continue
-    return ""
+    shares = [name for name, board in boards.items() if board is not Board.INDEX] or list(boards)
+    return shares[0] if len(shares) == 1 else ""
+
+
+def symbol_in(name: str) -> str:
+    """The symbol that is part of a file's name, or ""."""
+    found = _NAMED.search(name.upper())
+    return symbol_of(found[1]) if found else ""
 
 
 def lots(names: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -69,18 +94,15 @@ def moments(raw: pd.DataFrame, wrong: Wrong, *, daily: bool = False) -> "pd.Seri
         name = "date"
     cells = raw[name]
     if name == "date" or not (numbers := pd.to_numeric(cells, errors="coerce")).notna().any():
-        if name == "time" and "date" in raw and (cells.astype(str).str.len() <= 8).all():
-            cells = raw["date"].astype(str) + " " + cells.astype(str)
-        times = _parsed(cells)
+        times = _parsed(cells, raw["date"] if name == "time" and "date" in raw else None)
     else:
-        # 1990 to 2100: anything else is not in ms
-        usable = (numbers > 6.3e11) & (numbers < 4.1e12)
+        usable = (numbers > _MS[0]) & (numbers < _MS[1])
         times = numbers.where(usable, 0).astype("int64") * MILLISECOND
+        if (texts := numbers.isna() & cells.notna()).any():
+            times = times.where(~texts, _parsed(cells, None))
     if (times <= 0).any():
         for row in raw.index[times <= 0]:
-            cell = raw[name][row]
-            words = "is empty" if pd.isna(cell) else f"is {cell!r}, not a date or a time in ms"
-            wrong.setdefault(int(row), f"{name} {words}")
+            wrong.setdefault(int(row), fault(name, raw[name][row], _no_time(raw[name][row])))
         times = times.where(times > 0, 0)
     if daily:
         closes: pd.Series[Any] = days(times) * DAY - _ZONE + _CLOSE
@@ -88,19 +110,34 @@ def moments(raw: pd.DataFrame, wrong: Wrong, *, daily: bool = False) -> "pd.Seri
     return times
 
 
-def _parsed(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Dates or moments of Shanghai, as text or of a date type, in ns; 0 where there is none."""
+def _no_time(cell: Any) -> str:
+    number = pd.to_numeric(cell, errors="coerce")
+    for scale, unit in _OTHER_UNITS.items():
+        if _MS[0] < number / scale < _MS[1]:
+            return f"in {unit}, not in ms"
+    return "not a date or a time in ms"
+
+
+def _parsed(cells: "pd.Series[Any]", dates: "pd.Series[Any] | None") -> "pd.Series[Any]":
+    """Dates or moments of Shanghai, as text or of a date type, in ns; 0 where there is none.
+
+    `dates` complete the cells that are times of day only.
+    """
     if not pd.api.types.is_datetime64_any_dtype(cells):
-        cells = cells.astype(str)
+        cells = _texts(cells)
+        if dates is not None:
+            cells = cells.where(cells.str.len() > 8, _texts(dates) + " " + cells)
+        # a date that was cut in the middle still looks like one to pandas
+        cells = cells.where(cells.map(lambda cell: _MOMENT.fullmatch(cell) is not None))
     parsed = pd.to_datetime(cells, errors="coerce", format="ISO8601")
-    if parsed.isna().any():
-        others = pd.to_datetime(cells[parsed.isna()], errors="coerce", format="mixed")
-        parsed = parsed.where(parsed.notna(), others.reindex(parsed.index))
+    if (others := parsed.isna() & cells.notna()).any():
+        again = pd.to_datetime(cells[others], errors="coerce", format="mixed")
+        parsed = parsed.where(parsed.notna(), again.reindex(parsed.index))
     if parsed.dt.tz is None:
         parsed = parsed.dt.tz_localize(SHANGHAI)
     utc = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    whole = utc.fillna(pd.Timestamp(0)).astype("datetime64[ns]")
-    return whole.astype("int64")
+    usable = utc.between(pd.Timestamp(_MS[0], unit="ms"), pd.Timestamp(_MS[1], unit="ms"))
+    return utc.where(usable, pd.Timestamp(0)).astype("datetime64[ns]").astype("int64")
 
 
 def days(times: Any) -> Any:
@@ -108,17 +145,14 @@ def days(times: Any) -> Any:
     return (times + _ZONE) // DAY
 
 
-def numbers(raw: pd.DataFrame, name: str, wrong: Wrong, *, most: float = 9e18) -> "pd.Series[Any]":
-    """A column of numbers, 0 where there is none; those above `most` are none."""
-    values = pd.to_numeric(raw[name], errors="coerce")
-    usable = np.abs(values.to_numpy(dtype=float, na_value=np.nan)) <= most
+def numbers(raw: pd.DataFrame, name: str, wrong: Wrong) -> "pd.Series[Any]":
+    """A column of numbers, 0 where there is none."""
+    values = _numbers(raw[name])
+    usable = np.abs(values.to_numpy(dtype=float, na_value=np.nan)) <= MOST
     if usable.all():
         return values
     for row in raw.index[~usable]:
-        cell = raw[name][row]
-        shown = repr(cell) if isinstance(cell, str) else str(cell)
-        words = "is empty" if pd.isna(cell) else f"is {shown}, not a usable number"
-        wrong.setdefault(int(row), f"{name} {words}")
+        wrong.setdefault(int(row), fault(name, raw[name][row], "not a usable number"))
     return values.where(usable, 0)
 
 
@@ -127,13 +161,45 @@ def prices(raw: pd.DataFrame, name: str, wrong: Wrong) -> "pd.Series[Any]":
     return numbers(raw, name, wrong).astype(float).round(3)
 
 
-def prices_if_any(raw: pd.DataFrame, name: str) -> "pd.Series[Any]":
+def prices_if_any(raw: pd.DataFrame, name: str, wrong: Wrong) -> "pd.Series[Any]":
     """Prices that may be missing or DBL_MAX, then 0.0."""
-    return numbers(raw, name, {}, most=_NO_PRICE).astype(float).round(3)
+    values = _numbers(raw[name]).astype(float)
+    bad = (values.isna() & raw[name].notna()) | (values < 0)
+    for row in raw.index[bad]:
+        wrong.setdefault(int(row), fault(name, raw[name][row], "not a price"))
+    return values.where((values > 0) & (values < MOST), 0.0).round(3)
+
+
+def _texts(cells: "pd.Series[Any]") -> "pd.Series[str]":
+    return cells.astype(str).fillna("")
+
+
+def _numbers(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    if cells.dtype == bool:
+        cells = cells.astype(str)  # True is not 1
+    values: pd.Series[Any] = pd.to_numeric(cells, errors="coerce")
+    return values
+
+
+def halved(
+    raw: pd.DataFrame,
+    make: Callable[[pd.DataFrame], pd.DataFrame],
+    fail: Callable[[int, Exception], None],
+) -> pd.DataFrame:
+    """What `make` gives; a cell that nobody thought of costs its row, for `fail`, and no other."""
+    try:
+        return make(raw)
+    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+        if len(raw) > 1:
+            half = len(raw) // 2
+            parts = [halved(part, make, fail) for part in (raw[:half], raw[half:])]
+            return pd.concat([part for part in parts if len(part)] or parts[:1])
+        fail(int(raw.index[0]), error)
+        return make(raw[:0])
 
 
 def note(wrong: Wrong, findings: "dict[str, pd.Series[Any]]") -> None:
     """Note the rows where something is wrong: words -> whether they are true of a row."""
     for words, found in findings.items():
         for row in found.index[found]:
-            wrong.setdefault(int(row), words)
+            wrong.setdefault(int(row), Fault(words))

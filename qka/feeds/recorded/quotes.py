@@ -11,8 +11,8 @@ import pandas as pd
 
 from qka.ashare.rules import price_limits
 from qka.feeds.recorded import cells
-from qka.feeds.recorded.cells import Wrong
 from qka.feeds.recorded.columns import FIVE, LEVELS, QUOTE
+from qka.feeds.recorded.damage import Wrong
 from qka.feeds.recorded.source import Source
 from qka.model.times import DAY, day_of
 
@@ -23,6 +23,8 @@ _PRICES = {
     "low": "low",
     "prev_close": "lastClose",
 }
+_LEVEL_PRICES = [f"{name}{i}" for name in ("askPrice", "bidPrice") for i in FIVE]
+_LEVELS = [f"{name}{i}" for name in LEVELS for i in FIVE]
 
 
 class Quotes:
@@ -51,14 +53,23 @@ class Quotes:
                 else:
                     out[column] = cells.numbers(levels, column, wrong).astype("int64")
         for name, column in (("limit_up", "upStop"), ("limit_down", "downStop")):
-            out[name] = cells.prices_if_any(raw, column) if column in raw else volume * 0.0
+            out[name] = cells.prices_if_any(raw, column, wrong) if column in raw else volume * 0.0
         frame = pd.DataFrame(out)[QUOTE]
+        inner = frame[["last", "open"]]
+        astray = inner.lt(frame["low"], axis=0) | inner.gt(frame["high"], axis=0)
         cells.note(
             wrong,
             {
                 "high is below low": frame["high"] < frame["low"],
                 "volume is negative": frame["volume"] < 0,
+                "amount is negative": frame["amount"] < 0,
                 "a price is negative": (frame[list(_PRICES)] < 0).any(axis=1),
+                "a level is negative": (frame[_LEVELS] < 0).any(axis=1),
+                # there is no high before the first trade
+                "last or open is not between low and high": (
+                    (astray & (inner > 0)).any(axis=1) & (frame["high"] > 0)
+                ),
+                "a price is outside the day's limits": _outside(frame),
             },
         )
         if "upStop" not in raw:
@@ -84,6 +95,14 @@ def _five(cell: Any) -> list[Any]:
         cell = cell.strip("[] ").split(",")
     levels = list(cell) if isinstance(cell, list | tuple | np.ndarray) else [cell]
     return (levels + [0] * 5)[:5]
+
+
+def _outside(frame: pd.DataFrame) -> "pd.Series[Any]":
+    """Rows with a price above or below the limits that the recording itself has."""
+    prices = frame[[*_PRICES, *_LEVEL_PRICES]]
+    up, down = frame["limit_up"], frame["limit_down"]
+    above = prices.gt(up.where(up > 0, np.inf), axis=0)
+    return (above | (prices.lt(down, axis=0) & (prices > 0))).any(axis=1)
 
 
 def _set_limits(frame: pd.DataFrame) -> None:

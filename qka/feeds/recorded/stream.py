@@ -6,14 +6,29 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from qka.errors import DataError
+from qka.feeds.recorded.damage import brief
+
+_MAGIC = b"\x1f\x8b"
+
 
 class Stream(io.RawIOBase):
-    """A gzip whose end is missing simply ends; `broken` then says how."""
+    """A gzip whose end is missing simply ends; `broken` then says how.
+
+    Raises DataError for a file that is not packed as its name says.
+    """
 
     def __init__(self, path: Path) -> None:
         self._raw = path.open("rb")
         self._size = max(1, path.stat().st_size)
-        self._file: Any = gzip.GzipFile(fileobj=self._raw) if path.suffix == ".gz" else self._raw
+        named = path.suffix.lower() == ".gz"
+        packed = self._raw.read(2) == _MAGIC
+        self._raw.seek(0)
+        if named != packed and (packed or self._size > 1):
+            self._raw.close()
+            words = "it is a gzip: name it .csv.gz" if packed else "it is no gzip: name it .csv"
+            raise DataError(f"{path}: row 1: {words}, or record it again")
+        self._file: Any = gzip.GzipFile(fileobj=self._raw) if named else self._raw
         self.broken = ""
 
     def readable(self) -> bool:
@@ -26,7 +41,7 @@ class Stream(io.RawIOBase):
             # read1: what was whole before the cut is not lost with it
             data = self._file.read1(len(buffer))
         except (EOFError, OSError, zlib.error) as error:
-            self.broken = str(error)
+            self.broken = brief(error)
             return 0
         buffer[: len(data)] = data
         return len(data)
