@@ -7,6 +7,7 @@ import msgspec
 from qka.model.events import Event
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
+_canonical = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 _pretty = msgspec.json.Encoder(decimal_format="number")
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
@@ -19,6 +20,16 @@ def encode(event: object) -> bytes:
 def decode(line: bytes | str) -> Event:
     """The event a line was made of; raises msgspec.ValidationError on anything else."""
     return _decoder.decode(line)
+
+
+def canonical(value: Any) -> bytes:
+    """Any plain value as JSON that is the same everywhere: keys and sets are sorted."""
+    return _canonical.encode(value)
+
+
+def plain(line: bytes | str) -> Any:
+    """The plain value a line was made of; raises msgspec.DecodeError on anything but JSON."""
+    return msgspec.json.decode(line)
 
 
 def pretty(value: Any) -> bytes:
