@@ -74,9 +74,6 @@ def _print(report: "Report") -> None:
         return
     for problem in report.problems:
         typer.echo(f"FAIL: {problem.what}")
-    good = f"up to record {report.last_good}" if report.last_good else "no record"
-    typer.echo(f"\nDAMAGED. Whole: {good}, {report.head.hash.hex()}")
-    typer.echo(
-        "Stop the engine. Restore the journal with its -wal and .head files from a backup, or take "
-        f"over what is whole:\n  qka verify {report.path} --salvage NEW"
-    )
+    if report.last_good:
+        typer.echo(f"whole up to record {report.last_good}, {report.head.hash.hex()}")
+    typer.echo(f"\n{report.refusal()}")

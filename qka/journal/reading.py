@@ -12,6 +12,7 @@ from qka.journal import schema
 from qka.journal.chain import Mark, Record
 from qka.journal.words import FILE_ERRORS, broken, code, why
 
+_LOWEST = -(1 << 63)  # number that a row can have, if somebody gave it one
 _UNOPENED = {"SQLITE_CANTOPEN", "SQLITE_READONLY"}
 
 
@@ -46,10 +47,15 @@ def check_about(path: Path, about: schema.About, mark: Mark | None) -> None:
 
 def damaged(path: Path, what: str, last_good: int) -> str:
     """A damaged journal in words, and what to do about it."""
-    good = f"up to record {last_good} it is whole" if last_good else "no record can be relied on"
+    if not last_good:
+        return (
+            f"{path} is damaged: {what}; no record can be relied on. Restore it (with its -wal and "
+            f".head files) from a backup. To begin a new one, move {path.name}* away"
+        )
     return (
-        f"{path} is damaged: {what}; {good}. Restore it (with its -wal and .head files) from a "
-        f"backup, or take over what is whole: qka verify {path} --salvage NEW"
+        f"{path} is damaged: {what}; up to record {last_good} it is whole. Restore it (with its "
+        "-wal and .head files) from a backup, or take over what is whole: "
+        f"qka verify {path} --salvage NEW"
     )
 
 
@@ -94,17 +100,22 @@ def cut_off(path: Path) -> str:
     """In words, how much of the file is missing by its own count; empty when nothing is."""
     head, size = _header(path)
     pages, page = _pages(head)
+    if len(head) < 32:
+        return f"the file is cut off: it has {size} bytes"
     if size >= pages * page:
         return ""
     return f"the file is cut off: it has {size:,} bytes of {pages * page:,}"
 
 
-def rows(connection: sqlite3.Connection, after: int = 0, limit: int = -1) -> Iterator[Record]:
-    """The records as they are, unchecked, from one moment; raises sqlite3.Error."""
+def rows(connection: sqlite3.Connection, first: int = _LOWEST, limit: int = -1) -> Iterator[Record]:
+    """The records from that number on, as they are, unchecked, all of one moment.
+
+    Raises one of FILE_ERRORS.
+    """
     statement = (
-        f"SELECT {schema.columns(connection)} FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
+        f"SELECT {schema.columns(connection)} FROM records WHERE seq >= ? ORDER BY seq LIMIT ?"
     )
-    return map(Record._make, connection.execute(statement, (after, limit)))
+    return map(Record._make, connection.execute(statement, (first, limit)))
 
 
 def row(connection: sqlite3.Connection, seq: int) -> Record | None:

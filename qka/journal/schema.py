@@ -14,14 +14,10 @@ from qka.journal.words import HELD, code
 VERSION = 1
 APPLICATION = 0x716B616A  # PRAGMA application_id: "qkaj"
 
-_META = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
-"""
-_RECORDS = """
-CREATE TABLE records (
+_META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+_RECORDS = """CREATE TABLE records (
     seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
-    prev_hash BLOB NOT NULL, hash BLOB NOT NULL, key TEXT)
-"""
+    prev_hash BLOB NOT NULL, hash BLOB NOT NULL, key TEXT)"""
 _AROUND = [  # only notes have a key, so that an event costs no entry in the index
     "CREATE INDEX notes ON records (kind, key) WHERE key IS NOT NULL",
     "CREATE TRIGGER no_update BEFORE UPDATE ON records "

@@ -29,7 +29,7 @@ from qka.wire import canonical, encode
 
 _TOGETHER = 1000  # records that wait at most
 _CHUNK = 1000  # records that are read at once
-_QUIET_PAGES = 500  # of the -wal file: then its content is moved on, in a quiet moment
+_QUIET_PAGES = 250  # of the -wal file: then its content is moved on, in a quiet moment
 
 
 class SqliteJournal:
@@ -135,8 +135,9 @@ class SqliteJournal:
         """Add a record of what the engine must know again; `ahead`: on the disk at once.
 
         `value` is plain: what JSON can say. Raises OSError as `append` does, TypeError for a value
-        that is not plain.
+        that is not plain, ValueError for a key that is no text.
         """
+        key.encode()
         self._add(Note(kind).value, key, canonical(value))
         if ahead and self.durable:
             self._commit()
@@ -208,7 +209,7 @@ class SqliteJournal:
             before = anchor.mark
         while max(before.seq, after) < self.safe.seq:
             with self._reading() as connection:
-                chunk = list(rows(connection, before.seq, _CHUNK))
+                chunk = list(rows(connection, before.seq + 1, _CHUNK))
             for record in chunk:
                 if not whole(before, record):
                     raise verify(self.path).refusal()
@@ -252,6 +253,9 @@ class SqliteJournal:
             self.failing = why(error)
             self._retry = self._now() + SECOND
             raise self._unwritten() from error
+        except BaseException:
+            self._undo(connection)
+            raise
         self._pages += 1 + len(waiting) // 8
         self.safe = self.head
         waiting.clear()

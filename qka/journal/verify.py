@@ -128,11 +128,14 @@ class _Examination:
         report, before, good = self._report, BEGINNING, True
         named = self._mark.seq if self._mark else -1
         kinds: Counter[object] = Counter()
-        expect, following = self._expect, 0
+        expect, following, strays = self._expect, 0, 0
         try:
             for record in rows(self._connection):
                 report.records += 1
                 kinds[record.kind] += 1
+                if record.seq < 1:
+                    strays += 1
+                    continue
                 if not whole(before, record):
                     following += not good
                     if good:
@@ -146,7 +149,10 @@ class _Examination:
                 if good:
                     report.head = before
         finally:
-            report.kinds = Counter({str(kind): count for kind, count in kinds.items()})
+            for kind, count in kinds.items():  # damaged text may hold what can't be shown
+                report.kinds[str(kind).encode("utf-8", "replace").decode()] += count
+            if strays and good:
+                self._problem(0, f"{strays} records bear a number below 1")
             if following:
                 self._problem(0, f"{following} more records are not as they were written")
 
@@ -154,50 +160,55 @@ class _Examination:
         """What is wrong with the first record that is not whole."""
         due, (seq, ts, kind, key, payload, prev_hash, own) = before.seq + 1, record
         parts = (ts, kind, key, payload)
+        number = self._number_of(before)
         if seq != due:
-            if matches(own, before.hash, due, *parts):
-                return f"record {due} bears the number {seq}: its number was changed"
-            if isinstance(seq, int) and seq > due:
-                many = f"records {due} to {seq - 1} are" if seq - 1 > due else f"record {due} is"
-                return f"{many} missing"
-            return f"record {due} is missing; {seq} stands in its place, out of order"
+            return _missing(due, seq - 1) if number is None else f"record {due} bears {number}"
+        if matches(own, before.hash, due, *parts):
+            return f"record {due} was changed: its link to the one before (prev_hash)"
+        there = self._written_as(record)
+        if number is not None:
+            other = "another one" if there is None else f"record {there}"
+            return f"record {due} bears {number}, {other} stands in its place: they were swapped"
+        if there is not None:
+            return f"record {there} stands in the place of record {due}, which is missing"
         if prev_hash != before.hash:
-            if matches(own, before.hash, due, *parts):
-                return f"record {due} was changed: its link to the one before (prev_hash)"
-            other = self._position(prev_hash, record)
-            if other is not None:
-                return (
-                    f"record {other} stands in the place of record {due}: they were swapped, or "
-                    f"{due} was written over"
-                )
             return f"record {due} was changed, or is not the one that was written"
         after = row(self._connection, due + 1)
-        try:
-            moved = after is not None and matches(after.prev_hash, before.hash, due, *parts)
-        except FILE_ERRORS:
-            moved = False
-        if moved:
+        if after is not None and matches(after.prev_hash, before.hash, due, *parts):
             return f"record {due} was changed: its hash"
         return f"record {due} was changed: its time, kind, key or payload"
 
-    def _position(self, prev_hash: object, record: Record) -> int | None:
-        """The number that a record was written with, if the one before it is still there."""
-        found = self._connection.execute(
-            "SELECT seq FROM records WHERE hash = ? LIMIT 1", (prev_hash,)
-        ).fetchone()
-        seq = found[0] + 1 if found else 1
-        parts = (seq, record.ts, record.kind, record.key, record.payload)
-        return seq if matches(record.hash, prev_hash, *parts) else None
+    def _number_of(self, before: Mark) -> str | None:
+        """The number, in words, that the record due after that place bears by now."""
+        due = before.seq + 1
+        linked = self._connection.execute(
+            f"SELECT {schema.columns(self._connection)} FROM records "
+            "WHERE prev_hash = ? AND seq != ?",
+            (before.hash, due),
+        )
+        for seq, *parts, _, own in linked:
+            if matches(own, before.hash, due, *parts):
+                return f"the number {seq}"
+        return None
+
+    def _written_as(self, record: Record) -> int | None:
+        """The number that a record was written with, when it was not its own."""
+        last = max(self._mark.seq if self._mark else 0, self._report.records) + 1
+        _, ts, kind, key, payload, prev_hash, own = record
+        parts = (ts, kind, key, payload)
+        others = (n for n in range(1, last + 1) if n != record.seq)
+        return next((n for n in others if matches(own, prev_hash, n, *parts)), None)
 
     def _look_around(self) -> None:
         """Whose journal it says it is, and the tables themselves."""
         report, connection, about = self._report, self._connection, self._report.about
         if not about.sound:
             self._problem(0, "what it says of itself (account, schema) was changed")
-        first = row(connection, 1)
-        told = [str(about.meta.get(name)) for name in ("account", "account_type")]
-        if report.last_good and first is not None and first.payload != genesis(*told):
-            self._problem(1, "its first record is of another account than the journal")
+        elif report.last_good:
+            first = row(connection, 1)
+            told = genesis(about.meta["account"], about.meta["account_type"])
+            if first is not None and first.payload != told:
+                self._problem(1, "its first record is of another account than the journal")
         if not report.records and not report.problems:
             self._problem(1, "it has no records, not even the first")
         if about.schema == schema.VERSION:
@@ -213,12 +224,8 @@ class _Examination:
                 "at the end can't be said"
             )
         elif mark.seq > end.seq:
-            many = f"records {end.seq + 1} to {mark.seq} are"
-            if mark.seq == end.seq + 1:
-                many = f"record {mark.seq} is"
-            self._problem(
-                end.seq + 1, f"{many} missing at the end (is the -wal file there, and whole?)"
-            )
+            where = "at the end (is the -wal file there, and whole?)"
+            self._problem(end.seq + 1, f"{_missing(end.seq + 1, mark.seq)} {where}")
         elif self._seen != mark.hash and self._read_all and not report.problems:
             self._problem(
                 mark.seq,
@@ -240,3 +247,9 @@ class _Examination:
             seq = 0 if self._read_all else self._report.last_good + 1
             where = "" if self._read_all else f"record {seq} can't be read: "
             self._problem(seq, f"{where}{why(error)}")
+
+
+def _missing(first: int, last: int) -> str:
+    return (
+        f"records {first} to {last} are missing" if last > first else f"record {first} is missing"
+    )
