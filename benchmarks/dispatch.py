@@ -24,8 +24,15 @@ class Heard:
         self.last = event
 
 
-def _raise(handler: object, event: object, error: Exception) -> None:
-    raise error
+class Owner:
+    """Answers for handlers that neither raise nor return anything."""
+
+    def failed(self, handler: Any, event: Any, error: BaseException) -> None:
+        """Never."""
+        raise error
+
+    def returned(self, handler: Any, event: Any, result: Any) -> None:
+        """Never."""
 
 
 def bus(quick: bool) -> list[Row]:
@@ -41,9 +48,9 @@ def bus(quick: bool) -> list[Row]:
 
 def _publish(what: str, event: Any, count: int, keys: list[str] | None, target: float) -> Row:
     heard = [Heard() for _ in range(count)]
-    ours = Bus(_raise)
+    ours = Bus()
     for one in heard:
-        ours.subscribe(type(event), one.on_event, keys)
+        ours.subscribe(type(event), one.on_event, Owner(), keys)
     calls = tuple(one.on_event for one in heard)
     floor = _by_class(event, calls) if keys is None else _by_symbol(event, calls, keys)
     publish = ours.publish

@@ -19,6 +19,7 @@ from qka.engine.strategy import Strategy
 from qka.feeds.port import BATCH, Report, play
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset
 from qka.model.market import Bar
+from qka.model.money import yuan
 from qka.model.order import Approved, Order
 from qka.model.times import MILLISECOND, MINUTE, at, midnight
 from qka.risk.rules import (
@@ -226,8 +227,8 @@ class NoBroker:
         """Nothing."""
 
     async def snapshot(self) -> AccountSnapshot:
-        """An empty account."""
-        return AccountSnapshot(Asset(Decimal(0), Decimal(0), Decimal(0)), (), ())
+        """Cash and nothing else."""
+        return AccountSnapshot(Asset(yuan(CASH), yuan(0), yuan(0)), (), ())
 
     async def close(self) -> None:
         """Nothing."""

@@ -20,7 +20,7 @@ from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.model.events import SessionPhase, TradingState
-from qka.model.market import Bar, Quote
+from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import to_datetime
 from qka.risk.rules import (
@@ -160,7 +160,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edge.broker, PaperBroker):
         built.listen(Quote, edge.broker.on_quote)
-        built.listen(Bar, edge.broker.on_bar)
+        built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))

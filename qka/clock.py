@@ -47,12 +47,18 @@ class Clock(Protocol):
     def begin(self, when: int) -> None:
         """The first event is due at `when` (ns): a clock without a time of its own starts there."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether time stands still while async handlers are busy, as simulated time does."""
+
     def hold(self, change: int) -> None:
-        """An async handler became busy (+1) or idle (-1); a simulated clock waits for them."""
+        """An async handler became busy (+1) or idle (-1)."""
 
 
 class SimulatedClock:
     """Time that moves only when told; due callbacks run in order of (when, registration)."""
+
+    waits = True
 
     def __init__(self, start: int = 0) -> None:
         self.time = start
@@ -173,6 +179,8 @@ class WallClock:
     lives in its time.
     """
 
+    waits = False
+
     def __init__(self) -> None:
         self._here = self._there = 0  # ns: when it was this here, it was that there
         self._speed = 1.0
@@ -201,11 +209,15 @@ class WallClock:
 
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
+        last = date.min
 
         def begin() -> None:
+            nonlocal last
             day = day_of(self.now())
             self.call_at(midnight(day) + DAY, begin)
-            hook(day)
+            if day > last:  # a clock that is set back does not live a day twice
+                last = day
+                hook(day)
 
         begin()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from qka import settings
 from qka.clock import WallClock
@@ -48,6 +49,8 @@ class Plan(msgspec.Struct, frozen=True):
     qmt_path: str = ""
     url: str = ""
     token: str = ""
+    verify: bool | str = True  # of the server's certificate, as `QMTClient` has it
+    fingerprint: str = ""
     host: str = "127.0.0.1"
     port: int | None = None  # that a server is to listen on
     tls_cert: Path | None = None
@@ -58,13 +61,11 @@ class Plan(msgspec.Struct, frozen=True):
 def plan_of(chosen: Settings) -> Plan:
     """What a config needs."""
     broker, feed = chosen.broker, chosen.feed
-    path = str(broker.path) if isinstance(broker, settings.XtquantBroker) else ""
-    url = token = ""
-    if isinstance(broker, settings.RemoteBroker):
-        url, token = broker.url, broker.token.get_secret_value()
-    elif isinstance(feed, settings.RemoteFeed):
-        url, token = feed.url or "", feed.token.get_secret_value() if feed.token else ""
-    return Plan(chosen.account.id, path, url, token, data_dir=chosen.run.dir)
+    plan = Plan(chosen.account.id, data_dir=chosen.run.dir)
+    if isinstance(broker, settings.XtquantBroker):
+        plan = replace(plan, qmt_path=str(broker.path))
+    server = broker if isinstance(broker, settings.RemoteBroker) else feed
+    return replace(plan, **settings.reach(server)._asdict())
 
 
 async def examine(plan: Plan) -> list[Finding]:
@@ -251,7 +252,15 @@ async def _server(plan: Plan) -> AsyncIterator[Finding]:
             "put QKA__BROKER__TOKEN=... in .env; the server prints its token when it starts",
         )  # fmt: skip
         return
-    client = AsyncQMTClient(plan.url, plan.token, account=plan.account, client="doctor", patience=3)
+    client = AsyncQMTClient(
+        plan.url,
+        plan.token,
+        account=plan.account,
+        client="doctor",
+        patience=3,
+        verify=plan.verify,
+        fingerprint=plan.fingerprint,
+    )
     try:
         hello = await client.open()
         yield Finding("server", "ok", f"{plan.url} answers, account {hello.account}")

@@ -104,31 +104,28 @@ class _Clients:
         self._clock = clock
         self._made: dict[tuple[str, str], AsyncQMTClient] = {}
 
-    def client(self, url: str | None = None, token: str = "") -> "AsyncQMTClient":
-        """The client of a server; the broker's own where nothing is named."""
+    def client(self, feed: settings.RemoteFeed | None = None) -> "AsyncQMTClient":
+        """The client of a feed's server, or of the broker's: what a feed leaves out is its."""
         from qka.brokers.client import AsyncQMTClient
 
-        broker, options = self._chosen.broker, {}
+        broker, lease = self._chosen.broker, {}
         if isinstance(broker, settings.RemoteBroker):
-            url, token = url or broker.url, token or broker.token.get_secret_value()
-            options = {
-                "lease": broker.lease,
-                "cancel_on_silence": broker.cancel_on_silence,
-                "verify": str(broker.verify) if isinstance(broker.verify, Path) else broker.verify,
-                "fingerprint": broker.fingerprint,
-            }
-        if not url or not token:
+            lease = {"lease": broker.lease, "cancel_on_silence": broker.cancel_on_silence}
+        way = settings.reach(broker, feed)
+        if not way.url or not way.token:
             section = "broker" if isinstance(broker, settings.RemoteBroker) else "feed"
-            missing = f"{section}.url: name the server" if not url else _no_token(section)
+            missing = f"{section}.url: name the server" if not way.url else _no_token(section)
             raise ConfigError(missing)
-        made = self._made.get((url, token))
+        made = self._made.get((way.url, way.token))
         if made is None:
-            made = self._made[url, token] = AsyncQMTClient(
-                url,
-                token,
+            made = self._made[way.url, way.token] = AsyncQMTClient(
+                way.url,
+                way.token,
                 account=self._chosen.account.id,
                 client=self._chosen.name or "qka",
-                **options,  # type: ignore[arg-type]
+                verify=way.verify,
+                fingerprint=way.fingerprint,
+                **lease,  # type: ignore[arg-type]
             )
             made.listen(hello=self._on_hello)
         return made
@@ -157,8 +154,7 @@ def _live_feed(
         return XtdataFeed(clock, port=feed.port, warm=warm, silence=feed.silence)
     from qka.feeds.remote import RemoteFeed
 
-    token = feed.token.get_secret_value() if feed.token else ""
-    return RemoteFeed(clients.client(feed.url, token), clock, warm=warm, silence=feed.silence)
+    return RemoteFeed(clients.client(feed), clock, warm=warm, silence=feed.silence)
 
 
 def _broker(chosen: Settings, clock: WallClock, clients: _Clients, fees: FeeSchedule) -> Broker:

@@ -15,7 +15,8 @@
         └── JournalDamaged   the record of the account is not whole: restore it or salvage it
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
-`OrderRejected` (theirs), and the strategy decides what to do about it.
+`OrderRejected` (theirs), and the strategy decides what to do about it. `StopNow` is no error at
+all: it is a human's second Ctrl-C.
 """
 
 
@@ -79,3 +80,10 @@ class JournalDamaged(EngineFault):
     def __init__(self, message: str, last_good: int = 0) -> None:
         super().__init__(message)
         self.last_good = last_good
+
+
+class StopNow(KeyboardInterrupt):
+    """Whoever runs the engine wants it to end at once: the one thing that passes every guard.
+
+    Anything else that code of a strategy raises, a KeyboardInterrupt of its own too, is its error.
+    """

@@ -47,6 +47,7 @@ class ScriptedServer:
         self.silent = False  # takes WebSocket calls and says nothing
         self.hello: dict[str, Any] = {}  # overrides
         self.refuse_hello: dict[str, Any] | None = None
+        self.behind_hello: dict[str, Any] = {}  # an event that comes in the same packet
         self.ssl: Any = None
         self.url = ""
         self._port = 0
@@ -191,7 +192,11 @@ class ScriptedServer:
             "now": 1_767_576_600_000_000_000, "speed": 1.0, "simulated": False,
             "scopes": ["read", "trade"], "time": time.time(), **self.hello,
         }  # fmt: skip
-        await socket.send_json(hello)
+        if self.behind_hello:
+            event = {"op": "event", "seq": len(self.events) + 1, **self.behind_hello}
+            request.transport.write(_framed(hello) + _framed(event))
+        else:
+            await socket.send_json(hello)
         if can:
             for event in self.events[resume["seq"] :]:
                 await socket.send_json(event)
@@ -241,6 +246,12 @@ class ScriptedServer:
             await socket.send_str(text[: len(text) // 2])
             return
         await socket.send_str(text)
+
+
+def _framed(frame: dict[str, Any]) -> bytes:
+    """A text frame of a server's, as bytes."""
+    data = json.dumps(frame).encode()
+    return b"\x81\x7e" + len(data).to_bytes(2) + data
 
 
 @asynccontextmanager

@@ -28,12 +28,17 @@ def a_terminal(at: str = "10:00", **options: Any) -> SimTerminal:
 
 
 class Served:
-    """A server that can be stopped and started again on its port, over one terminal."""
+    """A server that can be stopped and started again on its port, over one terminal.
 
-    def __init__(self, folder: Path, terminal: SimTerminal, **options: Any) -> None:
+    `deadline`: seconds until a terminal that says nothing is left.
+    """
+
+    def __init__(
+        self, folder: Path, terminal: SimTerminal, *, deadline: float = 5.0, **options: Any
+    ) -> None:
         self.terminal = terminal
         self._make = lambda port: Server(
-            SimulatedBackend(terminal, ACCOUNT, deadline=0.5, retry=0.05),
+            SimulatedBackend(terminal, ACCOUNT, deadline=deadline, retry=0.05),
             data_dir=folder,
             port=port,
             **options,

@@ -87,7 +87,7 @@ def engine(
     journal: Journal | None = None,
     gate: Sequence[Rule] | None = None,
     policy: Policy | None = None,
-    latency: float = 0.05,
+    latency: float | None = None,
     speed: float | None = None,
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
@@ -106,7 +106,7 @@ def engine(
         positions={symbol: (shares, shares * 1000) for symbol, shares in held.items()},
     )
     built.listen(Quote, broker.on_quote)
-    built.listen(Bar, broker.on_bar)
+    built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
     for strategy in strategies:
         built.register(strategy, policy)

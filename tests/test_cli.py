@@ -196,6 +196,34 @@ def test_a_second_ctrl_c_stops_at_once_even_when_a_handler_hangs(project):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one child process on Windows")
+def test_a_second_ctrl_c_passes_a_plain_handler_that_never_returns(project):
+    (project / "spins.py").write_text(
+        textwrap.dedent("""
+        import os, signal, threading, time, qka
+        class Spins(qka.Strategy):
+            symbols = ["600000.SH"]
+            def on_quote(self, quote):
+                def press():
+                    for _ in range(2):
+                        time.sleep(0.2)
+                        os.kill(os.getpid(), signal.SIGINT)
+                threading.Thread(target=press).start()
+                while True:
+                    try:
+                        time.sleep(0.01)
+                    except Exception:
+                        pass
+        """),
+        encoding="utf-8",
+    )
+    args = ["--set", "strategies=[{use: 'spins.py:Spins'}]"]
+    done = qka("run", "config/paper.yaml", *args, cwd=project)
+    assert done.returncode == 128 + signal.SIGINT
+    assert "stopped at once" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_damaged_input_is_named_after_what_came_before_it_was_traded(project):
     rows = ["time,open,high,low,close,volume,amount"]
     rows += [f"{1767576660000 + i * 60000},10,10,10,10,5,5000" for i in range(5)]

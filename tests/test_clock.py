@@ -198,3 +198,20 @@ async def test_a_wall_clock_can_follow_the_time_of_a_market_elsewhere():
     assert TEN <= clock.now() < TEN + 3600 * SECOND
     clock.call_at(TEN + 20 * SECOND, lambda: called.put_nowait(clock.now()))
     assert await called.get() >= TEN + 20 * SECOND
+
+
+async def test_a_wall_clock_that_is_set_back_over_midnight_does_not_live_a_day_twice():
+    clock, days = WallClock(), []
+    clock.follow(midnight(DAY) + A_DAY - 20 * MILLISECOND)
+
+    def hook(day):
+        days.append(day)
+        if len(days) == 2:
+            clock.follow(midnight(day) - 20 * MILLISECOND)
+            heard.set()
+
+    heard = asyncio.Event()
+    clock.on_day(hook)
+    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.sleep(0.1)
+    assert days == [DAY, date(2026, 1, 6)]

@@ -4,9 +4,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from served import served
+from tls import a_certificate
 
-from qka import doctor
-from qka.doctor import Plan
+from qka import doctor, settings
+from qka.doctor import Plan, plan_of
 
 
 async def findings(plan: Plan) -> dict[str, doctor.Finding]:
@@ -69,3 +71,15 @@ async def test_a_server_without_a_token_or_without_an_answer(tmp_path):
     )
     assert found["server"].verdict == "fail"
     assert "http://127.0.0.1:9" in found["server"].words
+
+
+async def test_a_server_is_looked_at_as_the_config_trusts_it(tmp_path, monkeypatch):
+    cert, key, pin = a_certificate(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    async with served(tmp_path / "server", tls_cert=cert, tls_key=key) as server:
+        monkeypatch.setenv("QKA__BROKER__TOKEN", server.token)
+        for trust, verdict in ((f"fingerprint: '{pin}'", "ok"), ("simulated: true", "fail")):
+            config = tmp_path / "remote.yaml"
+            config.write_text(f"broker: {{kind: remote, url: '{server.url}', {trust}}}\n")
+            found = await findings(plan_of(settings.load(config)))
+            assert found["server"].verdict == verdict, found["server"]

@@ -11,6 +11,7 @@ from qka.errors import ConfigError
 from qka.settings import (
     PaperBroker,
     RemoteBroker,
+    RemoteFeed,
     ReplayFeed,
     SimulatedFeed,
     from_mapping,
@@ -218,6 +219,16 @@ def test_a_token_comes_from_the_environment_only(monkeypatch: pytest.MonkeyPatch
     assert "hunter2" not in repr(settings)
 
 
+def test_a_token_in_dotenv_troubles_no_config_that_has_no_use_for_it() -> None:
+    Path(".env").write_text("QKA__BROKER__TOKEN=hunter2hunter2\nQKA__FEED__TOKEN=hunter3\n")
+    assert load(_write(GOOD)).broker.kind == "paper"
+    assert load(_write("broker: {kind: xtquant, path: x}\n")).feed.kind == "simulated"
+    assert load(_write("risk: {}\n")).broker.kind == "paper"
+    settings = load(_write("feed: {kind: remote, url: 'https://a'}\n"))
+    assert isinstance(settings.feed, RemoteFeed)
+    assert settings.feed.token is not None
+
+
 def test_yaml_that_holds_itself_is_refused() -> None:
     with pytest.raises(ConfigError, match="a part of it holds itself"):
         load(_write("strategies: &a [*a]\n"))
@@ -339,12 +350,12 @@ def test_an_empty_variable_takes_no_limit_away(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_secrets_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QKA__BROKER__TOKEN", "hunter2")
+    monkeypatch.setenv("QKA__RISK__TOKEN", "hunter2")
     monkeypatch.setenv("QKA__STRATEGIES__0__API_KEY", "[hunter2")
     monkeypatch.setenv("QKA__ACCOUNT__PASSWORD__ID", "hunter2")
     text = "\n".join(_problems(GOOD, "account.cash={secret: hunter2}"))
     assert "hunter2" not in text
-    assert "QKA__BROKER__TOKEN (environment): broker.token: unknown key" in text
+    assert "QKA__RISK__TOKEN (environment): risk.token: unknown key" in text
     assert "QKA__ACCOUNT__PASSWORD__ID (environment): account.password: unknown key" in text
     assert "QKA__STRATEGIES__0__API_KEY (environment): is not a YAML value" in text
 

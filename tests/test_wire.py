@@ -37,7 +37,7 @@ from qka.model.events import (
 )
 from qka.model.market import Phase
 from qka.model.order import OrderStatus, Side
-from qka.wire import decode, encode, pretty
+from qka.wire import canonical, decode, encode, plain, pretty
 
 T = 1_767_578_403_123_456_789
 EVENTS = [
@@ -122,3 +122,37 @@ def test_money_travels_as_a_string_and_is_shown_as_a_number():
 def test_anything_else_is_refused(line):
     with pytest.raises(msgspec.DecodeError):
         decode(line)
+
+
+@pytest.mark.parametrize("write", [encode, pretty])
+def test_text_that_utf_8_cannot_carry_is_escaped_and_never_an_error(write):
+    alert = Alert(1, Severity.ERROR, "mine", "caf\udce9 is no file")
+    assert b"caf\\\\udce9 is no file" in write(alert)
+    assert decode(encode(alert)).message == "caf\\udce9 is no file"
+
+
+def test_money_beside_unencodable_text_stays_exact():
+    fill = a_fill(fees=Decimal("5.10"), symbol="\udce9")
+    assert decode(encode(fill)).fees == Decimal("5.10")
+
+
+def test_what_json_has_no_word_for_is_shown_as_python_shows_it():
+    class Odd:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert encode(CancelRequested(1, "a", reason=Decimal)) == encode(
+        CancelRequested(1, "a", reason="<class 'decimal.Decimal'>")
+    )
+    assert b"<Odd>" in encode(CancelRequested(1, "a", reason=Odd()))
+
+
+def test_the_canonical_form_does_not_depend_on_the_order_in_which_things_were_put_in():
+    one = {"b": {2, 1, 3}, "a": Decimal("0.10"), "c": {"y": None, "x": [1.5, "双"]}}
+    other = {"c": {"x": [1.5, "双"], "y": None}, "a": Decimal("0.10"), "b": {3, 2, 1}}
+    assert canonical(one) == canonical(other)
+    told = {"a": "0.10", "b": [1, 2, 3], "c": {"x": [1.5, "双"], "y": None}}
+    assert plain(canonical(one)) == told
+    assert canonical({"k\udce4": {"b\udce4", "a"}}) == canonical({"k\\udce4": ["a", "b\\udce4"]})
+    with pytest.raises(TypeError):
+        canonical({"a": object()})

@@ -1,8 +1,9 @@
 """Lots, ticks, price limits and turnaround of A shares: what an exchange would refuse.
 
 Rows carry the day they became effective. Facts known at run time (the limits in a quote) win
-over computed ones. Sources: SSE and SZSE trading rules (2026 revision, effective 2026-07-06),
-STAR special rules art. 20, ChiNext special rules 2.8, BSE trading rules (2026).
+over computed ones; what a code can't tell, like the limits of a fund, is not computed. Sources:
+SSE and SZSE trading rules (2026 revision, effective 2026-07-06), STAR special rules art. 20,
+ChiNext special rules 2.8, BSE trading rules (2026).
 """
 
 from datetime import date
@@ -15,6 +16,11 @@ from qka.model.money import on_tick
 from qka.model.symbol import Board, board_of
 
 _SHARES = frozenset({Board.MAIN, Board.STAR, Board.CHINEXT, Board.BSE})
+_FINE = frozenset({Board.FUND, Board.BOND, Board.REPO})  # priced in steps of 0.001 CNY
+_BARRED = {
+    Board.INDEX: "is an index: it has quotes but takes no orders",
+    Board.B_SHARE: "is a B share, traded in USD or HKD: the account is in CNY, it is not supported",
+}
 _CENT = Decimal("0.01")
 _MILL = Decimal("0.001")
 
@@ -39,7 +45,6 @@ _LIMITS: dict[Board, tuple[tuple[date, Decimal], ...]] = {
         (date(2009, 10, 30), Decimal("0.10")),
     ),
     Board.BSE: ((date(2021, 11, 15), Decimal("0.30")),),
-    Board.FUND: ((date(1996, 12, 16), Decimal("0.10")),),
     Board.BOND: ((date(2022, 8, 1), Decimal("0.20")),),
     Board.B_SHARE: ((date(1996, 12, 16), Decimal("0.10")),),
 }
@@ -49,7 +54,7 @@ _ST_MAIN = ((date(2026, 7, 6), Decimal("0.10")), (date(1998, 4, 22), Decimal("0.
 class Terms(msgspec.Struct, frozen=True, gc=False):
     """What an order on a symbol must keep to, whatever the day."""
 
-    tradable: bool  # an index has quotes but takes no orders
+    barred: str  # why no order is taken, "" for what can be traded
     least: int  # shares of a buy
     step: int  # shares
     ticks: int  # in one CNY
@@ -62,8 +67,10 @@ class _Terms(dict[str, Terms]):
     def __missing__(self, symbol: str) -> Terms:
         board = board_of(symbol)
         least, step = _LOTS.get(board, (100, 100))
-        ticks = 1000 if board in (Board.FUND, Board.BOND, Board.REPO) else 100
-        the = self[symbol] = Terms(board is not Board.INDEX, least, step, ticks, board in _SHARES)
+        fine = board in _FINE or (board is Board.B_SHARE and symbol.endswith(".SH"))
+        the = self[symbol] = Terms(
+            _BARRED.get(board, ""), least, step, 1000 if fine else 100, board in _SHARES
+        )
         return the
 
 
@@ -71,12 +78,12 @@ TERMS = _Terms()  # symbols are few; raises SymbolError for one that can't exist
 
 
 def tradable(symbol: str) -> bool:
-    """Whether orders are taken at all: an index has quotes but no orders."""
-    return TERMS[symbol].tradable
+    """Whether orders are taken at all: not on an index, and B shares are not supported."""
+    return not TERMS[symbol].barred
 
 
 def tick_size(symbol: str) -> Decimal:
-    """The least price step in CNY: 0.01 for shares, 0.001 for funds, bonds and repo."""
+    """The least price step: 0.01 for shares, 0.001 for funds, bonds, repo and Shanghai's B."""
     return _MILL if TERMS[symbol].ticks == 1000 else _CENT
 
 
@@ -118,11 +125,6 @@ def sellable(symbol: str, shares: int, held: int) -> int:
     return max(whole, odd, 0)
 
 
-def legal_sell(symbol: str, shares: int, held: int) -> bool:
-    """Whether a sell of exactly `shares` out of `held` sellable ones is legal."""
-    return shares > 0 and sellable(symbol, shares, held) == shares
-
-
 def turnaround_same_day(symbol: str) -> bool:
     """Whether shares bought today may be sold today (T+0): bonds; A shares are T+1.
 
@@ -138,7 +140,8 @@ def price_limits(
     """(limit up, limit down) for an ex-right reference price, or None when there is no limit.
 
     HALF_UP in decimal on the tick; never closer than one tick to the reference, never below one
-    tick (SSE and SZSE trading rules). New listings and delisting periods are not known here.
+    tick (SSE and SZSE trading rules). None for funds too: theirs are 10% or 20% by what they
+    track. New listings and delisting periods are not known here.
     """
     board = board_of(symbol)
     rows = _ST_MAIN if st and board is Board.MAIN else _LIMITS.get(board, ())

@@ -46,10 +46,21 @@ def phases_of(day: date) -> list[tuple[int, Phase]]:
     return [(start + offset, phase) for offset, phase in BOUNDARIES]
 
 
+_NO_CANCELS = (
+    (_minutes("09:20"), _minutes("09:25")),
+    (_minutes("14:57"), _minutes("15:00")),
+)
+
+
+def cancels_from(time: int) -> int:
+    """The moment (ns), `time` itself or a later one, from which the exchange takes cancels."""
+    offset = time_of_day(time)
+    for start, end in _NO_CANCELS:
+        if start <= offset < end:
+            return time - offset + end
+    return time
+
+
 def cancels_taken(time: int) -> bool:
     """Whether the exchange takes cancels: not in 09:20-09:25 and 14:57-15:00."""
-    offset = time_of_day(time)
-    return not (
-        _minutes("09:20") <= offset < _minutes("09:25")
-        or _minutes("14:57") <= offset < _minutes("15:00")
-    )
+    return cancels_from(time) == time

@@ -157,12 +157,14 @@ class Channel:
         """Connect again and again."""
         tries = Tries(self._patience)
         while True:
+            before = self.hello
             try:
                 await self._connection(first)
             except Exception as error:
                 if not isinstance(error, QkaError):
                     logger.exception("the link to {} failed", self.line)
-                refused = isinstance(error, CallRefused)
+                # one that was refused after it had been welcome is worth another try at once
+                refused = isinstance(error, CallRefused) and self.hello is before
                 if not first.done() and (refused or tries.left <= self._wait):
                     first.set_exception(error)
                     return

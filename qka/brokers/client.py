@@ -121,7 +121,12 @@ class AsyncQMTClient:
 
         Raises BrokerUnavailable, AccessDenied or CallRefused.
         """
-        hello = await self._channel.open()
+        try:
+            hello = await self._channel.open()
+        except BaseException:
+            if not self._holders:
+                await self._line.close()  # nobody else will
+            raise
         self._holders += 1
         return hello
 
@@ -282,10 +287,17 @@ class QMTClient:
 
     def _run(self, work: Callable[[AsyncQMTClient], Coroutine[Any, Any, Result]]) -> Result:
         with self._lock:
-            if self._backstage is None or self._backstage.process != os.getpid():
+            if self._backstage is not None and self._backstage.process != os.getpid():
+                _inherited.append(self._backstage)
+                self._backstage = None
+            if self._backstage is None:
                 self._backstage = _Backstage(self._client)
             backstage = self._backstage
         return backstage.run(work)
+
+
+# a forked child must not even forget its parent's: their sockets share one epoll
+_inherited: list["_Backstage"] = []
 
 
 class _Backstage:

@@ -1,15 +1,19 @@
-"""Orders against market data, pure. The no-look-ahead rule lives here: see `is_later`."""
+"""Orders against market data, pure. The no-look-ahead rule of bars lives here: see `began`."""
 
 from collections.abc import Sequence
 
 from qka.ashare.rules import price_limits
 from qka.model.market import Bar
 from qka.model.order import Order, OrderType, Side
-from qka.model.times import MINUTE, at, day_of
+from qka.model.times import DAY, MINUTE, at, day_of
 
 Trade = tuple[float, int]  # price in CNY, shares
 PARTICIPATION = 0.25  # share of a bar's volume that our orders may take
-_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60}
+# period of a bar -> ns
+SPANS = {
+    **{f"{minutes}m": minutes * MINUTE for minutes in (1, 5, 15, 30, 60)},
+    "1d": DAY,
+}
 
 
 def within(order: Order, price: float) -> bool:
@@ -41,21 +45,23 @@ def against_levels(
     return trades
 
 
-def began(bar: Bar) -> int:
-    """When the bar's period began, in ns."""
-    if bar.period == "1d":
+def began(bar: Bar, *, first: bool) -> int:
+    """When the bar's period began, in ns: nothing in it is older.
+
+    It fills only orders that had arrived by then, since its open may have been printed at once.
+    The `first` of a day holds the opening auction, whatever its label says.
+    """
+    if first:
         return at(day_of(bar.time), "09:15")
-    return bar.time - _MINUTES[bar.period] * MINUTE
+    return bar.time - SPANS[bar.period]
 
 
 def against_bar(order: Order, quantity: int, bar: Bar, volume: int) -> list[Trade]:
-    """Trades of `quantity` shares in a bar that began after the order was made.
-
-    A market order trades at the open, inside its protection price, or not at all.
+    """Trades of `quantity` shares in a bar that began after the order had arrived.
 
     At the open when the order may trade there, else at its limit when the bar went through it
-    (touching is not enough); never more than `volume` shares, nothing in a bar sealed at the
-    limit against us.
+    (touching is not enough); a market order at the open, inside its protection price, or not at
+    all. Never more than `volume` shares, nothing in a bar sealed at the limit against us.
     """
     quantity = min(quantity, volume)
     if quantity <= 0 or _sealed(order, bar):

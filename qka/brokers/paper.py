@@ -1,8 +1,10 @@
 """The paper broker: a simulated account that hears quotes like anyone and reports like anyone.
 
 It keeps books of its own, refuses what a broker would refuse, and answers later: every request
-takes `latency` to arrive. Orders trade against the displayed levels of quotes that are newer
-than themselves; in a call auction only at the printed price, and only when strictly better.
+takes `latency` to arrive, and only what is newer than its arrival can fill an order: the
+displayed levels of quotes, or bars; in a call auction the printed price, and only when the order
+is strictly better. Its sums are kept, never counted again, and it shares none with the ledger:
+two independent books that agree are a check.
 """
 
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from qka.ashare.rules import turnaround_same_day
 from qka.ashare.sessions import cancels_taken, phase_at
 from qka.brokers.matching import (
     PARTICIPATION,
+    SPANS,
     Trade,
     against_bar,
     against_levels,
@@ -34,22 +37,24 @@ from qka.model.events import (
 )
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
-from qka.model.money import cents, to_cents, yuan
+from qka.model.money import to_cents, turnover, yuan
 from qka.model.order import FINAL, Approved, Order, OrderType, Side
-from qka.model.times import SECOND, at, day_of
+from qka.model.times import SECOND, at, day_of, same_day
 
 # what is displayed then is no order book
 _VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
+_OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
 
 
 class _Working:
     """An order in the book."""
 
-    __slots__ = ("arrived", "auctioned", "order", "resting")
+    __slots__ = ("arrived", "auctioned", "held", "order", "resting")
 
     def __init__(self, order: Order, arrived: int) -> None:
         self.order = order
         self.arrived = arrived  # ns
+        self.held = 0  # held back for it: cents for a buy, shares for a sell
         self.resting = False  # it has met a quote and stayed
         self.auctioned = False  # the opening print has been looked at
 
@@ -57,15 +62,23 @@ class _Working:
 class _Shares:
     """What the simulated account holds of one symbol."""
 
-    __slots__ = ("quantity", "today")
+    __slots__ = ("promised", "quantity", "today")
 
     def __init__(self, quantity: int = 0) -> None:
         self.quantity = quantity
         self.today = 0
+        self.promised = 0  # to working sells
+
+
+_NOBODY: dict[str, _Working] = {}
 
 
 class PaperBroker:
-    """A simulated account. `latency` in seconds, `cash` in cents, `positions` in shares."""
+    """A simulated account. `cash` in cents, `positions` in shares.
+
+    `latency`: seconds from here to the exchange. None is 0.05 with quotes and nothing with bars:
+    an order made when a bar ends is there when the next one begins.
+    """
 
     def __init__(
         self,
@@ -75,18 +88,20 @@ class PaperBroker:
         cash: int,
         positions: Mapping[str, int] | None = None,
         *,
-        latency: float = 0.05,
+        latency: float | None = None,
     ) -> None:
         self._clock = clock
         self._fees = fees
         self._account_id = account_id
-        self._latency = int(latency * SECOND)
+        self._latency = int((0.05 if latency is None else latency) * SECOND)
+        self._late_for_bars = latency is not None
         self._cash = cash
+        self._frozen = 0  # cents of it, held back for working buys
         self._shares = {symbol: _Shares(held) for symbol, held in (positions or {}).items()}
         self._book: dict[str, dict[str, _Working]] = {}  # symbol -> order id -> working
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
-        self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote
-        self._spans: dict[str, int] = {}  # symbol -> ns of its shortest bars, the feed's own
+        self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote of today
+        self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
         self._deals = 0
         self._report: Sink = lambda report: None
 
@@ -117,11 +132,11 @@ class PaperBroker:
     def books(self) -> AccountSnapshot:
         """The snapshot, for whoever can't wait: the exchange of a simulated terminal."""
         positions = tuple(
-            Position(symbol, held.quantity, held.today, self._promised(symbol))
+            Position(symbol, held.quantity, held.today, held.promised)
             for symbol, held in sorted(self._shares.items())
             if held.quantity
         )
-        asset = Asset(yuan(self._cash), yuan(self._frozen()), yuan(0))
+        asset = Asset(yuan(self._cash), yuan(self._frozen), yuan(0))
         return AccountSnapshot(asset, positions, tuple(self._orders.values()))
 
     async def close(self) -> None:
@@ -130,36 +145,39 @@ class PaperBroker:
     # ------------------------------------------------------------ what it hears
 
     def on_quote(self, quote: Quote) -> None:
-        """Match working orders of the symbol against a new snapshot."""
+        """Match the day's working orders of the symbol against a new snapshot."""
         before = self._quoted.get(quote.symbol, quote.volume)
         self._quoted[quote.symbol] = quote.volume
         working = self._book.get(quote.symbol)
         if not working or quote.phase in _VIRTUAL or not quote.last:
             return
+        there = [entry for entry in working.values() if same_day(entry.arrived, quote.time)]
         day, phase = day_of(quote.time), phase_at(quote.time)
-        if phase in (Phase.POST_CLOSE, Phase.CLOSED):
+        if phase in _OVER:
             close = at(day, "15:00")
-            there = [entry for entry in working.values() if entry.arrived < close]
+            there = [entry for entry in there if entry.arrived < close]
             self._match_print(there, quote.last, quote.volume - before)
             return
         opening = at(day, "09:25")
         if quote.time >= opening:
-            self._match_opening(quote, opening, list(working.values()))
+            self._match_opening(quote, opening, there)
         if phase is Phase.CONTINUOUS:
-            self._match_levels(quote, list(working.values()))
+            self._match_levels(quote, there)
 
     def on_bar(self, bar: Bar) -> None:
-        """Match working orders of the symbol against a bar that began after them."""
-        working = self._book.get(bar.symbol)
-        if not working or bar.symbol in self._quoted:
+        """Match working orders of the symbol against a bar that began after their arrival."""
+        symbol, spans = bar.symbol, self._spans
+        first = symbol not in spans
+        if first:
+            spans[symbol] = SPANS[bar.period]
+        working = self._book.get(symbol)
+        if not working or symbol in self._quoted:
             return
-        span = bar.time - began(bar)
-        if self._spans.setdefault(bar.symbol, span) < span:
+        if SPANS[bar.period] > spans[symbol]:
             return  # made of the shorter bars that were matched already
-        self._spans[bar.symbol] = span
-        volume, start = int(bar.volume * PARTICIPATION), began(bar)
+        volume, start = int(bar.volume * PARTICIPATION), began(bar, first=first)
         for entry in list(working.values()):
-            if entry.order.time <= start:
+            if (entry.arrived if self._late_for_bars else entry.order.time) <= start:
                 trades = against_bar(entry.order, entry.order.remaining, bar, volume)
                 volume -= sum(shares for _, shares in trades)
                 self._trade(entry, trades)
@@ -169,13 +187,14 @@ class PaperBroker:
         """Roll T+1 in the morning; expire at the end of the day what was there at its close."""
         if event.phase is Phase.PRE_OPEN:
             self._quoted.clear()
+            self._spans.clear()
             for held in self._shares.values():
                 held.today = 0
         elif event.phase is Phase.CLOSED:
             close = at(event.day, "15:00")
             for working in list(self._book.values()):
                 for entry in list(working.values()):
-                    if entry.order.time < close:
+                    if entry.arrived < close:
                         now = self._clock.now()
                         self._settle(OrderExpired(now, entry.order.id, "the day ended"))
 
@@ -189,21 +208,24 @@ class PaperBroker:
             self._settle(OrderRejected(now, order.id, refusal))
             return
         number = str(len(self._orders))
-        self._book.setdefault(order.symbol, {})[order.id] = _Working(order, now)
+        entry = self._book.setdefault(order.symbol, {})[order.id] = _Working(order, now)
+        self._hold(entry)
         self._settle(OrderSubmitted(now, order.id, number))
         self._settle(OrderAccepted(now, order.id, number))
 
     def _refusal(self, order: Order, now: int) -> str:
+        if self._quoted and phase_at(now) in _OVER:
+            return "the exchange is closed"
         if order.type is OrderType.MARKET and order.symbol in self._quoted:
             phase = phase_at(now)
             if phase is not Phase.CONTINUOUS:
                 return f"market orders are taken in continuous trading only, now is {phase.name}"
         if order.side is Side.BUY:
-            if self._reserved(order) > self._cash - self._frozen():
+            if self._claim(order) > self._cash - self._frozen:
                 return "not enough cash"
         else:
             held = self._shares.get(order.symbol, _Shares())
-            if order.quantity > held.quantity - held.today - self._promised(order.symbol):
+            if order.quantity > held.quantity - held.today - held.promised:
                 return "not enough sellable shares (T+1)"
         return ""
 
@@ -242,11 +264,11 @@ class PaperBroker:
 
     def _match_opening(self, quote: Quote, opening: int, entries: list[_Working]) -> None:
         """Let what waited in the opening call trade at its print, once."""
-        for entry in entries:
-            if not entry.auctioned:
-                entry.auctioned = True
-                if entry.arrived < opening and quote.open:
-                    self._match_print([entry], quote.open, quote.volume)
+        waited = [e for e in entries if e.arrived < opening and not e.auctioned]
+        for entry in waited:
+            entry.auctioned = True
+        if waited and quote.open:
+            self._match_print(waited, quote.open, quote.volume)
 
     def _match_print(self, entries: list[_Working], price: float, volume: int) -> None:
         for entry in entries:
@@ -260,6 +282,7 @@ class PaperBroker:
         for price, shares in trades:
             order = entry.order
             self._deals += 1
+            paid, fees = self._due(order, price, shares)
             fill = Fill(
                 self._clock.now(),
                 order.id,
@@ -268,18 +291,18 @@ class PaperBroker:
                 order.side,
                 price,
                 shares,
-                yuan(self._fees_of(order, cents(price, shares))),
+                yuan(fees),
             )
-            self._move(fill)
+            self._move(fill, paid, fees)
             self._settle(fill)
-            entry.order = self._orders[order.id]
 
-    def _fees_of(self, order: Order, turnover: int) -> int:
-        """Cents the order owes more because of this turnover."""
+    def _due(self, order: Order, price: float, shares: int) -> tuple[int, int]:
+        """Cents of turnover and of fees that the order comes to more by trading these shares."""
+        before = to_cents(order.turnover)
+        after = to_cents(order.turnover + turnover(price, shares))
         day = day_of(self._clock.now())
-        everything = to_cents(order.turnover) + turnover
-        owed = self._fees.of_order(order.symbol, order.side, everything, day)
-        return owed - to_cents(order.fees)
+        owed = self._fees.of_order(order.symbol, order.side, after, day)
+        return after - before, owed - to_cents(order.fees)
 
     # ------------------------------------------------------------ its own books
 
@@ -287,33 +310,40 @@ class PaperBroker:
         """Book the report here, then tell."""
         order = after(self._orders[report.order_id], report)
         self._orders[order.id] = order
-        if order.status in FINAL:
-            self._book.get(order.symbol, {}).pop(order.id, None)
+        over = order.status in FINAL
+        book = self._book.get(order.symbol, _NOBODY)
+        entry = book.pop(order.id, None) if over else book.get(order.id)
+        if entry is not None:
+            changed = over or order.filled != entry.order.filled
+            entry.order = order
+            if changed:
+                self._hold(entry)
         self._report(report)
 
-    def _move(self, fill: Fill) -> None:
-        turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
+    def _hold(self, entry: _Working) -> None:
+        """Hold back for the order what the rest of it may take, no more and no less."""
+        order = entry.order
+        over = order.status in FINAL
+        if order.side is Side.BUY:
+            held = 0 if over else self._claim(order)
+            self._frozen += held - entry.held
+        else:
+            held = 0 if over else order.remaining
+            self._shares[order.symbol].promised += held - entry.held
+        entry.held = held
+
+    def _move(self, fill: Fill, paid: int, fees: int) -> None:
         held = self._shares.setdefault(fill.symbol, _Shares())
         if fill.side is Side.BUY:
-            self._cash -= turnover + fees
+            self._cash -= paid + fees
             held.quantity += fill.quantity
             if not turnaround_same_day(fill.symbol):
                 held.today += fill.quantity
         else:
-            self._cash += turnover - fees
+            self._cash += paid - fees
             held.quantity -= fill.quantity
 
-    def _reserved(self, order: Order) -> int:
-        if order.side is Side.SELL:
-            return 0
-        rest = cents(order.price, order.remaining)
-        return rest + max(0, self._fees_of(order, rest))
-
-    def _frozen(self) -> int:
-        """Cents reserved by working buys."""
-        return sum(self._reserved(e.order) for book in self._book.values() for e in book.values())
-
-    def _promised(self, symbol: str) -> int:
-        """Shares promised to working sells."""
-        book = self._book.get(symbol, {})
-        return sum(e.order.remaining for e in book.values() if e.order.side is Side.SELL)
+    def _claim(self, order: Order) -> int:
+        """Cents that the rest of a buy can still cost, fees included."""
+        paid, fees = self._due(order, order.price, order.remaining)
+        return paid + max(0, fees)

@@ -157,7 +157,8 @@ class RemoteBroker(XtBroker):
             )
         if "trade" not in hello.scopes:
             logger.warning("the server's token may not trade: every order will be refused")
-        self._on_hello(hello)
+        if not self._terminal:  # the link was up before we listened
+            self._on_hello(hello)
         self.start(report)
         self._on_link(self._client.up, "")
         return AccountIdentity(hello.account, hello.account_type)
@@ -175,6 +176,11 @@ class RemoteBroker(XtBroker):
         self._terminal = hello.link
         self._login = hello.link.get("account_status") or 0
 
+    def _on_terminal(self, link: dict[str, Any]) -> None:
+        self._terminal = link
+        if link.get("state") == "ready":
+            self._login = link.get("account_status", self._login) or 0
+
     def _on_link(self, up: bool, reason: str) -> None:
         if not self._joined:
             return
@@ -190,18 +196,18 @@ class RemoteBroker(XtBroker):
             self.linked(True)
 
     def _on_event(self, kind: str, data: dict[str, Any]) -> None:
-        if not self._joined:
-            return
-        if kind in _PUSHES:
-            self.push(kind, _record(data, _PUSHES[kind]))
-        elif kind == "resync":
-            self.missed()
-        elif kind == "link":
-            self._terminal = data
+        if kind == "link":
+            self._on_terminal(data)
             self._on_link(self._client.up, "")
         elif kind == "account_status":
             self._login = data.get("status") or 0
             self._on_link(self._client.up, "")
+        elif not self._joined:
+            return
+        elif kind in _PUSHES:
+            self.push(kind, _record(data, _PUSHES[kind]))
+        elif kind == "resync":
+            self.missed()
 
     async def _seek(self, order: Order) -> None:
         fate = await self._carrier.fate(order.id)

@@ -81,9 +81,15 @@ class _Tracked:
         self.order = order
         self.traded = 0  # the most shares its records have said it traded
         self.final: OrderReport | None = None  # held back until the deals cover `traded`
-        self.deals: set[tuple[Any, ...]] = set()  # reported
+        self.deals: set[tuple[date, str]] = set()  # (day, deal id) reported
         self.cancel_failed = False  # a later "cancel pending" is an old one
         self.doubted = False  # what we were told does not fit together: look it up
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the terminal was never heard to have it; a cancel may have been wished for."""
+        status = self.order.status
+        return status in _UNNAMED or (status is _PENDING and not self.order.broker_id)
 
     @property
     def settled(self) -> bool:
@@ -125,13 +131,18 @@ class Reports:
 
     # ------------------------------------------------------------ what we do
 
-    def track(self, order: Order) -> None:
+    def track(self, order: Order, told: Iterable[Fill] = ()) -> None:
         """Know an order as ours; before it is sent, or after a restart as it was left.
 
-        A second call for the same order changes nothing.
+        `told`: what it has traded by then, which is not reported again. A second call for the
+        same order changes nothing.
         """
         if order.id not in self._tracked:
-            self._tracked[order.id] = _Tracked(order)
+            tracked = self._tracked[order.id] = _Tracked(order)
+            for fill in told:
+                tracked.deals.add((day_of(fill.time), fill.deal_id))
+            if order.broker_id or order.filled:
+                self._resume(tracked)
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Know the orders of a snapshot, whoever placed them, as they stand there.
@@ -142,19 +153,24 @@ class Reports:
         for order in snapshot.orders:
             if order.id not in self._tracked:
                 tracked = self._tracked[order.id] = fresh[order.id] = _Tracked(order)
-                tracked.traded = order.filled
-                number = int(order.broker_id) if order.broker_id.isdigit() else 0
-                self._learn(tracked, number, "", day_of(order.time))
+                self._resume(tracked)
         for deal in snapshot.deals:
             if deal.order_id in fresh:
                 fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
 
-    def cancelling(self, order_id: str) -> None:
-        """We have asked for a cancel (the engine has said so itself)."""
+    def cancelling(self, order_id: str, *, late: bool = False) -> None:
+        """We ask for a cancel. The engine has said so itself; a `late` one is said again.
+
+        For in the meantime the engine may have heard that the order is unknown.
+        """
         tracked = self._tracked.get(order_id)
-        if tracked is not None:
-            tracked.cancel_failed = False
-            asked = CancelRequested(self._now(), order_id)
+        if tracked is None:
+            return
+        tracked.cancel_failed = False
+        asked = CancelRequested(self._now(), order_id)
+        if late:
+            self._say(tracked, asked)
+        else:
             tracked.order = after(tracked.order, asked)
 
     def forget(self, before: date) -> None:
@@ -212,7 +228,7 @@ class Reports:
     def unknown(self, order_id: str, reason: str) -> None:
         """The order was handed over and no answer came; no news if its records came already."""
         tracked = self._tracked[order_id]
-        if tracked.order.status in _UNNAMED:
+        if tracked.unnamed:
             self._say(tracked, OrderUnknown(self._now(), order_id, reason))
             self._settle(tracked)
 
@@ -299,8 +315,8 @@ class Reports:
         if tracked is None:
             self._stranger(_deal_key(record, day), record)
             return
-        # within one order a deal id is unique a day; without one, the deal itself has to do
-        deal = (day, record.traded_id) if record.traded_id else _likeness(record)
+        # within one order a deal id is unique a day
+        deal = day, _deal_id(record)
         if deal in tracked.deals:
             return
         tracked.deals.add(deal)
@@ -312,7 +328,7 @@ class Reports:
         fill = Fill(
             max(moment or self._now(), order.time),
             order.id,
-            record.traded_id or "-".join(str(part) for part in deal[1:]),
+            deal[1],
             order.symbol,
             order.side,
             price,
@@ -390,7 +406,7 @@ class Reports:
 
     def _name(self, tracked: _Tracked, number: str) -> None:
         """The terminal's number, while there is a use for it."""
-        if tracked.order.status in _UNNAMED:
+        if tracked.unnamed:
             self._say(tracked, OrderSubmitted(self._now(), tracked.order.id, number))
 
     def _settle(self, tracked: _Tracked) -> None:
@@ -403,7 +419,7 @@ class Reports:
 
     def _refused(self, tracked: _Tracked, reason: str) -> None:
         order = tracked.order
-        if order.status in _UNNAMED or order.status is OrderStatus.SUBMITTED:
+        if tracked.unnamed or order.status is OrderStatus.SUBMITTED:
             words = reason or "the terminal refused it and gave no reason"
             tracked.final = OrderRejected(self._now(), order.id, words)
         elif order.status not in FINAL:
@@ -414,6 +430,13 @@ class Reports:
         if not tracked.cancel_failed and tracked.final is None:
             words = "a cancel is pending at the terminal"
             self._say(tracked, CancelRequested(self._now(), tracked.order.id, words))
+
+    def _resume(self, tracked: _Tracked) -> None:
+        """An order that the terminal knows already."""
+        order = tracked.order
+        tracked.traded = order.filled
+        number = int(order.broker_id) if order.broker_id.isdigit() else 0
+        self._learn(tracked, number, "", day_of(order.time))
 
     def _learn(self, tracked: _Tracked, number: int, sysid: str, day: date) -> None:
         if number > 0:
@@ -451,11 +474,14 @@ def _number(order_id: int) -> str:
 def _deal_key(trade: XtTrade, day: date) -> tuple[Any, ...]:
     """What makes a deal of the account itself: two orders that met share one deal id."""
     order = trade.order_sysid or trade.order_id
-    return ("deal", day, trade.stock_code[-2:], order, trade.traded_id or _likeness(trade))
+    return ("deal", day, trade.stock_code[-2:], order, _deal_id(trade))
 
 
-def _likeness(trade: XtTrade) -> tuple[Any, ...]:
-    return (trade.traded_time, trade.traded_price, trade.traded_volume)
+def _deal_id(trade: XtTrade) -> str:
+    """The deal's id; where a counter gives none, the deal itself has to do."""
+    if trade.traded_id:
+        return trade.traded_id
+    return f"{trade.traded_time}-{trade.traded_price}-{trade.traded_volume}"
 
 
 def _owed(fees: FeeSchedule, order: Order, turnover: int, day: date) -> Decimal:
@@ -554,7 +580,7 @@ def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: in
     return Fill(
         moment_of(trade.traded_time) or now,
         order.id,
-        trade.traded_id,
+        _deal_id(trade),
         trade.stock_code,
         order.side,
         price,

@@ -19,8 +19,8 @@ from qka.clock import WallClock
 from qka.errors import ConfigError
 from qka.server import tokens
 from qka.server.backend import Backend
+from qka.server.caller import Policy
 from qka.server.server import DEFAULT_HOST, DEFAULT_PORT, Limits, Server
-from qka.server.service import Policy
 from qka.server.tokens import add, listed, revoke
 
 __all__ = ["QMTServer", "add", "data_folder", "listed", "revoke", "rotate"]

@@ -282,8 +282,10 @@ class Trader:
         """Do it until it is done, the trader is lost, or so many seconds are over."""
         task: asyncio.Future[Any] = self._loop.create_task(work)
         either = [task, self._lost]
-        await asyncio.wait(either, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-        task.cancel()
+        try:
+            await asyncio.wait(either, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
 
     async def _probe(self) -> None:
         """Ask the terminal whether it is there; its silence ends the trader."""
@@ -616,6 +618,7 @@ def _answer(answer: asyncio.Future[Any], value: Any, error: Exception | None) ->
         answer.set_result(value)
     else:
         answer.set_exception(error)
+        answer.exception()  # seen: perhaps nobody waits for it any more
 
 
 def _fails(answer: asyncio.Future[Any], job: asyncio.Future[Any]) -> None:

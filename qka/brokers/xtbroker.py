@@ -20,7 +20,7 @@ from qka.brokers.words import SIDE_CODES, price_type
 from qka.clock import Clock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountSnapshot
-from qka.model.events import Fill, LinkState, OrderReport
+from qka.model.events import CancelRefused, Fill, LinkState, OrderReport
 from qka.model.order import FINAL, Approved, Order, OrderStatus
 from qka.model.times import at, day_of
 
@@ -80,7 +80,11 @@ class XtBroker:
     def cancel(self, order: Order) -> None:
         """Send a cancel, at once or as soon as the order has a number; the outcome is reported."""
         self.reports.track(order)
-        if self.reports.number_of(order.id):
+        known = self.reports.order_of(order.id) or order
+        if known.status in FINAL:
+            words = f"the order is {known.status} already"
+            self._sink(CancelRefused(self._clock.now(), order.id, words))
+        elif self.reports.number_of(order.id):
             self._start_cancel(order.id)
         else:
             self._wishes.add(order.id)
@@ -151,11 +155,11 @@ class XtBroker:
         else:
             self.reports.answered(order.id, response)
 
-    def _start_cancel(self, order_id: str) -> None:
+    def _start_cancel(self, order_id: str, *, late: bool = False) -> None:
         self._wishes.discard(order_id)
         if order_id not in self._cancelling:
             self._cancelling.add(order_id)
-            self.reports.cancelling(order_id)
+            self.reports.cancelling(order_id, late=late)
             self._spawn(self._cancel(order_id))
 
     async def _cancel(self, order_id: str) -> None:
@@ -193,7 +197,7 @@ class XtBroker:
             if order is None or order.status in FINAL:
                 self._wishes.discard(event.order_id)
             elif self.reports.number_of(event.order_id):
-                self._start_cancel(event.order_id)
+                self._start_cancel(event.order_id, late=True)
 
     # ------------------------------------------------------------ looking up
 

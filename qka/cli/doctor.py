@@ -28,7 +28,7 @@ def doctor(
     \b
     Examples:
       qka doctor config/live.yaml
-      qka doctor --account 8880012345 --qmt-path "D:\\\\QMT\\\\userdata_mini" --port 8000
+      qka doctor --account 8880012345 --qmt-path "D:\\QMT\\userdata_mini" --port 8000
       qka doctor config/remote.yaml
 
     Nothing is changed and no order is sent. Exit code 1 when something fails.
@@ -38,8 +38,9 @@ def doctor(
     from msgspec.structs import replace
 
     from qka import doctor as room
-    from qka import settings
+    from qka import logs, settings
 
+    logs.setup("WARNING", None)
     plan = room.plan_of(settings.load(config)) if config else room.Plan()
     given = {
         "account": account, "qmt_path": qmt_path, "url": url, "port": port,

@@ -12,7 +12,7 @@ import typer
 from loguru import logger
 
 from qka.cli import screen
-from qka.errors import ConfigError, DataError, EngineFault, QkaError
+from qka.errors import ConfigError, DataError, EngineFault, QkaError, StopNow
 
 Config = Annotated[Path, typer.Argument(help="YAML file, such as config/paper.yaml")]
 Set = Annotated[
@@ -65,7 +65,7 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     typer.echo(f"  feed        {chosen.feed.kind}, {len(symbols)} symbols")
     typer.echo(f"  broker      {chosen.broker.kind}")
     typer.echo(f"  strategies  {names}")
-    typer.echo(f"Run it with: qka run {config}")
+    typer.echo(f"Run it with: qka run {config}{' --live' if live else ''}")
 
 
 async def _run(engine: Any) -> tuple[QkaError | None, int]:
@@ -111,7 +111,7 @@ def _signals(engine: Any) -> Iterator[list[int]]:
     def stop(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) > 1:
-            raise KeyboardInterrupt
+            raise StopNow
         typer.echo("\nqka: stopping; press Ctrl-C again to stop at once", err=True)
         loop.call_soon_threadsafe(engine.request_stop)
 

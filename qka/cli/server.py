@@ -13,7 +13,7 @@ app = typer.Typer(
 \b
 Examples:
   qka server --simulate
-  qka server --account 8880012345 --qmt-path "D:\\\\QMT\\\\userdata_mini"
+  qka server --account 8880012345 --qmt-path "D:\\QMT\\userdata_mini"
   qka server rotate --account 8880012345
 """,
     add_completion=False,

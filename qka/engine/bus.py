@@ -2,139 +2,182 @@
 
 Dispatch is by exact class, for market data by symbol too. Plain handlers run to completion on
 the loop's thread, in the order of registration; what they publish is queued behind, first in
-first out, so everyone sees the same sequence. A handler that raises stops nobody else.
+first out, so everyone sees the same sequence. What a handler raises or returns is its owner's
+business, stops nobody else, and leaves the bus as it was.
 """
 
-import inspect
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from qka.engine.mailbox import Mailbox
+from qka.errors import StopNow
 
 Handler = Callable[[Any], Any]
-OnError = Callable[[Handler, Any, Exception], None]
+Soon = Callable[[Callable[[], None]], object]
+
+
+class Owner(Protocol):
+    """Who answers for a handler; neither of the two may raise."""
+
+    def failed(self, handler: Any, event: Any, error: BaseException) -> None:
+        """It raised."""
+
+    def returned(self, handler: Any, event: Any, result: Any) -> None:
+        """It gave something back: an awaitable, when it is an async one."""
+
+
+class _Subscription(NamedTuple):
+    handler: Handler
+    owner: Owner
+    keys: frozenset[str] | None  # symbols, None for all
 
 
 class Bus:
-    """Subscribe and publish.
+    """Subscribe, publish what happens to us, post what we say ourselves.
 
-    `on_error(handler, event, error)` hears of every handler that raised; it must not raise.
-    `hold(+1 / -1)` is told when an async handler becomes busy and idle.
+    `publish(event)` hands the event to its listeners now, or after the event being worked.
+    `post(event)` never does it now: whoever speaks has finished before anyone hears it.
+    `drain()` works what was posted; `soon(drain)` is asked for when nobody else would do it.
+    `depth()` is 1 for an event of the outside, 2 for what its listeners said to it, and so on;
+    `waiting()` counts the events that nobody has heard yet.
     """
 
-    def __init__(self, on_error: OnError, hold: Callable[[int], None] | None = None) -> None:
-        self._on_error = on_error
-        self._hold = hold
-        # in order of registration: (class, key or None for all, handler as called, as given)
-        self._subscriptions: list[tuple[type, str | None, Handler, Handler]] = []
-        # class -> one callable for all of its handlers, None where the symbol decides
+    publish: Callable[[Any], None]
+    post: Callable[[Any], None]
+    drain: Callable[[], None]
+    depth: Callable[[], int]
+    waiting: Callable[[], int]
+
+    def __init__(self, soon: Soon = lambda drain: None) -> None:
+        self._subscriptions: dict[type, list[_Subscription]] = {}  # in order of registration
+        self._owners: dict[Handler, Owner] = {}
+        # what was learnt of them: class -> one callable for all of its handlers, None where the
+        # symbol decides; then class -> symbol -> the same
         self._routes: dict[type, Handler | None] = {}
-        # class -> symbol -> the same; the key None is for symbols that nobody named
-        self._by_symbol: dict[type, dict[str | None, Handler]] = {}
-        self.publish: Callable[[Any], None] = self._publisher()
+        self._by_symbol: dict[type, dict[str, Handler]] = {}
+        self._set_up(soon)
 
     def subscribe(
         self,
         kinds: type | Iterable[type],
         handler: Handler,
+        owner: Owner,
         keys: Iterable[str] | None = None,
-        mailbox: Mailbox | None = None,
     ) -> None:
         """Let `handler` hear events of these classes, of these symbols only when `keys` are given.
 
-        A handler hears an event once, however often it was subscribed. An `async def` one gets a
-        mailbox (its own, or the one given) and runs strictly in turn. Raises TypeError for keys of
-        a class without symbols.
+        A handler hears an event once, however often it was subscribed. Raises TypeError for keys
+        of a class without symbols.
         """
-        called = handler
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004  # an object with an async __call__
-        ):
-            box = mailbox or Mailbox(self._on_error, self._hold)
-            called = box.entrance(handler)
-        names: list[str | None] = [None] if keys is None else list(dict.fromkeys(keys))
+        names = None if keys is None else frozenset(keys)
         for kind in [kinds] if isinstance(kinds, type) else list(kinds):
-            if keys is not None and not hasattr(kind, "symbol"):
+            if names is not None and not hasattr(kind, "symbol"):
                 raise TypeError(f"{kind.__name__} has no symbol to choose by")
-            self._subscriptions += [(kind, name, called, handler) for name in names]
-        self._compile()
+            self._subscriptions.setdefault(kind, []).append(_Subscription(handler, owner, names))
+        self._owners[handler] = owner
+        self._forget()
 
-    def unsubscribe(self, handler: Handler) -> None:
-        """`handler` hears nothing after the event being worked."""
-        self._subscriptions = [s for s in self._subscriptions if s[3] != handler]
-        self._compile()
+    def leave(self, owner: Owner) -> None:
+        """The handlers of `owner` hear nothing after the event being worked."""
+        for kind, there in self._subscriptions.items():
+            self._subscriptions[kind] = [one for one in there if one.owner is not owner]
+        self._forget()
 
-    def _publisher(self) -> Callable[[Any], None]:
-        """`publish`, with all it needs in local reach: this is the hottest line of the engine."""
+    def _set_up(self, soon: Soon) -> None:
+        """`publish` and its kin, with all they need in local reach: the engine's hottest lines."""
         routes, by_symbol, learn = self._routes, self._by_symbol, self._learn
-        on_error, queue, working = self._on_error, deque[Any](), False
+        owners, queue = self._owners, deque[Any]()
+        # 0 idle, -1 something was posted, else the round being worked: see `depth`
+        state = 0
 
         def publish(event: Any) -> None:
-            """Hand the event to its listeners now, or right after the event being worked."""
-            nonlocal working
-            if working:
+            nonlocal state
+            if state:
                 queue.append(event)
-                return
-            working = True
-            while True:
-                hear = None
-                try:
-                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
-                    hear(event)
-                except Exception as error:
-                    if hear is None:  # the look-up itself failed
-                        learn(event)
-                        continue
-                    on_error(hear, event, error)
-                except BaseException:
-                    working = False
-                    raise
-                if not queue:
-                    working = False
+                if state > 0:
                     return
-                event = queue.popleft()
+                event = queue.popleft()  # what was posted before comes first
+            state = 1
+            left = 0
+            try:
+                while True:
+                    hear = None
+                    try:
+                        hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                        result = hear(event)
+                        if result is not None:
+                            owners[hear].returned(hear, event, result)
+                    except StopNow:
+                        raise
+                    except BaseException as error:
+                        if hear is None:  # the look-up itself failed
+                            learn(event)
+                            continue
+                        owners[hear].failed(hear, event, error)
+                    if not queue:
+                        state = 0
+                        return
+                    if not left:
+                        state += 1
+                        left = len(queue)
+                    left -= 1
+                    event = queue.popleft()
+            except BaseException:
+                state = -1 if queue else 0
+                raise
 
-        return publish
+        def post(event: Any) -> None:
+            nonlocal state
+            queue.append(event)
+            if not state:
+                state = -1
+                soon(drain)
 
-    def _learn(self, event: Any) -> None:
-        """Nobody asked for the event's class, or for its symbol by name: remember who hears it."""
-        names = self._by_symbol.get(event.__class__)
-        if names is None:
-            self._routes[event.__class__] = _nobody
-        else:
-            names[event.symbol] = names[None]
+        def drain() -> None:
+            nonlocal state
+            if state < 0:
+                state = 0
+                publish(queue.popleft())
 
-    def _compile(self) -> None:
-        """Work out who hears each class and symbol once, so that publishing is a look-up."""
+        self.publish, self.post, self.drain = publish, post, drain
+        self.depth, self.waiting = lambda: state, queue.__len__
+
+    def _forget(self) -> None:
+        """Who hears what has changed: it is learnt again from the next events."""
         self._routes.clear()
         self._by_symbol.clear()
-        for kind in dict.fromkeys(s[0] for s in self._subscriptions):
-            mine = [s for s in self._subscriptions if s[0] is kind]
-            names = dict.fromkeys(name for _, name, _, _ in mine if name is not None)
-            if not names:
-                self._routes[kind] = self._all(called for _, _, called, _ in mine)
-                continue
-            heard: dict[str | None, list[Handler]] = {name: [] for name in [None, *names]}
-            for _, name, called, _ in mine:
-                for handlers in heard.values() if name is None else [heard[name]]:
-                    handlers.append(called)
-            self._routes[kind] = None
-            self._by_symbol[kind] = {name: self._all(called) for name, called in heard.items()}
+
+    def _learn(self, event: Any) -> None:
+        """The first event of its class, or of its symbol where that decides: who hears it?"""
+        kind = event.__class__
+        there = self._subscriptions.get(kind, [])
+        if all(one.keys is None for one in there):
+            self._routes[kind] = self._all(one.handler for one in there)
+            return
+        symbol = event.symbol
+        heard = [one.handler for one in there if one.keys is None or symbol in one.keys]
+        self._by_symbol.setdefault(kind, {})[symbol] = self._all(heard)
+        self._routes[kind] = None
 
     def _all(self, handlers: Iterable[Handler]) -> Handler:
         """One callable for handlers, each once, in order; what one raises stops no other."""
         each = tuple(dict.fromkeys(handlers))
-        on_error = self._on_error
+        owners = self._owners
+        if not each:
+            return _nobody
         if len(each) == 1:
-            return each[0]  # `publish` reports what it raises
+            return each[0]  # `publish` sees to what it raises and returns
 
         def hear(event: Any) -> None:
             for handler in each:
                 try:
-                    handler(event)
-                except Exception as error:
-                    on_error(handler, event, error)
+                    result = handler(event)
+                    if result is not None:
+                        owners[handler].returned(handler, event, result)
+                except StopNow:
+                    raise
+                except BaseException as error:
+                    owners[handler].failed(handler, event, error)
 
         return hear
 

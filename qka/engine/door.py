@@ -19,11 +19,6 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._loop.call_soon(self._let_in)
 
-    @property
-    def lag(self) -> int:
-        """Events pushed and not yet published."""
-        return len(self._waiting)
-
     def push(self, event: Any) -> None:
         """Hand in an event, from any thread; one wake-up of the loop and nothing else."""
         self._waiting.append(event)

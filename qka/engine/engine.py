@@ -5,6 +5,7 @@ written down and booked before anyone acts on it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from types import TracebackType
@@ -19,9 +20,11 @@ from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
 from qka.engine.executor import Executor
+from qka.engine.guest import Guest, named, words
 from qka.engine.history import History
 from qka.engine.journal import Journal
 from qka.engine.ledger import Ledger
+from qka.engine.mailbox import Mailbox
 from qka.engine.runner import Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
@@ -57,6 +60,7 @@ from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
 from qka.risk.gate import Gate
 from qka.risk.rules import Rule
+from qka.secrets import mask
 
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
@@ -75,6 +79,9 @@ JOURNALLED = (
     OperatorCommand,
     Alert,
 )
+# seconds an async handler may hold up a simulated clock before it is told, and stopped
+PATIENCE = (10.0, 60.0)
+GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
 class Engine:
@@ -105,24 +112,46 @@ class Engine:
         self.broker = broker
         self.journal = journal
         self.account_id = account_id
-        self.bus = Bus(self._on_error, clock.hold)
+        self.bus = Bus(self._soon)
         self.publish = self.bus.publish
         self.door = Door(self.publish)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self.publish)
         self.gate = Gate(rules, self.ledger)
         self.desk = Desk(
-            clock, self.gate, journal, self.ledger, broker, self.publish, self.decide, self.fault
+            clock,
+            self.gate,
+            journal,
+            self.ledger,
+            broker,
+            post=self.bus.post,
+            decide=self.decide,
+            on_trouble=lambda message: self.alert(Severity.ERROR, "desk", message),
+            on_fault=self.fault,
         )
-        self.executor = Executor(clock, self.ledger, self._place_signal, ratio)
+        self.executor = Executor(
+            self.ledger,
+            self._place_signal,
+            ratio,
+            post=self.bus.post,
+            alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
+            failed=self._signal_failed,
+        )
         self.history = History(history)
         self.tally = Tally(self.ledger)
+        # what a bar filled is booked before anyone sees the bar: a paper broker's part
+        self.before_bar: Callable[[Bar], None] | None = None
+        self._symbols: list[str] = []  # that the feed brings
         self.phase: SessionPhase | None = None
-        self.owners: dict[Callable[..., Any], Runner] = {}  # handler on the bus -> its strategy
+        self._boxes: list[Mailbox] = []
+        self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
         self._sessions = Sessions(clock, self.publish, is_trading_day)
         self._faults: set[str] = set()  # messages told already
+        self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
-        self._state = "new"
+        self._state = "new"  # then opening, started, stopped, closed
+        self._asked = False  # to stop
+        self._at_once = False
         self._subscribe()
 
     # ------------------------------------------------------------ set-up
@@ -131,6 +160,8 @@ class Engine:
         """Add a strategy; raises ConfigError once the engine has started, or for a name taken."""
         if self._state != "new":
             raise ConfigError("register strategies before the engine starts")
+        if isinstance(strategy, type):
+            raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
         runner = Runner(strategy, self, policy or Policy())
         check_names([*self._runners.values(), runner])
         self._runners[runner.name] = runner
@@ -142,28 +173,48 @@ class Engine:
         return [runner.strategy for runner in self._runners.values()]
 
     def listen(self, kind: type, handler: Callable[[Any], Any]) -> None:
-        """Let something beside the strategies hear events of a class: a broker, a monitor."""
-        self.bus.subscribe(kind, handler)
+        """Let something beside the strategies hear events of a class: a broker, a monitor.
+
+        What it raises is an alert and stays with it.
+        """
+        guest = Guest(named(handler), self)
+        self._guests.append(guest)
+        self.bus.subscribe(kind, handler, guest)
+
+    def mailbox(self) -> Mailbox:
+        """Where the async handlers of a guest run.
+
+        While time waits for them they all stand in one line, so that every run is the same; in
+        the world's time each guest has its own.
+        """
+        if not self._boxes or not self.clock.waits:
+            self._boxes.append(Mailbox(self.clock.hold))
+        return self._boxes[-1]
 
     def _subscribe(self) -> None:
         """Journal first, ledger second, then those that must know before any strategy."""
-        self.bus.subscribe(JOURNALLED, self.journal.append)
-        for kind, handler in self.ledger.handlers().items():
-            self.bus.subscribe(kind, handler)
-        for kind, handler in self.tally.handlers().items():
-            self.bus.subscribe(kind, handler)
-        self.bus.subscribe(SessionPhase, self._on_phase)
-        self.bus.subscribe(Signal, self.executor.on_signal)
-        self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order)
-        self.bus.subscribe(REPORTS, self._on_report)
-        self.bus.subscribe(Fill, self._on_fill)
-        self.bus.subscribe(TimerFired, self._on_timer)
+        self.bus.subscribe(JOURNALLED, self.journal.append, self)
+        for room in (self.ledger, self.tally, self.executor):
+            for kind, handler in room.handlers().items():
+                self.bus.subscribe(kind, handler, self)
+        self.bus.subscribe(SessionPhase, self._on_phase, self)
+        self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        self.bus.subscribe(REPORTS, self._on_report, self)
+        self.bus.subscribe(Fill, self._on_fill, self)
+        self.bus.subscribe(TimerFired, self._on_timer, self)
 
     # ------------------------------------------------------------ run
 
     def run(self) -> dict[str, Any]:
-        """Run until the feed ends and return the summary; blocks."""
-        return asyncio.run(self.run_async())
+        """Run until the feed ends and return the summary; blocks.
+
+        Raises ConfigError where a loop runs already, as in a notebook: `await engine.run_async()`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run_async())
+        raise ConfigError("a loop runs here already: use `await engine.run_async()` instead")
 
     async def check(self) -> list[str]:
         """Try everything that can be tried without starting; returns the feed's symbols.
@@ -189,15 +240,20 @@ class Engine:
     async def __aenter__(self) -> Self:
         """Connect, warm up, start the strategies and let the feed in.
 
-        Raises ConfigError for an engine that has run already: build another one.
+        Raises ConfigError for an engine that was started before, with success or without.
         """
         if self._state != "new":
             raise ConfigError("an engine runs once: build another one with Engine.from_config")
+        self._state = "opening"
+        self._opening = asyncio.create_task(self._open())
         try:
-            await self._open()
-        except BaseException:
-            await self._close()
-            raise
+            await self._opening
+        except BaseException as error:
+            if self._state == "opening":
+                await self._close()
+            if not self._was_asked(error):
+                await self.__aexit__(type(error), error, None)
+                raise
         return self
 
     async def __aexit__(
@@ -206,33 +262,70 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the feed, let the strategies finish, close everything."""
+        """Stop the feed, let the strategies finish, close everything; at once when cancelled."""
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            self._at_once = True
         await self.stop()
 
     async def wait(self) -> None:
-        """Return when the feed has ended or was stopped; raises what the feed raised."""
-        if self._feeding is not None:
-            await asyncio.wait([self._feeding])
-            if not self._feeding.cancelled():
-                self._feeding.result()
+        """Return when the feed has ended or was stopped; raises what the feed raised.
+
+        Raises EngineFault when the feed was cancelled and nobody asked for that.
+        """
+        if self._feeding is None:
+            return
+        await asyncio.wait([self._feeding])
+        if not self._feeding.cancelled():
+            self._feeding.result()
+        elif not self._asked:
+            raise EngineFault("the feed was cancelled by something inside; nobody asked for it")
 
     def request_stop(self) -> None:
-        """Stop letting events in; `wait` returns. Call it on the loop's thread."""
-        if self._feeding is not None:
-            self._feeding.cancel()
+        """Stop letting events in; `wait` returns. Call it on the loop's thread, at any time."""
+        self._asked = True
+        for task in (self._opening, self._feeding):
+            if task is not None:
+                task.cancel()
 
     async def stop(self) -> None:
-        """Stop cleanly; working orders stay as they are. Calling it twice is fine."""
+        """Stop cleanly; working orders stay as they are. Calling it twice is fine.
+
+        Async handlers have some time to end, a few seconds when the stop was asked for.
+        """
         if self._state != "started":
             return
         self._state = "stopped"
+        grace = 0.0 if self._at_once else GRACE if self._asked else PATIENCE[1]
         self.request_stop()
-        if self._feeding is not None:
-            await asyncio.wait([self._feeding])
-        for runner in self._runners.values():
-            await runner.finish()
-        self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
-        await self._close()
+        try:
+            if self._feeding is not None:
+                await asyncio.wait([self._feeding], timeout=GRACE)
+            await self._quiet(grace)
+            for runner in self._runners.values():
+                runner.call(runner.strategy.on_stop)
+            await self._quiet(grace)
+        finally:
+            for runner in self._runners.values():
+                runner.leave()
+            self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
+            await self._close()
+
+    async def _quiet(self, grace: float) -> None:
+        """Wait until async handlers have ended; one that does not in time is left behind."""
+
+        async def end(box: Mailbox) -> None:
+            while not await box.idle(grace):
+                guest = box.working_for
+                if guest is not None:
+                    guest.cut_off(f"it did not end within {grace:g} s of the end of the run")
+
+        await asyncio.gather(*(end(box) for box in self._boxes))
+
+    def _was_asked(self, error: BaseException) -> bool:
+        """Whether the start ended because somebody asked for a stop, and not us to be cancelled."""
+        me = asyncio.current_task()
+        cancelled = isinstance(error, asyncio.CancelledError)
+        return cancelled and self._asked and not (me is not None and me.cancelling())
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
@@ -240,8 +333,8 @@ class Engine:
 
     async def _open(self) -> None:
         self._check_strategies()
-        symbols = list(await self.feed.open(self._wanted_symbols()))
-        self._wire_market_data(symbols)
+        self._symbols = list(await self.feed.open(self._wanted_symbols()))
+        self._wire_market_data(self._symbols)
         self._open_records()
         self.door.open()
         identity = await self.broker.connect(self.publish)
@@ -259,18 +352,74 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "started", self.ledger.trading))
         for runner in self._runners.values():
             await runner.start()
-        self._feeding = asyncio.create_task(self.feed.run(self.publish))
+        if self.clock.waits:
+            for box in self._boxes:
+                box.patience = PATIENCE
+        self._check_warmth()
+        if not self._asked:
+            self._feeding = asyncio.create_task(self.feed.run(self._entrance()))
+
+    def _entrance(self) -> Callable[[Any], None]:
+        """Where the feed's events come in.
+
+        A bar is known when it has ended: what it filled is booked before anyone sees it.
+        """
+        publish, settle = self.publish, self.before_bar
+        if settle is None or self.feed.provides() == "quote":
+            return publish
+
+        def let_in(event: Any) -> None:
+            if event.__class__ is Bar:
+                try:
+                    settle(event)
+                except Exception as error:
+                    self.fault(f"{named(settle)} failed: {words(error)}")
+            publish(event)
+
+        return let_in
+
+    def _check_warmth(self) -> None:
+        """Say which strategy begins with less history than it wants."""
+        for runner in self._runners.values():
+            wanted = runner.strategy.warmup
+            for period in runner.periods if wanted else ():
+                there = {
+                    symbol: len(self.history.bars(symbol, period, wanted))
+                    for symbol in runner.symbols or self._symbols
+                }
+                short = [symbol for symbol, count in there.items() if count < wanted]
+                if short:
+                    more = f" and {len(short) - 1} more" if len(short) > 1 else ""
+                    self.alert(
+                        Severity.WARNING,
+                        runner.name,
+                        f"it wants {wanted} {period} bars before the first event, and the feed "
+                        f"knows {there[short[0]]} of {short[0]}{more}",
+                    )
 
     def _open_records(self) -> None:
         """Everything is known to be right: from here on the run leaves traces."""
         self.journal.open()
 
     async def _close(self) -> None:
-        for runner in self._runners.values():
-            await runner.mailbox.close()
-        await self.feed.close()
-        await self.broker.close()
-        self.journal.close()
+        """Let go of everything, whatever one of them says to that."""
+        try:
+            for name, close in (("feed", self.feed.close), ("broker", self.broker.close)):
+                try:
+                    await close()
+                except Exception as error:
+                    self.alert(Severity.ERROR, name, f"it could not be closed: {words(error)}")
+        finally:
+            self.bus.drain()
+            self._state = "closed"
+            try:
+                self.journal.close()
+            except OSError as error:
+                message = f"the last records could not be written: {words(error)}"
+                self.alert(Severity.ERROR, "journal", message)
+                self.bus.drain()
+            for guest in self._guests:
+                guest.leave()
 
     def _check_strategies(self) -> None:
         if not self._runners:
@@ -286,26 +435,27 @@ class Engine:
     def _wire_market_data(self, symbols: Sequence[str]) -> None:
         """Decide who makes which bars, warm the history up, and let the strategies hear."""
         provided = self.feed.provides()
-        builder = BarBuilder(self.clock, self.publish)
-        built: set[str] = set()  # symbols whose bars are built here
-        periods: set[str] = set()
+        warmups: dict[tuple[str, str], int] = {}  # (symbol, period) -> bars wanted before the start
         for runner in self._runners.values():
             self._check_period(runner, provided)
             for period in runner.periods:
-                periods.add(period)
                 for symbol in runner.symbols or symbols:
-                    warm = self.feed.history(symbol, period, runner.strategy.warmup)
-                    self.history.keep(symbol, period, warm)
-                    if period != provided:
-                        builder.watch(symbol, period)
-                        built.add(symbol)
+                    known = warmups.get((symbol, period), 0)
+                    warmups[symbol, period] = max(known, runner.strategy.warmup)
+        builder = BarBuilder(self.clock, self.publish)
+        built: set[str] = set()  # symbols whose bars are built here
+        for (symbol, period), count in warmups.items():
+            self.history.keep(symbol, period, self.feed.history(symbol, period, count))
+            if period != provided:
+                builder.watch(symbol, period)
+                built.add(symbol)
+        periods = {period for _, period in warmups}
         if periods:
-            self.bus.subscribe(Bar, self.history.on_bar)
-        if built:
-            if provided == "quote":
-                self.bus.subscribe(Quote, builder.on_quote, sorted(built))
-            else:
-                self.bus.subscribe(Bar, builder.on_bar, sorted(built))
+            self.bus.subscribe(Bar, self.history.on_bar, self)
+        if built and provided == "quote":
+            self.bus.subscribe(Quote, builder.on_quote, self, built)
+        elif built:
+            self.bus.subscribe(Bar, builder.on_bar, self, built)
         kinds = periods | {provided} - {"quote"}
         only = next(iter(kinds)) if len(kinds) == 1 else None
         for runner in self._runners.values():
@@ -329,12 +479,12 @@ class Engine:
     # ------------------------------------------------------------ decide
 
     def decide(self, event: Any) -> None:
-        """Journal a decision of ours when it is made, and publish it."""
+        """Journal a decision of ours when it is made, and publish it when its maker is done."""
         try:
             self.journal.append(event)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.fault(unwritable(error))
-        self.publish(event)
+        self.bus.post(event)
 
     @property
     def faults(self) -> frozenset[str]:
@@ -344,22 +494,49 @@ class Engine:
     def set_trading(self, state: TradingState, reason: str) -> None:
         """ACTIVE, REDUCING or HALTED from this moment on."""
         self.ledger.trading = state
-        self.publish(EngineState(self.clock.now(), "trading", state, reason))
+        self.bus.post(EngineState(self.clock.now(), "trading", state, reason))
+
+    def stop_strategy(self, name: str, why: str) -> None:
+        """Stop one strategy alone; nothing for one that does not run."""
+        runner = self._runners.get(name)
+        if runner is not None:
+            runner.stop(why)
+
+    def alert(self, severity: Severity, source: str, message: str, *, log: bool = True) -> None:
+        """Tell a human; no secret is told."""
+        message = mask(message)
+        if log:
+            with contextlib.suppress(Exception):  # a sink of the log may raise
+                logger.bind(strategy=source).log(severity.name, "{}", message)
+        self.bus.post(Alert(self.clock.now(), severity, source, message))
 
     def fault(self, message: str) -> None:
         """The engine itself is at fault: no new order leaves; cancels and reports go on."""
-        if message in self._faults:
+        if self._state == "closed":
+            return  # who is late finds the journal closed, which is no fault
+        halted = self.ledger.trading is TradingState.HALTED
+        if halted and message in self._faults:
             return
         self._faults.add(message)
-        if self.ledger.trading is not TradingState.HALTED:
+        if not halted:
             self.set_trading(TradingState.HALTED, message)
-        logger.error("HALTED: {}", message)
-        self.publish(Alert(self.clock.now(), Severity.ERROR, "engine", f"HALTED: {message}"))
+        self.alert(Severity.ERROR, "engine", f"HALTED: {message}")
 
     def _place_signal(self, signal: Signal, side: Side, quantity: int) -> Order:
         return self.desk.place(
             signal.strategy, signal.symbol, side, quantity, signal.price, signal.id
         )
+
+    def _signal_failed(self, signal: Signal, error: Exception) -> None:
+        runner = self._runners.get(signal.strategy)
+        if runner is None:
+            self.failed(self.executor.work, signal, error)
+        else:
+            runner.failed(self.executor.work, signal, error)
+
+    def _soon(self, drain: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # no loop runs: the first event brings it
+            asyncio.get_running_loop().call_soon(drain)
 
     # ------------------------------------------------------------ route
 
@@ -375,6 +552,8 @@ class Engine:
             self._tell(order)
 
     def _on_fill(self, fill: Fill) -> None:
+        if self.ledger.booked is None:
+            return  # heard before
         order = self.ledger.order(fill.order_id)
         if order is not None:
             runner = self._runners.get(order.strategy)
@@ -397,15 +576,16 @@ class Engine:
         if runner is not None:
             runner.on_timer(event)
 
-    def _on_error(self, handler: Callable[..., Any], event: Any, error: Exception) -> None:
-        """A handler on the bus raised: a strategy's stays its own, ours fails closed."""
-        runner = self.owners.get(handler)
-        if runner is not None:
-            runner.failed(handler, event, error)
-            return
+    # ------------------------------------------------------------ our own handlers on the bus
+
+    def failed(self, handler: Any, event: Any, error: BaseException) -> None:
+        """One of the engine's own handlers raised: nothing is certain any more, so it halts."""
         if handler == self.journal.append:
             self.fault(unwritable(error))
             return
-        name = getattr(handler, "__qualname__", repr(handler))
-        logger.opt(exception=error).error("{} failed", name)
-        self.fault(f"{name} failed on {type(event).__name__}: {error!r}")
+        with contextlib.suppress(Exception):
+            logger.opt(exception=error).error("{} failed", named(handler))
+        self.fault(f"{named(handler)} failed on {type(event).__name__}: {words(error)}")
+
+    def returned(self, handler: Any, event: Any, result: Any) -> None:
+        """The engine's own handlers have nothing to say."""

@@ -22,10 +22,9 @@ class History:
         self._bars: dict[tuple[str, str], deque[Bar]] = {}
 
     def keep(self, symbol: str, period: str, bars: Iterable[Bar] = ()) -> None:
-        """Start keeping, with the warm-up bars first; a second call changes nothing."""
-        key = (symbol, period)
-        if key not in self._bars:
-            self._bars[key] = deque(bars, self._limit)
+        """Start keeping, with the warm-up bars first, all of them."""
+        warm = list(bars)
+        self._bars[symbol, period] = deque(warm, max(self._limit, len(warm)))
 
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""

@@ -1,8 +1,9 @@
 """The ledger: the only writer of orders, positions and cash.
 
 Two pens. `open` is the desk's: it reserves cash or shares at once, so that two buys in one
-handler can't both see the same cash. `apply` is the bus's: it books reports. Shares and cash
-change hands only by `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
+handler can't both see the same cash. `apply` is the bus's: it books reports (a cancel of ours the
+desk has booked at once, so that it is asked for once). Shares and cash change hands only by
+`Fill`. Money is counted in whole cents inside, shown as Decimal outside.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,6 @@ from qka.model.events import (
     Alert,
     EngineState,
     Fill,
-    MarketEvent,
     OrderReport,
     SessionPhase,
     Severity,
@@ -27,7 +27,7 @@ from qka.model.events import (
 )
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
-from qka.model.money import cents, to_cents, yuan
+from qka.model.money import cents, to_cents, turnover, yuan
 from qka.model.order import BUY, FINAL, SELL, Order, OrderStatus
 from qka.model.times import DAY, day_of, midnight
 
@@ -48,7 +48,7 @@ class _Holding:
         self.quantity = quantity
         self.today = 0
         self.frozen = 0  # what working and unknown sells could still take
-        self.coming = 0  # what working and unknown buys could still add
+        self.coming = 0  # cents that working and unknown buys could still cost, fees aside
         self.cost = cost  # cents
         self.price = 0.0  # CNY, what the broker said it is worth before a quote came
         self.value = 0  # cents, as last weighed
@@ -74,10 +74,12 @@ class Ledger:
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self._working: dict[str, dict[str, Order]] = {}  # symbol -> order id -> not final
         self._unknown: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
-        self._reserved: dict[str, int] = {}  # order id -> cents frozen by a buy
-        self._frozen = 0  # sum of the above
-        # the last order that was weighed: the cash rule asks first, then the order is booked
-        self._asked: tuple[Order | None, int] = (None, 0)
+        # order id -> what a buy claims: cents at its price, the same with all fees
+        self._claims: dict[str, tuple[int, int]] = {}
+        self._frozen = 0  # cents, all claims with their fees
+        # the last order that was asked about: the cash rule is first, then the order is booked
+        self._asked: Order | None = None
+        self._claim = (0, 0)
         self._cash = cash
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
         self._value = 0  # cents, of all holdings as last weighed
@@ -88,6 +90,8 @@ class Ledger:
         self._quotes: dict[str, Quote] = {}  # symbol -> last snapshot
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
+        # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
+        self.booked: int | None = None
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -125,9 +129,9 @@ class Ledger:
         if order.side is SELL:
             held.frozen += order.quantity
             return
-        held.coming += order.quantity
-        reserved = self._reserved[order.id] = self.reserve(order)
-        self._frozen += reserved
+        self._frozen += self.reserve(order)
+        claim = self._claims[order.id] = self._claim
+        held.coming += claim[0]
 
     def note(self, order: Order) -> None:
         """Remember a denied order, so that its strategy can look it up."""
@@ -144,19 +148,24 @@ class Ledger:
             self._store(changed)
 
     def on_fill(self, fill: Fill) -> None:
-        """Move shares and cash; a deal already booked is ignored."""
+        """Move shares and cash; a deal already booked is ignored.
+
+        `booked` says which of the two it was, for whoever hears the same fill after us.
+        """
+        self.booked = None
         deal = (day_of(fill.time), fill.order_id, fill.deal_id)
         if deal in self._deals:
             return
         self._deals.add(deal)
-        self._move(fill)
         order = self.orders.get(fill.order_id)
         if order is None:
+            self._move(fill, cents(fill.price, fill.quantity))
             self._stranger(fill.order_id, f"a fill of {fill.quantity} {fill.symbol}, booked")
             return
         if order.status in FINAL:
             self._warn(f"late fill: order {order.id} was {order.status}, {fill.quantity} booked")
         changed = after(order, fill)
+        self._move(fill, to_cents(changed.turnover) - to_cents(order.turnover))
         if changed.filled > changed.quantity:
             self._warn(f"overfill: order {order.id} of {order.quantity} filled {changed.filled}")
         self._store(changed)
@@ -170,8 +179,11 @@ class Ledger:
 
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
-        symbol = bar.symbol
-        self._bars[symbol] = bar
+        symbol, bars = bar.symbol, self._bars
+        kept = bars.get(symbol)
+        if kept is not None and kept.time > bar.time:
+            return  # a longer bar that is told after the shorter ones of the next period
+        bars[symbol] = bar
         if symbol in self._held:
             self._moved.add(symbol)
 
@@ -240,9 +252,19 @@ class Ledger:
         return held.quantity - held.today - held.frozen if held else 0
 
     def exposure(self, symbol: str) -> int:
-        """Shares held plus all that working and unknown buys could still add."""
+        """Cents in a symbol: shares held at their last price, working buys at their own."""
         held = self._holdings.get(symbol)
-        return held.quantity + held.coming if held else 0
+        if held is None:
+            return 0
+        if self._moved:
+            self._weigh()
+        return held.value + held.coming
+
+    def worth(self, symbol: str) -> int:
+        """Cents that the shares held are worth at their last price."""
+        held = self._holdings.get(symbol)
+        self._weigh()
+        return held.value if held else 0
 
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""
@@ -259,9 +281,10 @@ class Ledger:
         unknown = self._unknown
         return bool(unknown) and (symbol, strategy) in unknown
 
-    def market(self, symbol: str) -> MarketEvent | None:
-        """The last quote or bar."""
-        return self._quotes.get(symbol) or self._bars.get(symbol)
+    def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
+        """symbol → its last snapshot, else its last bar; of all there are when none is named."""
+        known: dict[str, Quote | Bar] = {**self._bars, **self._quotes}
+        return {s: known[s] for s in symbols if s in known} if symbols else known
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot."""
@@ -277,9 +300,8 @@ class Ledger:
 
     def reserve(self, order: Order) -> int:
         """Cents that the order would freeze: turnover at its price and all fees."""
-        asked, reserved = self._asked
-        if asked is order:
-            return reserved
+        if order is self._asked:
+            return self._claim[1]
         time = order.time
         if not self._day_from <= time < self._day_to:
             self._day = day_of(time)
@@ -288,12 +310,13 @@ class Ledger:
         if not order.filled:
             rest = cents(order.price, order.quantity)
             reserved = rest + self._fees.of_order(order.symbol, order.side, rest, self._day)
-            self._asked = order, reserved
-            return reserved
-        rest = cents(order.price, order.quantity - order.filled)
-        all_turnover = to_cents(order.turnover) + rest
-        fees = self._fees.of_order(order.symbol, order.side, all_turnover, self._day)
-        return rest + max(0, fees - to_cents(order.fees))
+        else:
+            everything = to_cents(order.turnover + turnover(order.price, order.remaining))
+            rest = everything - to_cents(order.turnover)
+            fees = self._fees.of_order(order.symbol, order.side, everything, self._day)
+            reserved = rest + max(0, fees - to_cents(order.fees))
+        self._asked, self._claim = order, (rest, reserved)
+        return reserved
 
     # ------------------------------------------------------------ inside
 
@@ -312,17 +335,16 @@ class Ledger:
         held = self._holdings.get(order.symbol)
         if held is None:
             held = self._holdings[order.symbol] = _Holding()
-        change = _open_shares(order) - (_open_shares(before) if before else 0)
         if order.side is SELL:
-            held.frozen += change
+            held.frozen += _open_shares(order) - (_open_shares(before) if before else 0)
             return
-        held.coming += change
-        if final:
-            self._frozen -= self._reserved.pop(order.id, 0)
-        else:
-            reserved = self.reserve(order)
-            self._frozen += reserved - self._reserved.get(order.id, 0)
-            self._reserved[order.id] = reserved
+        rest, reserved = self._claims.pop(order.id, (0, 0))
+        held.coming -= rest
+        self._frozen -= reserved
+        if not final:
+            self._frozen += self.reserve(order)
+            claim = self._claims[order.id] = self._claim
+            held.coming += claim[0]
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:
         key = (order.symbol, order.strategy)
@@ -335,18 +357,20 @@ class Ledger:
             ):
                 self._unknown.discard(key)
 
-    def _move(self, fill: Fill) -> None:
-        turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
+    def _move(self, fill: Fill, paid: int) -> None:
+        """Shares one way, `paid` cents and the fees the other."""
+        fees = to_cents(fill.fees)
+        self.booked = paid
         held = self._holdings.setdefault(fill.symbol, _Holding())
         self._moved.add(fill.symbol)
         if fill.side is BUY:
-            self._cash -= turnover + fees
+            self._cash -= paid + fees
             held.quantity += fill.quantity
-            held.cost += turnover + fees
+            held.cost += paid + fees
             if not turnaround_same_day(fill.symbol):
                 held.today += fill.quantity
         else:
-            self._cash += turnover - fees
+            self._cash += paid - fees
             if held.quantity:
                 held.cost -= held.cost * fill.quantity // held.quantity
             held.quantity -= fill.quantity

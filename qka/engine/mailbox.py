@@ -1,92 +1,176 @@
-"""Where the events of `async def` handlers wait: one ordered task, a bounded queue."""
+"""Where the work of async handlers waits: one ordered line, a bounded queue."""
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
+from qka.errors import StopNow
 from qka.model.market import Quote
 
-AsyncHandler = Callable[[Any], Coroutine[Any, Any, Any]]
 LIMIT = 1000  # waiting events beyond which quotes of one symbol are conflated
 
 
+class Worker(Protocol):
+    """Whose work it is; see `qka.engine.guest`."""
+
+    def failed(self, handler: Any, event: Any, error: BaseException) -> None:
+        """It raised."""
+
+    def holds_time(self, handler: Any, waited: float, until: float) -> None:
+        """It has kept a simulated clock waiting."""
+
+    def stop(self, why: str) -> None:
+        """It must be stopped, and will `drop` its work."""
+
+    def cut_off(self, why: str) -> None:
+        """The same, at the end of all."""
+
+
+class _Cell:
+    """One event for one handler; `awaitable` is what the handler gave back."""
+
+    __slots__ = ("awaitable", "event", "handler", "owner")
+
+    def __init__(self, owner: Worker, handler: Any, event: Any, awaitable: Any) -> None:
+        self.owner = owner
+        self.handler = handler
+        self.event = event
+        self.awaitable = awaitable
+
+    def discard(self) -> None:
+        """It will not be awaited."""
+        end = getattr(self.awaitable, "close", None) or getattr(self.awaitable, "cancel", None)
+        with contextlib.suppress(Exception):
+            if end is not None:
+                end()
+
+
 class Mailbox:
-    """Runs async handlers strictly one after another.
+    """Runs async handlers strictly one after another, in the order of their events.
 
     When more than `limit` events wait, a new quote takes the place of the waiting one of its
-    symbol; order, fill and engine events are never dropped.
+    symbol; order, fill and engine events are never dropped. `hold(+1 / -1)` is told when the
+    mailbox becomes busy and idle. With `patience`, a handler that takes longer than its first
+    number of seconds is told that it holds time, and stopped after its second.
     """
 
     def __init__(
-        self,
-        on_error: Callable[[Any, Any, Exception], None],
-        hold: Callable[[int], None] | None = None,
-        limit: int = LIMIT,
+        self, hold: Callable[[int], None] = lambda change: None, limit: int = LIMIT
     ) -> None:
-        self._on_error = on_error
-        self._hold = hold or (lambda change: None)
+        self.patience: tuple[float, float] | None = None
+        self._hold = hold
         self._limit = limit
-        self._waiting: deque[list[Any]] = deque()  # cells [handler, event]
-        self._latest: dict[tuple[int, str], list[Any]] = {}  # (handler, symbol) -> waiting quote
-        self._task: asyncio.Task[None] | None = None
+        self._waiting: deque[_Cell] = deque()
+        self._latest: dict[tuple[Any, str], _Cell] = {}  # (handler, symbol) -> its waiting quote
+        self._running: _Cell | None = None
+        self._task: asyncio.Task[None] | None = None  # the one that works; others were left behind
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    def entrance(self, handler: AsyncHandler) -> Callable[[Any], None]:
-        """A plain function that puts an event for `handler` into the box."""
-        return lambda event: self.put(handler, event)
+    @property
+    def working_for(self) -> Worker | None:
+        """Whose handler runs now."""
+        return self._running.owner if self._running is not None else None
 
-    def put(self, handler: AsyncHandler, event: Any) -> None:
-        """Let `handler` have the event in its turn."""
-        key = None
+    def waiting(self) -> int:
+        """How many events wait."""
+        return len(self._waiting)
+
+    def put(self, owner: Worker, handler: Any, event: Any, awaitable: Any) -> None:
+        """Let what `handler` gave back for the event be awaited in its turn."""
+        cell = _Cell(owner, handler, event, awaitable)
         if isinstance(event, Quote):
-            key = (id(handler), event.symbol)
+            key = (handler, event.symbol)
             waiting = self._latest.get(key)
             if waiting is not None and len(self._waiting) >= self._limit:
-                waiting[1] = event
+                waiting.awaitable, cell.awaitable = cell.awaitable, waiting.awaitable
+                waiting.event = event
+                cell.discard()
                 return
-        cell = [handler, event]
-        self._waiting.append(cell)
-        if key:
             self._latest[key] = cell
+        self._waiting.append(cell)
         if self._task is None:
             self._hold(+1)
+            self._idle.clear()
             self._task = asyncio.get_running_loop().create_task(self._work())
 
-    async def idle(self) -> None:
-        """Return when nothing waits and nothing runs."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
-
-    async def close(self) -> None:
-        """Forget what waits and stop what runs."""
-        self._waiting.clear()
-        if self._task is not None:
+    def drop(self, owner: Worker) -> None:
+        """Forget what waits of one owner, and stop what runs; time waits for it no more."""
+        mine = [cell for cell in self._waiting if cell.owner is owner]
+        self._waiting = deque(cell for cell in self._waiting if cell.owner is not owner)
+        for cell in mine:
+            self._taken(cell)
+            cell.discard()
+        if self.working_for is owner and self._task is not None:
+            # a handler may take a cancel for something else and go on: nobody waits for it
             self._task.cancel()
-            await asyncio.wait([self._task])
-            if self._task is not None:  # it was cancelled before its first step
-                self._done()
+            self._running = None
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def idle(self, within: float | None = None) -> bool:
+        """Wait until nothing waits and nothing runs; False when that takes longer than `within`."""
+        try:
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _work(self) -> None:
-        try:
-            while self._waiting:
-                cell = self._waiting.popleft()
-                handler, event = cell
-                if (
-                    isinstance(event, Quote)
-                    and self._latest.get((id(handler), event.symbol)) is cell
-                ):
-                    del self._latest[id(handler), event.symbol]
-                try:
-                    await handler(event)
-                except asyncio.CancelledError:
-                    if self._task is None or self._task.cancelling():
-                        raise
-                    self._on_error(handler, event, RuntimeError("what it awaited was cancelled"))
-                except Exception as error:
-                    self._on_error(handler, event, error)
-        finally:
-            self._done()
+        me = asyncio.current_task()
+        while self._waiting and self._task is me:
+            cell = self._running = self._waiting.popleft()
+            self._taken(cell)
+            watch = self._watch(cell)
+            error: BaseException | None = None
+            try:
+                await cell.awaitable
+            except StopNow:
+                raise
+            except asyncio.CancelledError as cancelled:
+                # not by us: `drop` has another task in our place by now
+                error = RuntimeError("what it awaited was cancelled")
+                error.__traceback__ = cancelled.__traceback__
+                while me is not None and me.cancelling():
+                    me.uncancel()
+            except BaseException as raised:
+                error = raised
+            finally:
+                if watch is not None:
+                    watch.cancel()
+            if self._task is not me:
+                return
+            self._running = None
+            if error is not None:
+                cell.owner.failed(cell.handler, cell.event, error)
+        if self._task is me:
+            self._task = None
+            self._idle.set()
+            self._hold(-1)
 
-    def _done(self) -> None:
-        self._task = None
-        self._hold(-1)
+    def _taken(self, cell: _Cell) -> None:
+        """The cell waits no more, so no newer quote may take its place."""
+        if isinstance(cell.event, Quote):
+            key = (cell.handler, cell.event.symbol)
+            if self._latest.get(key) is cell:
+                del self._latest[key]
+
+    def _watch(self, cell: _Cell) -> asyncio.TimerHandle | None:
+        """See to it that nobody holds time for ever."""
+        if self.patience is None:
+            return None
+        say, stop = self.patience
+
+        def look(waited: float) -> None:
+            if self._running is not cell:
+                return
+            if waited >= stop:
+                cell.owner.stop(f"an async handler held up time for {waited:g} s")
+                return
+            cell.owner.holds_time(cell.handler, waited, stop)
+            loop.call_later(stop - say, look, stop)
+
+        loop = asyncio.get_running_loop()
+        return loop.call_later(say, look, say)

@@ -1,31 +1,44 @@
 """The runner: one strategy's place in the engine.
 
-It subscribes the handlers the strategy defines, arms its timers, isolates its errors, and stops
-it alone when it keeps raising.
+It subscribes the handlers the strategy defines, arms its timers, counts its errors, and stops it
+alone when it keeps raising.
 """
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loguru import logger
-
+from qka.ashare.sessions import cancels_from
 from qka.engine.bus import Bus
-from qka.engine.mailbox import Mailbox
+from qka.engine.guest import NO_GENERATOR, Guest, is_generator, words
 from qka.engine.strategy import SignalStrategy, Strategy
+from qka.engine.timers import Timers
 from qka.errors import ConfigError
-from qka.model.events import Alert, SessionPhase, Severity, Signal, TimerFired
-from qka.model.market import Bar, Phase, Quote
+from qka.model.events import SessionPhase, Signal, TimerFired
+from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
-from qka.model.times import SECOND, at, seconds
+from qka.model.times import show
+from qka.risk.rules import Denial
 
 if TYPE_CHECKING:
     from qka.engine.engine import Engine
 
 PERIODS = ("1m", "5m", "15m", "30m", "60m", "1d")
+_EVENTS = [name for name in vars(Strategy) if name.startswith("on_")]
+# what a strategy overrides
+HANDLERS = [*_EVENTS, "get_realtime_data", "generate_signals", "execute_trades"]
+# what a strategy calls
+CALLS = [
+    name
+    for name, value in vars(Strategy).items()
+    if inspect.isfunction(value) and name[0] != "_" and name not in HANDLERS
+]
+# doings of strategies that are answered by doings, and those again: beyond this there is no end
+DEEPEST = 100  # rounds of answers to one event
+MOST = 200_000  # doings that one strategy hears of at one moment of the clock
 
 
 @dataclass(frozen=True)
@@ -36,27 +49,26 @@ class Policy:
     on_error: str = "cancel"  # what becomes of its working orders then: cancel, or leave
 
 
-class Runner:
+class Runner(Guest):
     """Runs one strategy; it is also the `Room` that strategy is given."""
 
+    trade: Callable[[str, Side, int, float | None, str], Order]
+
     def __init__(self, strategy: Strategy, engine: "Engine", policy: Policy) -> None:
+        super().__init__(strategy.name, engine, _home(strategy))
         self.strategy = strategy
-        self.name = strategy.name
         self.active = False  # from on_start on
         self.ledger = engine.ledger
         self.history = engine.history
         self.executor = engine.executor
-        self.log = logger.bind(strategy=self.name)
-        self._engine = engine
         self.trade = partial(engine.desk.trade, self.name)  # the corridor, without a step more
         self._policy = policy
+        self._ready = False  # on_start is done
         self._errors = 0
-        self._reported: set[str] = set()  # places whose error has been alerted
+        self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
-        self.mailbox = Mailbox(self.failed, engine.clock.hold)
-        self._every: list[tuple[int, str]] = []  # (period in ns, timer name)
-        self._daily: list[tuple[str, str]] = []  # (clock time, timer name)
-        self._timers: dict[str, Callable[[], Any]] = {}  # timer name -> handler
+        self._timers = Timers(engine.clock, self._fire)
+        check_class(strategy)
         strategy._room = self
 
     # ------------------------------------------------------------ set-up
@@ -87,93 +99,85 @@ class Runner:
         """Let the strategy hear its market data; `only_period` when no other bars exist."""
         keys = self.strategy.symbols or None
         if self.defines("on_quote"):
-            bus.subscribe(Quote, self._own(self.strategy.on_quote), keys, self.mailbox)
+            bus.subscribe(Quote, self.strategy.on_quote, self, keys)
         if self.defines("on_bar"):
-            handler = self._own(self.strategy.on_bar)
+            handler = self.strategy.on_bar
             periods = frozenset(self.periods)
             if periods == {only_period}:
-                bus.subscribe(Bar, handler, keys, self.mailbox)
+                bus.subscribe(Bar, handler, self, keys)
             else:
 
                 def of_period(bar: Bar) -> None:
                     if bar.period in periods:
                         self.call(handler, bar)
 
-                bus.subscribe(Bar, of_period, keys)
-        bus.subscribe(SessionPhase, self._on_phase)
+                bus.subscribe(Bar, of_period, self, keys)
+        bus.subscribe(SessionPhase, self._on_phase, self)
         if self.defines("on_signal"):
-            bus.subscribe(Signal, self._on_signal, keys)
-
-    def _own(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        self._engine.owners[handler] = self
-        return handler
+            bus.subscribe(Signal, self._on_signal, self, keys)
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
         """Call on_start; a strategy that can't start is stopped."""
         self.active = True
-        await self._await(self.strategy.on_start)
+        self.call(self.strategy.on_start)
+        await self.mailbox.idle()
+        if isinstance(self.strategy, SignalStrategy):
+            self.call(self.every, self.strategy.interval, self.strategy.poll)
+        self._engine.bus.drain()
         if self._errors:
             self.stop("it failed to start")
-            return
-        if isinstance(self.strategy, SignalStrategy):
-            self.every(self.strategy.interval, self.strategy.poll)
+        self._ready = True
         if self._engine.phase is not None:
             self.call(self.strategy.on_phase, self._engine.phase)
 
-    async def finish(self) -> None:
-        """Let async handlers end, then call on_stop."""
-        await self.mailbox.idle()
-        if self.active:
-            await self._await(self.strategy.on_stop)
-
-    def stop(self, why: str) -> None:
-        """Stop this strategy alone; its working orders are handled as its config says."""
-        if not self.active:
-            return
-        self.active = False
-        for handler, runner in list(self._engine.owners.items()):
-            if runner is self:
-                self._engine.bus.unsubscribe(handler)
-        working = self.strategy.orders()
-        words = f"stopped: {why}"
-        if working:
-            left = self._policy.on_error == "leave"
-            words += f"; {len(working)} working orders are {'left' if left else 'being cancelled'}"
-            if not left:
-                self.strategy.cancel_all(reason=f"{self.name} {words}")
-        self._alert(Severity.ERROR, words)
-
-    def call(self, handler: Callable[..., Any], *args: Any) -> None:
-        """Call a handler; its error stays here, and what it awaits goes through the mailbox."""
-        if not self.active:
-            return
-        try:
-            result = handler(*args)
-            if result is not None and inspect.isawaitable(result):
-                self.mailbox.put(_wait, result)
-        except Exception as error:
-            self.failed(handler, args, error)
-
-    def failed(self, handler: Any, event: Any, error: Exception) -> None:
+    def failed(self, handler: Any, event: Any, error: BaseException) -> None:
         """A handler raised: alert once for each place, stop the strategy when it goes on."""
         self._errors += 1
         self._engine.tally.on_strategy_error(self.name)
-        where = self._where(error)
-        if where not in self._reported:
-            self._reported.add(where)
-            self.log.opt(exception=error).error("{}: {}", where, _words(error))
-            self._alert(Severity.ERROR, f"{where}: {_words(error)}")
+        super().failed(handler, event, error)
         if self.active and self._errors >= self._policy.max_errors:
-            self.stop(f"{self._errors} errors, the last at {where}")
+            self.stop(f"{self._errors} errors, the last at {self.place(handler, error)}")
+
+    def settle(self, why: str) -> str:
+        """What ends with it: signals not worked yet, and working orders as its config says."""
+        dropped = self.executor.drop(self.name)
+        told = f"; {dropped} signals not worked yet are dropped" if dropped else ""
+        working = [order for order in self.ledger.working() if order.strategy == self.name]
+        if not working:
+            return told
+        told += f"; {len(working)} working orders are "
+        if self._policy.on_error == "leave":
+            return told + "left"
+        for order in working:
+            self._engine.desk.cancel(order.id, f"{self.name} stopped: {why}", later=True)
+        taken = cancels_from(self.now())
+        if taken > self.now():
+            return told + f"cancelled at {show(taken)[11:]}: until then the exchange takes none"
+        return told + "being cancelled"
+
+    def leave(self) -> None:
+        """It is called no more, and what it still asks for is refused."""
+        super().leave()
+        self._timers.clear()
+        self.trade = self._refused
+
+    def explain(self, error: BaseException) -> str:
+        """What it raised, with a hint where an attribute of its own is in the way."""
+        text = words(error)
+        if isinstance(error, TypeError) and "not callable" in text:
+            hidden = [n for n in CALLS if not callable(getattr(self.strategy, n, None))]
+            if hidden:
+                text += f"; qka's method of that name is hidden by its own {', '.join(hidden)}"
+        return text
 
     # ------------------------------------------------------------ what the engine routes
 
     def on_order(self, order: Order) -> None:
         """One of its orders changed."""
         if self._hears_orders:
-            self.call(self.strategy.on_order, order)
+            self._hear(self.name, self.strategy.on_order, order)
 
     def on_fill(self, fill: Any) -> None:
         """One of its orders traded."""
@@ -181,20 +185,34 @@ class Runner:
 
     def on_timer(self, event: TimerFired) -> None:
         """One of its timers came due."""
-        self.call(self._timers[event.name])
+        self.call(self._timers.handlers[event.name])
+
+    def _fire(self, name: str) -> None:
+        if self.active:
+            self._engine.publish(TimerFired(self.now(), self.name, name))
 
     def _on_signal(self, signal: Signal) -> None:
         if signal.strategy != self.name:
-            self.call(self.strategy.on_signal, signal)
+            self._hear(signal.strategy, self.strategy.on_signal, signal)
 
     def _on_phase(self, event: SessionPhase) -> None:
-        if event.phase is Phase.PRE_OPEN or event.time < self.now():
-            for clock_time, name in self._daily:
-                self._arm_daily(event, clock_time, name)
-        if event.phase is Phase.CONTINUOUS:
-            for period, name in self._every:
-                self._arm_every(event, period, name)
-        self.call(self.strategy.on_phase, event)
+        self._timers.on_phase(event)
+        if self._ready:
+            self.call(self.strategy.on_phase, event)
+
+    def _hear(self, author: str, handler: Callable[[Any], Any], event: Any) -> None:
+        """Let it hear what a strategy did; whose doings are answered without end is stopped."""
+        bus, now = self._engine.bus, self.now()
+        moment, count = self._heard
+        self._heard = now, count + 1 if moment == now else 1
+        if bus.depth() <= DEEPEST and count < MOST:
+            self.call(handler, event)
+            return
+        before = bus.waiting() + self.mailbox.waiting()
+        self.call(handler, event)
+        if bus.waiting() + self.mailbox.waiting() > before:
+            whom = "itself" if author == self.name else self.name
+            self._engine.stop_strategy(author, f"it is answered by {whom} without end")
 
     # ------------------------------------------------------------ the strategy's room
 
@@ -202,104 +220,94 @@ class Runner:
         """The clock's time in ns."""
         return self._engine.clock.now()
 
-    def target(self, signal: Signal, side: Side, quantity: int) -> Order:
-        """Publish a signal with a target and place the order that it comes to."""
+    def target(self, signal: Signal) -> Order | None:
+        """Publish a signal with a target and place the order that it comes to, if any."""
         desk = self._engine.desk
-        number = desk.signal(self.name, signal)
-        return desk.place(self.name, signal.symbol, side, quantity, signal.price, number)
+        made = desk.signal(self.name, signal)
+        side, quantity = self.executor.resolve(made)
+        if not quantity:
+            return None
+        if not self.active:
+            return self._refused(made.symbol, side, quantity, made.price, made.reason)
+        desk.say(made)
+        return desk.place(self.name, made.symbol, side, quantity, made.price, made.id)
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
-        return self._engine.desk.cancel(order_id, reason)
+        return self.active and self._engine.desk.cancel(order_id, reason)
 
-    def emit(self, signal: Signal) -> None:
-        """Publish a signal for the executor and for whoever listens."""
-        self._engine.desk.signal(self.name, signal)
+    def emit(self, *signals: Signal) -> None:
+        """Publish signals for the executor and for whoever listens."""
+        desk = self._engine.desk
+        made = [desk.signal(self.name, signal) for signal in signals]
+        if not self.active:
+            self.log.warning("{} is stopped: its signals are left out", self.name)
+            return
+        for signal in made:
+            desk.say(signal)
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""
-        try:
-            span = int(seconds(period) * SECOND)
-        except ValueError as error:
-            raise ConfigError(f"{self.name}: every({period!r}): {error}") from None
-        name = self._timer(f"every {period}", handler)
-        self._every.append((span, name))
-        phase = self._engine.phase
-        if phase is not None and phase.phase is Phase.CONTINUOUS:
-            self._arm_every(phase, span, name)
+        check_handler(self.name, handler, f"every({period!r})")
+        self._timers.every(period, handler, self._engine.phase)
 
     def at(self, clock_time: str, handler: Callable[[], Any]) -> None:
         """Arm a daily timer."""
-        phase = self._engine.phase
+        check_handler(self.name, handler, f"at({clock_time!r})")
+        self._timers.at(clock_time, handler, self._engine.phase)
+
+    def _refused(
+        self, symbol: str, side: Side, quantity: int, price: float | None, reason: str
+    ) -> Order:
+        """What `trade` is once the strategy was stopped."""
+        denial = Denial("stopped", f"{self.name} was stopped")
+        price = None if price is None else float(price)
+        desk = self._engine.desk
+        return desk.place(self.name, symbol, side, int(quantity), price, denial=denial)
+
+
+def _home(strategy: Strategy) -> str:
+    """The file of a strategy's class, where its errors are looked for."""
+    try:
+        return inspect.getfile(type(strategy))
+    except (TypeError, OSError):
+        return ""
+
+
+def check_handler(strategy: str, handler: Any, name: str) -> None:
+    """A handler that could never run; raises ConfigError."""
+    if is_generator(handler):
+        raise ConfigError(f"{strategy}: {name} {NO_GENERATOR}")
+
+
+def check_class(strategy: Strategy) -> None:
+    """A strategy that could never act as it is written; raises ConfigError that says why."""
+    name, cls = strategy.name, type(strategy)
+    for handler in HANDLERS:
+        check_handler(name, getattr(strategy, handler, None), handler)
+    for method in vars(cls):
+        near = get_close_matches(method, _EVENTS, 1, 0.75)
+        if method.startswith("on_") and method not in _EVENTS and near:
+            raise ConfigError(f"{name}: {method} is no handler; did you mean {near[0]}?")
+    defined = [h for h in _EVENTS if getattr(cls, h) is not getattr(Strategy, h)]
+    for handler, given in ((h, 0 if h in ("on_start", "on_stop") else 1) for h in defined):
         try:
-            at(phase.day, clock_time) if phase else seconds(clock_time.replace(":", ""))
+            inspect.signature(getattr(strategy, handler)).bind(*[None] * given)
+        except TypeError:
+            what = "takes nothing" if not given else "takes one thing, what happened"
+            raise ConfigError(f"{name}: {handler} {what} (beside self)") from None
         except ValueError:
-            raise ConfigError(f"{self.name}: at({clock_time!r}) is no time like 14:50") from None
-        name = self._timer(f"at {clock_time}", handler)
-        self._daily.append((clock_time, name))
-        if phase is not None:
-            self._arm_daily(phase, clock_time, name)
-
-    # ------------------------------------------------------------ inside
-
-    def _timer(self, when: str, handler: Callable[[], Any]) -> str:
-        name = f"{getattr(handler, '__name__', 'handler')} {when}"
-        while name in self._timers:
-            name += "'"
-        self._timers[name] = handler
-        return name
-
-    def _fire(self, name: str) -> None:
-        if self.active:
-            self._engine.publish(TimerFired(self.now(), self.name, name))
-
-    def _arm_daily(self, event: SessionPhase, clock_time: str, name: str) -> None:
-        when = at(event.day, clock_time)
-        if when >= self.now():
-            self._engine.clock.call_at(when, lambda: self._fire(name))
-
-    def _arm_every(self, session: SessionPhase, period: int, name: str) -> None:
-        """The next moment of a session that began at `session.time`, if it still lies in it."""
-        passed = max(0, self.now() - session.time) // period
-        when = session.time + (passed + 1) * period
-        noon = at(session.day, "12:00")
-        end = at(session.day, "11:30" if session.time < noon else "15:00")
-
-        def fire() -> None:
-            self._fire(name)
-            self._arm_every(session, period, name)
-
-        if when < end and self.active:
-            self._engine.clock.call_at(when, fire)
-
-    async def _await(self, handler: Callable[[], Any]) -> None:
-        try:
-            result = handler()
-            if inspect.isawaitable(result):
-                await result
-        except Exception as error:
-            self.failed(handler, None, error)
-
-    def _where(self, error: Exception) -> str:
-        """`file.py:12`: the last line of the strategy's own file that the error passed."""
-        frames = traceback.extract_tb(error.__traceback__)
-        try:
-            own = inspect.getfile(type(self.strategy))
-        except (TypeError, OSError):
-            own = ""
-        mine = [frame for frame in frames if frame.filename == own] or list(frames)
-        return f"{mine[-1].filename}:{mine[-1].lineno}" if mine else self.name
-
-    def _alert(self, severity: Severity, message: str) -> None:
-        self._engine.publish(Alert(self.now(), severity, self.name, message))
-
-
-async def _wait(awaitable: Any) -> None:
-    await awaitable
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+            continue  # a callable that does not say
+    if isinstance(strategy, SignalStrategy):
+        own = type(strategy)
+        stub = own.generate_signals is SignalStrategy.generate_signals
+        if stub and own.poll is SignalStrategy.poll:
+            raise ConfigError(f"{name} must define generate_signals(data)")
+    elif not defined:
+        raise ConfigError(f"{name} defines none of {', '.join(_EVENTS)}: it would never act")
+    warmup = strategy.warmup
+    if not isinstance(warmup, int) or isinstance(warmup, bool) or warmup < 0:
+        raise ConfigError(f"{name}: warmup: {warmup!r} is no number of bars")
 
 
 def check_names(runners: Iterable[Runner]) -> None:

@@ -3,6 +3,7 @@
 from qka.ashare import rules
 from qka.model.money import shares_for, to_cents
 from qka.model.order import Order, Side
+from qka.model.times import same_day
 from qka.model.view import View
 
 
@@ -44,7 +45,7 @@ def to_target(view: View, symbol: str, target: int, price: float) -> tuple[Side,
 def protection(view: View, symbol: str, side: Side) -> float:
     """The worst price a market order may trade at: the day's limit, else 10% from the last."""
     quote = view.quote(symbol)
-    if quote is not None:
+    if quote is not None and same_day(quote.time, view.now()):  # yesterday's limits are no one's
         limit = quote.limit_up if side is Side.BUY else quote.limit_down
         if limit:
             return limit

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,7 @@ from qka.model.events import SessionPhase, Signal
 from qka.model.market import Bar, Quote
 from qka.model.order import BUY, SELL, Order, Side
 from qka.model.symbol import check_symbol
+from qka.secrets import looks_secret
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,20 +46,30 @@ class Room(Protocol):
     ) -> Order:
         """Publish a signal and place its order."""
 
-    def target(self, signal: Signal, side: Side, quantity: int) -> Order:
-        """Publish a signal with a target and place the order that it comes to."""
+    def target(self, signal: Signal) -> Order | None:
+        """Publish a signal with a target and place the order that it comes to, if any."""
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
 
-    def emit(self, signal: Signal) -> None:
-        """Publish a signal for the executor and for whoever listens."""
+    def emit(self, *signals: Signal) -> None:
+        """Publish signals for the executor and for whoever listens."""
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""
 
     def at(self, clock_time: str, handler: Callable[[], Any]) -> None:
         """Arm a daily timer."""
+
+
+class _Nowhere:
+    """Where a strategy is before it is registered."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ConfigError(
+            "the strategy is not registered with an engine yet: orders, positions and data are "
+            "there from on_start on"
+        )
 
 
 class Strategy:
@@ -80,7 +91,7 @@ class Strategy:
     name: str
     params: Any
     state: dict[str, Any]  # yours, JSON-able
-    _room: Room
+    _room: Room = cast(Room, _Nowhere())
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Strategy":
         """Set up what the engine relies on even when a subclass forgets `super().__init__`."""
@@ -99,7 +110,8 @@ class Strategy:
     ) -> None:
         """Raises ConfigError for an unknown or wrong parameter and SymbolError for a symbol."""
         if symbols is not None:
-            self.symbols = [check_symbol(symbol) for symbol in symbols]
+            names = [symbols] if isinstance(symbols, str) else symbols
+            self.symbols = [check_symbol(symbol) for symbol in names]
         if bars is not None:
             self.bars = bars
         if name:
@@ -176,9 +188,9 @@ class Strategy:
     ) -> Order | None:
         """Bring the position to `shares`: working orders count, T+1, lots and cash are respected.
 
-        None when nothing needs to be, or can be, done now.
+        None when nothing needs to be, or can be, done now. Raises ValueError for no number.
         """
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_shares=shares, price=price, reason=reason, placed=True)
         )
 
@@ -186,7 +198,7 @@ class Strategy:
         self, symbol: str, value: float, price: float | None = None, *, reason: str = ""
     ) -> Order | None:
         """The same for a value in CNY at the last price."""
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_value=value, price=price, reason=reason, placed=True)
         )
 
@@ -194,18 +206,22 @@ class Strategy:
         self, symbol: str, ratio: float, price: float | None = None, *, reason: str = ""
     ) -> Order | None:
         """The same for a share of total assets, 0.1 being a tenth."""
-        return self._target(
+        return self._room.target(
             Signal(symbol, target_ratio=ratio, price=price, reason=reason, placed=True)
         )
 
     def rebalance(self, weights: Mapping[str, float], *, reason: str = "") -> None:
-        """Bring each symbol to its share of total assets: sells first, buys when those are done."""
-        for symbol, ratio in weights.items():
-            self.emit(Signal(symbol, target_ratio=ratio, reason=reason))
+        """Bring each symbol to its share of total assets: sells first, buys when those are done.
+
+        Raises ValueError for a weight that is no number; then nothing is done for any symbol.
+        """
+        self._room.emit(*(Signal(s, target_ratio=w, reason=reason) for s, w in weights.items()))
 
     def emit(self, signal: Signal) -> None:
-        """Say what you want and let the executor size and place it, sells before buys."""
-        check_symbol(signal.symbol)
+        """Say what you want and let the executor size and place it, sells before buys.
+
+        Raises ValueError that names the field of the signal that makes no sense.
+        """
         self._room.emit(signal)
 
     def cancel(self, order: Order | str, *, reason: str = "") -> bool:
@@ -220,7 +236,7 @@ class Strategy:
 
     def position(self, symbol: str) -> Position:
         """The account's position, an empty one when nothing is held."""
-        return self._room.ledger.position(symbol)
+        return self._room.ledger.position(check_symbol(symbol))
 
     @property
     def account(self) -> Asset:
@@ -229,7 +245,7 @@ class Strategy:
 
     def orders(self, symbol: str | None = None) -> list[Order]:
         """Your working orders."""
-        working = self._room.ledger.working(symbol)
+        working = self._room.ledger.working(symbol and check_symbol(symbol))
         return [order for order in working if order.strategy == self.name]
 
     def order(self, order_id: str) -> Order | None:
@@ -238,11 +254,11 @@ class Strategy:
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot of any symbol the feed brings."""
-        return self._room.ledger.quote(symbol)
+        return self._room.ledger.quote(check_symbol(symbol))
 
     def price(self, symbol: str) -> float:
         """The last price in CNY, 0.0 when none is known."""
-        return self._room.ledger.price(symbol)
+        return self._room.ledger.price(check_symbol(symbol))
 
     def history(self, symbol: str, period: str = "1m", n: int = 100) -> "pd.DataFrame":
         """The last `n` complete bars as a DataFrame (open high low close volume amount)."""
@@ -272,11 +288,6 @@ class Strategy:
     def _size(self, symbol: str, side: Side, price: float | None) -> int:
         return self._room.executor.size(check_symbol(symbol), side, price)
 
-    def _target(self, signal: Signal) -> Order | None:
-        check_symbol(signal.symbol)
-        side, quantity = self._room.executor.resolve(signal)
-        return self._room.target(signal, side, quantity) if quantity else None
-
 
 class SignalStrategy(Strategy):
     """The guide's polling shape: every `interval` seconds of trading, data → signals → trades.
@@ -288,16 +299,21 @@ class SignalStrategy(Strategy):
     interval: float = 60  # seconds
 
     def get_realtime_data(self) -> Any:
-        """What `generate_signals` is given: symbol → last `Quote` unless you override it."""
-        known = {symbol: self.quote(symbol) for symbol in self.symbols}
-        return {symbol: quote for symbol, quote in known.items() if quote is not None}
+        """What `generate_signals` is given unless you override it: symbol → last `Quote`.
+
+        Without `symbols` all that the feed has brought; where a feed brings bars, the last `Bar`.
+        """
+        return self._room.ledger.latest(self.symbols)
 
     def generate_signals(self, data: Any) -> Any:
-        """Return `{symbol: "buy" | "sell"}`; anything else leaves a symbol alone."""
+        """Return `{symbol: "buy" | "sell"}`; None, an empty text or "hold" leave a symbol alone."""
         raise NotImplementedError(f"{type(self).__name__} must define generate_signals(data)")
 
     def execute_trades(self, signals: Mapping[str, str]) -> None:
-        """Buy and sell what the signals say, sells first."""
+        """Buy and sell what the signals say, sells first; raises ValueError for another word."""
+        for symbol, signal in signals.items():
+            if signal not in ("buy", "sell", "hold", "", None):
+                raise ValueError(f"generate_signals: {symbol}: {signal!r} is no buy, sell or hold")
         for wanted, trade in (("sell", self.sell), ("buy", self.buy)):
             for symbol, signal in signals.items():
                 if signal == wanted:
@@ -348,7 +364,8 @@ def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
-        words = f"{problem['msg']} (got {problem['input']!r})"
+        shown = "not shown" if looks_secret(name) else f"got {problem['input']!r}"
+        words = f"{problem['msg']} ({shown})"
         if problem["type"] == "extra_forbidden":
             near = get_close_matches(name, fields, 1)
             words = f"unknown; did you mean {near[0]}?" if near else "unknown"

@@ -1,4 +1,10 @@
-"""The tally: what each strategy asked for and what came of it. It looks on and decides nothing."""
+"""The tally: what each strategy asked for and what came of it. It looks on and decides nothing.
+
+Profit by strategy. Every share has one owner: the strategy that bought it, or the account, which
+began with it or was given it from outside. Who sells more than it owns takes the rest over from
+the others, the account first, and makes good what they paid for it. So the profits of all
+strategies and the account's own add up to the profit of the account, to the cent.
+"""
 
 from collections import Counter
 from typing import Any
@@ -7,6 +13,28 @@ from qka.engine.ledger import Ledger
 from qka.model.events import Alert, Fill, OrderDenied, OrderRequested, Severity, Signal
 from qka.model.money import cents, to_cents, yuan
 from qka.model.order import Side
+
+_ACCOUNT = ""  # the owner of what no strategy bought
+
+
+class _Lot:
+    """What one owner holds of a symbol."""
+
+    __slots__ = ("cost", "shares")
+
+    def __init__(self, shares: int = 0, cost: int = 0) -> None:
+        self.shares = shares
+        self.cost = cost  # cents
+
+    def give(self, most: int) -> tuple[int, int]:
+        """Let go of at most so many shares: (how many, what they cost on average, in cents)."""
+        shares = min(most, self.shares)
+        if shares <= 0:
+            return 0, 0
+        cost = self.cost * shares // self.shares
+        self.shares -= shares
+        self.cost -= cost
+        return shares, cost
 
 
 class _Book:
@@ -21,7 +49,6 @@ class _Book:
         self.turnover = 0
         self.errors = 0
         self.flow = 0  # money in less money out
-        self.shares: Counter[str] = Counter()  # bought by this strategy and not sold by it
 
 
 class Tally:
@@ -30,18 +57,23 @@ class Tally:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._books: dict[str, _Book] = {}
-        self._owner: dict[str, str] = {}  # order id -> strategy
-        self._costs: dict[str, float] = {}  # CNY a share of what the account began with
+        self._outside = _Book()  # of fills that no strategy asked for
+        self._lots: dict[str, dict[str, _Lot]] = {}  # symbol -> owner -> what it holds
         self._start = 0  # cents, all the account began with
         self.alerts: list[Alert] = []
 
     def begin(self) -> None:
         """The account's books are right: profit is counted from here."""
-        self._costs = {p.symbol: p.cost for p in self._ledger.positions()}
         self._start = self._ledger.total_cents
+        self._lots = {
+            p.symbol: {_ACCOUNT: _Lot(p.quantity, self._ledger.worth(p.symbol))}
+            for p in self._ledger.positions()
+        }
 
     def book(self, strategy: str) -> _Book:
         """The figures of a strategy, begun when first asked for."""
+        if strategy == _ACCOUNT:
+            return self._outside
         book = self._books.get(strategy)
         if book is None:
             book = self._books[strategy] = _Book()
@@ -65,7 +97,6 @@ class Tally:
         self.book(signal.strategy).signals += 1
 
     def _on_requested(self, event: OrderRequested) -> None:
-        self._owner[event.order.id] = event.order.strategy
         self.book(event.order.strategy).orders += 1
 
     def _on_denied(self, event: OrderDenied) -> None:
@@ -76,40 +107,52 @@ class Tally:
             self.alerts.append(alert)
 
     def _on_fill(self, fill: Fill) -> None:
-        book = self.book(self._owner.get(fill.order_id, ""))
-        turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
+        turnover, fees = self._ledger.booked, to_cents(fill.fees)
+        if turnover is None:
+            return  # heard before
+        order = self._ledger.order(fill.order_id)
+        owner = order.strategy if order is not None else _ACCOUNT
+        book = self.book(owner)
         book.fills += 1
         book.fees += fees
         book.turnover += turnover
+        lots = self._lots.setdefault(fill.symbol, {})
+        mine = lots.setdefault(owner, _Lot())
         if fill.side is Side.BUY:
             book.flow -= turnover + fees
-            book.shares[fill.symbol] += fill.quantity
+            mine.shares += fill.quantity
+            mine.cost += turnover + fees
             return
         book.flow += turnover - fees
-        own = min(book.shares[fill.symbol], fill.quantity)
-        book.shares[fill.symbol] -= own
-        # the rest came out of what the account began with, or another strategy bought
-        book.flow -= cents(self._costs.get(fill.symbol, 0.0), fill.quantity - own)
+        sold, _ = mine.give(fill.quantity)
+        for other in sorted(lots, key=lambda name: name != _ACCOUNT):
+            taken, cost = lots[other].give(fill.quantity - sold)
+            sold += taken
+            book.flow -= cost
+            self.book(other).flow += cost
 
     def summary(self) -> dict[str, Any]:
         """Everything a run's `summary.json` says about trading; money in CNY."""
         ledger = self._ledger
         asset = ledger.asset
-        books = {name: self._figures(book) for name, book in sorted(self._books.items())}
+        worth = self._worth()
+        profits = {name: book.flow + worth[name] for name, book in sorted(self._books.items())}
+        profit = ledger.total_cents - self._start
+        everyone = [*self._books.values(), self._outside]
         return {
-            **{
-                key: sum(figures[key] for figures in books.values())
-                for key in ("signals", "orders", "fills")
-            },
-            "denied": sum(book.denied.total() for book in self._books.values()),
-            "fees": yuan(sum(book.fees for book in self._books.values())),
+            "signals": sum(book.signals for book in everyone),
+            "orders": sum(book.orders for book in everyone),
+            "fills": sum(book.fills for book in everyone),
+            "denied": sum(book.denied.total() for book in everyone),
+            "fees": yuan(sum(book.fees for book in everyone)),
             "account": {
                 "start": yuan(self._start),
                 "cash": asset.cash,
                 "frozen": asset.frozen,
                 "market_value": asset.market_value,
                 "total": asset.total,
-                "profit": yuan(ledger.total_cents - self._start),
+                "profit": yuan(profit),
+                "own_profit": yuan(profit - sum(profits.values())),
                 "positions": [
                     {
                         "symbol": p.symbol,
@@ -122,7 +165,9 @@ class Tally:
                     for p in ledger.positions()
                 ],
             },
-            "strategies": books,
+            "strategies": {
+                name: self._figures(self._books[name], made) for name, made in profits.items()
+            },
             "working": [
                 {"id": o.id, "symbol": o.symbol, "side": o.side, "status": o.status}
                 for o in ledger.working()
@@ -130,8 +175,18 @@ class Tally:
             "alerts": [f"{alert.source}: {alert.message}" for alert in self.alerts],
         }
 
-    def _figures(self, book: _Book) -> dict[str, Any]:
-        held = sum(cents(self._ledger.price(s), shares) for s, shares in book.shares.items())
+    def _worth(self) -> Counter[str]:
+        """Owner -> cents its shares are worth now: a symbol's value shared out exactly."""
+        worth: Counter[str] = Counter()
+        for symbol, lots in self._lots.items():
+            price, shares, value = self._ledger.position(symbol).price, 0, 0
+            for owner, lot in lots.items():
+                shares += lot.shares
+                worth[owner] += cents(price, shares) - value
+                value = cents(price, shares)
+        return worth
+
+    def _figures(self, book: _Book, profit: int) -> dict[str, Any]:
         return {
             "signals": book.signals,
             "orders": book.orders,
@@ -139,6 +194,6 @@ class Tally:
             "fills": book.fills,
             "turnover": yuan(book.turnover),
             "fees": yuan(book.fees),
-            "profit": yuan(book.flow + held),
+            "profit": yuan(profit),
             "errors": book.errors,
         }

@@ -2,17 +2,19 @@
 
 A bar's label, its `time`, is the end of its period. The opening auction is the 09:30 bar of one
 minute and lies in the first bar of longer periods; the closing auction is in the 15:00 bar: 241
-one-minute bars a day. A minute without a trade is a flat bar. The volumes and amounts of a day's
-bars sum exactly to the quotes' cumulative ones, so the bars labelled 15:00 are complete only at
-15:31, when post-close trading is over; all others `GRACE` after their label, or when a quote of
-a later one comes. A quote that comes later still is counted into the bar that follows.
+one-minute bars a day. A minute without a trade is a flat bar, at the previous close until the
+first one. The volumes and amounts of a day's bars sum exactly to the quotes' cumulative ones, so
+the bars labelled 15:00 are complete only when nothing more can trade: at 15:31 if the exchange
+has said that the symbol is closed, else when the day ends. All others are `GRACE` after their
+label, or when a quote of a later one comes; a quote that comes later still is counted into the
+bar that follows.
 """
 
 from collections.abc import Callable
 from datetime import date
 
 from qka.clock import Clock
-from qka.model.market import Bar, Quote
+from qka.model.market import Bar, Phase, Quote
 from qka.model.times import DAY, MINUTE, SECOND, at, day_of, midnight, time_of_day
 
 PERIODS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "1d": 240}  # minutes
@@ -55,10 +57,11 @@ class _Building:
     def begin(self, start: int) -> None:
         """A new day that began at midnight `start`."""
         self.start = start
-        self.index = -1  # of the bar being built, or of the last one emitted
+        self.index = self.index_of(0) - 1  # of the bar being built, or of the last one emitted
         self.open_bar = False
-        self.open = self.high = self.low = self.close = self.prev_close = self.amount = 0.0
+        self.open = self.high = self.low = self.close = self.prev_close = 0.0
         self.volume = 0
+        self.amount = 0  # mills: thousandths of a CNY, the finest that amounts come in
 
     def index_of(self, slot: int) -> int:
         """Which bar of the day a slot belongs to."""
@@ -66,12 +69,12 @@ class _Building:
 
     def add(
         self, slot: int, first: float, high: float, low: float, last: float, volume: int,
-        amount: float,
+        amount: int,
     ) -> None:  # fmt: skip
         """Count something that happened in a slot; late things go into the bar that follows."""
         index = self.index_of(slot)
         if not self.open_bar and index <= self.index:
-            if not volume:
+            if not (volume or amount):
                 return
             index = self.index + 1
         if self.open_bar and index <= self.index:
@@ -80,21 +83,26 @@ class _Building:
             self.volume += volume
             self.amount += amount
             return
-        if self.index >= 0:
-            self.close_through(index - 1)
+        self.close_through(index - 1)
         self.index, self.open_bar = index, True
         self.open, self.high, self.low, self.close = first, max(first, high), min(first, low), last
         self.volume, self.amount = volume, amount
+
+    def wait(self, slot: int, price: float) -> None:
+        """Nothing has traded up to a slot: until something does, it is worth the previous close."""
+        self.prev_close = price
+        self.close = self.close or price
+        self.close_through(self.index_of(slot) - 1)
 
     def close_through(self, index: int) -> None:
         """Emit what is complete up to a bar of the day, flat bars for those without a trade."""
         if self.open_bar and self.index <= index:
             self.open_bar = False
             self._emit()
-        while 0 <= self.index < index and not self.open_bar:
+        while self.close and self.index < index and not self.open_bar:
             self.index += 1
             self.open = self.high = self.low = self.close
-            self.volume, self.amount = 0, 0.0
+            self.volume = self.amount = 0
             self._emit()
 
     def _emit(self) -> None:
@@ -102,7 +110,7 @@ class _Building:
         self.emit(
             Bar(
                 self.symbol, label, self.period, self.open, self.high, self.low, self.close,
-                self.volume, round(self.amount, 2), self.prev_close,
+                self.volume, self.amount / 1000, self.prev_close,
             )
         )  # fmt: skip
 
@@ -110,7 +118,7 @@ class _Building:
 class _Watched:
     """The cumulative figures of one symbol's day, and its bars."""
 
-    __slots__ = ("amount", "bars", "end", "high", "low", "volume")
+    __slots__ = ("amount", "bars", "closed", "end", "high", "low", "volume")
 
     def __init__(self) -> None:
         self.bars: list[_Building] = []
@@ -121,7 +129,9 @@ class _Watched:
         """A new day."""
         start = midnight(day_of(time)) if time else 0
         self.end = start + DAY if time else 0
-        self.volume, self.amount, self.high, self.low = 0, 0.0, 0.0, float("inf")
+        self.closed = False  # the exchange said so
+        self.volume = self.amount = 0  # shares, mills
+        self.high, self.low = 0.0, float("inf")
         for bar in self.bars:
             bar.begin(start)
 
@@ -148,16 +158,22 @@ class BarBuilder:
     def on_quote(self, quote: Quote) -> None:
         """Count a snapshot of a watched symbol."""
         slot = slot_of(quote.time)
-        if not quote.last or slot < 0:
-            return
+        if slot < 0 and quote.last:
+            return  # yesterday's last snapshot, or the virtual price of the call
         day = self._watched[quote.symbol]
         if quote.time >= day.end:
             self._next_day(day, quote.time, slot)
-        volume, amount = quote.volume - day.volume, quote.amount - day.amount
+        day.closed = quote.phase == Phase.CLOSED
+        if not quote.last:
+            for bar in day.bars:
+                bar.wait(slot, quote.prev_close)
+            return
+        mills = round(quote.amount * 1000)
+        volume, amount = quote.volume - day.volume, mills - day.amount
         high = quote.high if quote.high > day.high else quote.last
         low = quote.low if 0 < quote.low < day.low else quote.last
         first = quote.last if day.high else (quote.open or quote.last)
-        day.volume, day.amount = quote.volume, quote.amount
+        day.volume, day.amount = quote.volume, mills
         day.high, day.low = max(day.high, quote.high), min(day.low, quote.low or day.low)
         for bar in day.bars:
             bar.prev_close = quote.prev_close
@@ -171,12 +187,13 @@ class BarBuilder:
         if bar.time >= day.end:
             # only the end of the day is left to the clock: the bars themselves tell the rest
             self._next_day(day, bar.time, _LAST)
+            day.closed = True  # at 15:31 no more bars come
         # the label is the end of the minute: step back into it
-        slot = slot_of(bar.time - 1)
+        slot, amount = slot_of(bar.time - 1), round(bar.amount * 1000)
         for longer in day.bars:
             if longer.minutes > 1:
                 longer.prev_close = bar.prev_close
-                longer.add(slot, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.amount)
+                longer.add(slot, bar.open, bar.high, bar.low, bar.close, bar.volume, amount)
                 if slot and slot % longer.minutes == 0:
                     longer.close_through(longer.index_of(slot))
 
@@ -190,18 +207,23 @@ class BarBuilder:
 
     def _arm(self, today: date, slot: int) -> None:
         """Close the slot when its label and the grace have passed, then arm the next."""
-        when = midnight(today) + label_of(slot) + GRACE
-        if slot == _LAST:
-            when = at(today, "15:31")
+        begin, call_at = midnight(today), self._clock.call_at
+        end = begin + DAY
 
         def close() -> None:
-            for day in self._watched.values():
-                if day.end == midnight(today) + DAY:
-                    self._close(day, slot)
-            if slot < _LAST:
-                self._arm(today, slot + 1)
+            self._close_all(end, slot)
+            self._arm(today, slot + 1)
 
-        self._clock.call_at(when, close)
+        if slot < _LAST:
+            call_at(begin + label_of(slot) + GRACE, close)
+        else:
+            call_at(at(today, "15:31"), lambda: self._close_all(end, _LAST, only_closed=True))
+            call_at(end - SECOND, lambda: self._close_all(end, _LAST))
+
+    def _close_all(self, end: int, slot: int, *, only_closed: bool = False) -> None:
+        for day in self._watched.values():
+            if day.end == end and (day.closed or not only_closed):
+                self._close(day, slot)
 
     def _close(self, day: _Watched, slot: int) -> None:
         for bar in day.bars:

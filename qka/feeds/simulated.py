@@ -78,8 +78,11 @@ class _Stock:
         began = int(level * (0.95 + first() * 0.1) * self.scale)
         self.prev = close if close is not None else began
         self.step = lots(symbol)[1] if lots(symbol)[1] > 1 else 1
-        up, down = price_limits(symbol, self.prev / self.scale, day) or (1e6, 0.01)
-        self.up, self.down = int(up * self.scale + 0.5), int(down * self.scale + 0.5)
+        limits = price_limits(symbol, self.prev / self.scale, day)
+        if limits is None:  # this exchange has limits for everything: a tenth each way
+            self.up, self.down = (self.prev * 11 + 5) // 10, (self.prev * 9 + 5) // 10
+        else:
+            self.up, self.down = (int(limit * self.scale + 0.5) for limit in limits)
         self.mid = float(self.prev) * (1 + (first() + self.random() - 1) * 0.01)
         self.sigma = max(0.4, self.prev * 0.001)
         self.last = self.open = self.high = self.low = 0
@@ -218,7 +221,10 @@ class SimulatedFeed:
         return at(self._days[0], "09:15")
 
     async def open(self, symbols: Sequence[str]) -> Sequence[str]:
-        """Make ready for these symbols, or the default ones; an index raises ConfigError."""
+        """Make ready for these symbols, or the default ones.
+
+        Raises ConfigError for an index or a B share.
+        """
         return self.choose(symbols)
 
     def choose(self, symbols: Sequence[str]) -> Sequence[str]:
@@ -226,7 +232,7 @@ class SimulatedFeed:
         self._symbols = list(dict.fromkeys(symbols)) or default_symbols(self._count)
         for symbol in self._symbols:
             if not tradable(symbol):
-                raise ConfigError(f"{symbol} is an index; the simulated market has none")
+                raise ConfigError(f"{symbol}: no index and no B share in the simulated market")
         return sorted(self._symbols)
 
     def provides(self) -> str:

@@ -21,11 +21,11 @@ from qka.journal import schema, witness
 from qka.journal.chain import BEGINNING, Mark, Note, Record, digest, whole
 from qka.journal.lock import FileLock, of_account
 from qka.journal.opening import Owner, open_for_writing
-from qka.journal.reading import row, rows
+from qka.journal.reading import last_seq, row, rows
 from qka.journal.verify import verify
 from qka.journal.words import FILE_ERRORS, broken, why
 from qka.model.times import SECOND
-from qka.wire import canonical, encode
+from qka.wire import canonical, encode, legible
 
 _TOGETHER = 1000  # records that wait at most
 _CHUNK = 1000  # records that are read at once
@@ -37,8 +37,8 @@ class SqliteJournal:
 
     `now`: the engine's clock. `durable=False` is for runs that can be repeated: nothing waits for
     the disk. `account_locks`: a folder, one for all journals, where the account itself is locked;
-    without it only the journal is. `head` is the last record, `safe` the last one in the file;
-    `failing` says why nothing can be written, and is empty when all is well.
+    without it only the journal is. `safe` is the last record in the file; `failing` says why
+    nothing can be written, and is empty when all is well.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SqliteJournal:
         self.path = path
         self.owner = Owner(account_id, account_type)
         self.durable = durable
-        self.head = self.safe = BEGINNING
+        self.safe = BEGINNING
         self.failing = ""
         self.doubt = ""  # what nobody could vouch for when it was opened
         self._now = now
@@ -78,11 +78,11 @@ class SqliteJournal:
         try:
             for lock in self._locks:
                 lock.take()
-            self._connection, self.head, self.doubt = open_for_writing(
+            self._waiting.clear()
+            self._connection, self.safe, self.doubt = open_for_writing(
                 self.path, self.owner, self._now(), self.durable
             )
-            self.safe, self.failing = self.head, ""
-            self._waiting.clear()
+            self.failing = ""
             self._witness.open(self.safe)
         except BaseException:
             self._let_go()
@@ -91,7 +91,8 @@ class SqliteJournal:
     def close(self) -> None:
         """Commit and let go of the file; calling it twice is fine.
 
-        What can't be written even now is lost, and the log says so.
+        What can't be written even now is lost: raises OSError that says which records, and lets go
+        all the same.
         """
         if self._connection is None:
             return
@@ -99,8 +100,9 @@ class SqliteJournal:
             self._commit()
         except OSError as error:
             first, last = self._waiting[0].seq, self._waiting[-1].seq
-            logger.error("{}: records {} to {} are lost", error, first, last)
-        self._let_go()
+            raise OSError(f"{error}: records {first} to {last} are lost") from error
+        finally:
+            self._let_go()
 
     # ------------------------------------------------------------ write
 
@@ -122,23 +124,20 @@ class SqliteJournal:
         if not self.durable:
             self.append(event)
             return
-        before = self.head
         self._add(type(event).__name__, None, encode(event))
         try:
             self._commit()
         except OSError:
             self._waiting.pop()
-            self.head = before
             raise
 
     def note(self, kind: Note, value: Any, key: str = "", *, ahead: bool = False) -> None:
         """Add a record of what the engine must know again; `ahead`: on the disk at once.
 
         `value` is plain: what JSON can say. Raises OSError as `append` does, TypeError for a value
-        that is not plain, ValueError for a key that is no text.
+        that is not plain.
         """
-        key.encode()
-        self._add(Note(kind).value, key, canonical(value))
+        self._add(Note(kind).value, legible(key), canonical(value))
         if ahead and self.durable:
             self._commit()
         elif self.failing or len(self._waiting) >= _TOGETHER:
@@ -158,6 +157,11 @@ class SqliteJournal:
                 logger.warning("{}-wal can't be moved on: {}", self.path, why(error))
 
     @property
+    def head(self) -> Mark:
+        """The last record, wherever it is."""
+        return self._waiting[-1].mark if self._waiting else self.safe
+
+    @property
     def waiting(self) -> int:
         """How many records are in memory only."""
         return len(self._waiting)
@@ -169,6 +173,7 @@ class SqliteJournal:
 
         Raises JournalDamaged when it is not as it was written.
         """
+        key = legible(key)
         for record in reversed(self._waiting):
             if record.key == key and record.kind == kind:
                 return record
@@ -225,11 +230,10 @@ class SqliteJournal:
         """Number and chain a record; it waits."""
         if self._connection is None:
             raise OSError(f"{self.path} is not open")
-        seq, prev_hash = self.head
-        seq, ts = seq + 1, self._now()
+        before, prev_hash = self.head
+        seq, ts = before + 1, self._now()
         own = digest(prev_hash, seq, ts, kind, key, payload)
         self._waiting.append(Record(seq, ts, kind, key, payload, prev_hash, own))
-        self.head = Mark(seq, own)
 
     def _try(self) -> None:
         """Commit, but in hard times not for every record."""
@@ -246,6 +250,9 @@ class SqliteJournal:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(schema.INSERT, waiting)
             connection.execute("COMMIT")
+            self._pages += 1 + len(waiting) // 8
+            self.safe = waiting[-1].mark
+            waiting.clear()
         except FILE_ERRORS as error:
             self._undo(connection)
             if not self.failing:
@@ -253,12 +260,12 @@ class SqliteJournal:
             self.failing = why(error)
             self._retry = self._now() + SECOND
             raise self._unwritten() from error
-        except BaseException:
+        except BaseException:  # a second Ctrl-C comes at any point
             self._undo(connection)
+            done = last_seq(connection)
+            self.safe = next((r.mark for r in waiting if r.seq == done), self.safe)
+            waiting[:] = [record for record in waiting if record.seq > done]
             raise
-        self._pages += 1 + len(waiting) // 8
-        self.safe = self.head
-        waiting.clear()
         self._witness.write(self.safe)
         if self.failing:
             self.failing = ""

@@ -18,7 +18,7 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
 )
-from qka.model.money import cents, yuan
+from qka.model.money import turnover
 from qka.model.order import FINAL, Order, OrderStatus
 
 S = OrderStatus
@@ -59,7 +59,7 @@ def _filled(order: Order, fill: Fill) -> Order:
         order,
         status=status,
         filled=filled,
-        turnover=order.turnover + yuan(cents(fill.price, fill.quantity)),
+        turnover=order.turnover + turnover(fill.price, fill.quantity),
         fees=order.fees + fill.fees,
     )
 

@@ -20,6 +20,9 @@ class Phase(enum.IntEnum):
     CLOSING_CALL = 18
     POST_CLOSE = 22
 
+    def __str__(self) -> str:
+        return self.name.lower()
+
 
 class Quote(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A level-1 snapshot with five levels.

@@ -19,6 +19,15 @@ def cents(price: float, quantity: int) -> int:
     return int(price * quantity * 100 + 0.51)
 
 
+def turnover(price: float, quantity: int) -> Decimal:
+    """Turnover of `quantity` shares at `price` CNY, exact; the price by its shortest decimal form.
+
+    An order's fills are added up like this. Money moves in whole cents, and it is the order that
+    is rounded, not each fill: however it trades, it never costs a cent more than was set aside.
+    """
+    return Decimal(repr(float(price))) * quantity
+
+
 def shares_for(amount: int, price: float) -> int:
     """Whole shares at `price` CNY that so many cents pay for, 0 without a price."""
     mills = int(price * 1000 + 0.5)

@@ -72,7 +72,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     time: int = 0  # ns, when it was made
     status: OrderStatus = OrderStatus.NEW
     filled: int = 0  # shares
-    turnover: Decimal = ZERO  # CNY of all fills
+    turnover: Decimal = ZERO  # CNY of all fills, exact to a tenth of a cent
     fees: Decimal = ZERO  # CNY of all fills
     broker_id: str = ""
     reason: str = ""  # why it was denied, rejected, cancelled or is unknown

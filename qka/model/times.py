@@ -30,6 +30,11 @@ def _day(number: int) -> date:
     return date.fromordinal(number + 719_163)
 
 
+def same_day(one: int, other: int) -> bool:
+    """Whether two moments (ns) lie on one calendar day in Shanghai."""
+    return (one + _OFFSET) // DAY == (other + _OFFSET) // DAY
+
+
 def time_of_day(ns: int) -> int:
     """Nanoseconds since midnight in Shanghai."""
     return (ns + _OFFSET) % DAY

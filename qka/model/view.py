@@ -38,7 +38,7 @@ class View(Protocol):
         """Shares a new sell may use."""
 
     def exposure(self, symbol: str) -> int:
-        """Shares held plus all that working and unknown buys could still add."""
+        """Cents in a symbol: shares held at their last price, working buys at their own."""
 
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""

@@ -12,9 +12,10 @@ from typing import NamedTuple, final
 from qka.ashare import rules as ashare
 from qka.ashare.rules import TERMS
 from qka.model.events import TradingState
+from qka.model.market import Quote
 from qka.model.money import cents, fraction, shares_for, yuan
 from qka.model.order import BUY, SELL, Order, OrderType
-from qka.model.times import SECOND
+from qka.model.times import SECOND, same_day
 from qka.model.view import View
 
 
@@ -48,8 +49,8 @@ def instrument(order: Order, view: View) -> Denial | None:
     """Tradable, whole lots, a price on its tick and inside the day's limits."""
     symbol, quantity, price = order.symbol, order.quantity, order.price
     the = TERMS[symbol]
-    if not the.tradable:
-        return Denial("instrument", f"{symbol} is an index: it has quotes but takes no orders")
+    if the.barred:
+        return Denial("instrument", f"{symbol} {the.barred}")
     if quantity <= 0:
         return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
     if order.side is BUY and (quantity < the.least or (quantity - the.least) % the.step):
@@ -65,12 +66,17 @@ def instrument(order: Order, view: View) -> Denial | None:
     if quote is None:
         return None
     if price > quote.limit_up > 0:
-        words = f"{price} is above today's limit up {quote.limit_up} of {symbol}"
-        return Denial("price_limit", words, quote.limit_up, price)
+        return _outside("above", "up", quote.limit_up, order, quote)
     if price < quote.limit_down:
-        words = f"{price} is below today's limit down {quote.limit_down} of {symbol}"
-        return Denial("price_limit", words, quote.limit_down, price)
+        return _outside("below", "down", quote.limit_down, order, quote)
     return None
+
+
+def _outside(side: str, name: str, limit: float, order: Order, quote: Quote) -> Denial | None:
+    if not same_day(quote.time, order.time):
+        return None  # limits of another day say nothing
+    words = f"{order.price} is {side} today's limit {name} {limit} of {order.symbol}"
+    return Denial("price_limit", words, limit, order.price)
 
 
 def known(order: Order, view: View) -> Denial | None:
@@ -110,8 +116,8 @@ def cash(order: Order, view: View) -> Denial | None:
 class PositionRatio:
     """A buy may not lift the resulting position above a share of total assets.
 
-    Resulting: held, plus working and unknown buys of every strategy, plus this order; a limit
-    order counts at its own price, a market order at the last one.
+    Resulting: shares held at their last price, working and unknown buys of every strategy at
+    their own, plus this order at its own; a market order is weighed at the last price.
     """
 
     def __init__(self, ratio: float) -> None:
@@ -125,9 +131,7 @@ class PositionRatio:
         symbol, price = order.symbol, order.price
         if order.type is not _LIMIT:
             price = view.price(symbol) or price
-        there = 0
-        if shares := view.exposure(symbol):
-            there = cents(view.price(symbol) or price, shares)
+        there = view.exposure(symbol)
         value = there + cents(price, order.quantity)
         limit = view.total_cents * self._above // self._below
         if value <= limit:
@@ -145,18 +149,13 @@ class SlidingWindow:
         self.limit = limit
         self.seconds = seconds
         self._span = int(seconds * SECOND)
-        self.times: deque[int] = deque()  # ns, oldest first; those passed go when asked for
-
-    def count(self, now: int) -> int:
-        """How many lie in the window that ends now."""
-        times, oldest = self.times, now - self._span
-        while times and times[0] <= oldest:
-            times.popleft()
-        return len(times)
+        # ns, oldest first: the last `limit` moments tell whether the window is full
+        self.times: deque[int] = deque(maxlen=limit)
 
     def full(self, now: int) -> bool:
         """Whether one more would be too many."""
-        return len(self.times) >= self.limit and self.count(now) >= self.limit
+        times = self.times
+        return len(times) >= self.limit and (not times or times[0] > now - self._span)
 
     def add(self, now: int) -> None:
         """One more, now."""

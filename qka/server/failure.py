@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from qka.brokers.link import LinkStatus
+
 Outcome = Literal["executed", "not_executed", "unknown"]
 
 # one word -> the HTTP status that goes with it
@@ -80,6 +82,17 @@ def refused(detail: str) -> Failure:
     """The broker's no, in its own words."""
     words = detail or "the broker refused it and gave no reason"
     return Failure("refused", words, "not_executed", data=-1)
+
+
+def too_many(what: str, wait: float) -> Failure:
+    """Beyond a rate; `wait`: seconds until there is room."""
+    return Failure("rate", f"too many {what}: not sent", retry_after=wait)
+
+
+def unavailable(status: LinkStatus, name: str, why: str = "") -> Failure:
+    """The terminal can't be asked."""
+    reason = why or status.reason or f"the link to the terminal is {status.state}"
+    return Failure("unavailable", f"{name}: {reason}", retry_after=status.retry_after or 1.0)
 
 
 _encoder = msgspec.json.Encoder()

@@ -34,6 +34,23 @@ class Bucket:
         return (1.0 - self._left) / self._rate
 
 
+class Buckets:
+    """A bucket for each name, all alike, two seconds' worth at once."""
+
+    def __init__(self, rate: float | None, now: Now) -> None:
+        self._rate = rate
+        self._now = now
+        self._buckets: dict[str, Bucket] = {}
+
+    def take(self, name: str) -> float:
+        """Take one from a name's: 0.0, or the seconds until there is one."""
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            burst = None if self._rate is None else 2 * self._rate
+            bucket = self._buckets[name] = Bucket(self._rate, self._now, burst)
+        return bucket.take()
+
+
 class Lockout:
     """An address with `limit` wrong tokens in `window` seconds is not heard for `hold` seconds.
 

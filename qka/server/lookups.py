@@ -11,10 +11,11 @@ from qka.brokers.words import moment_of
 from qka.errors import QkaError
 from qka.model.times import SECOND, day_of
 from qka.server.backend import Backend
-from qka.server.outcomes import Fate, Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row, remark_for
 
 _PAUSES = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds between two looks at one order
 _DAY = 86_400 * SECOND  # the terminal shows today's orders only
+_AT_ONCE = 8  # looks under way that nobody asked for
 _PATIENCE = 10.0  # seconds for one look
 
 
@@ -63,9 +64,9 @@ class Lookups:
         if not self._backend.status.ready:
             return
         now = self._time()
-        for item in list(self._open.values()):
-            if now < item.due:
-                continue
+        due = [item for item in self._open.values() if now >= item.due]
+        due.sort(key=lambda item: item.due)
+        for item in due[: max(0, _AT_ONCE - len(self._looking))]:
             if self._now() - item.row.begun > _DAY:
                 del self._open[item.row.key]  # it stays unknown; it is looked up when asked for
                 continue
@@ -75,10 +76,11 @@ class Lookups:
 
     def answered(self, response: XtOrderResponse) -> None:
         """An answer that came when nobody waited for it any more."""
-        remark = response.order_remark
         for item in list(self._open.values()):
-            if remark and item.row.remark == remark:
-                self._settle(item.row, response.order_id, response.error_msg)
+            row = item.row
+            # a remark that is the key's own belongs to no other order
+            if response.order_remark == row.remark == remark_for(row.key):
+                self._settle(row, response.order_id, response.error_msg)
 
     async def resolve(self, row: Row) -> Row:
         """The row as it turns out to be now; `unknown` when there is still no sign of the order.

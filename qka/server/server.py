@@ -16,10 +16,11 @@ from qka.errors import ConfigError
 from qka.model.times import SECOND
 from qka.server.audit import Audit
 from qka.server.backend import Backend
+from qka.server.caller import Policy
 from qka.server.health import Health
 from qka.server.http import Guard, Http, WebServer
 from qka.server.limits import Addresses, Lockout, is_loopback
-from qka.server.service import Policy, Service
+from qka.server.service import Service
 from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
@@ -176,8 +177,8 @@ class Server:
     def check(self) -> None:
         """What is looked at every second: changed tokens, silent engines, unknown outcomes."""
         if self.service is not None and self.http is not None:
-            if self.tokens.refresh():
-                self.http.sessions.check(self.tokens.valid)
+            self.tokens.refresh()
+            self.http.sessions.check(self.tokens.valid)
             self.service.check()
 
     async def _watch(self) -> None:

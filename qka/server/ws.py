@@ -6,21 +6,23 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMsgType, web
 from loguru import logger
 
 from qka.clock import WallClock
 from qka.errors import BrokerUnavailable
 from qka.model.times import SECOND
 from qka.server import frames
+from qka.server.caller import Caller
 from qka.server.failure import Failure
 from qka.server.methods import METHODS
+from qka.server.orders import overdue
 from qka.server.outbox import Outbox
-from qka.server.service import Caller, Service, overdue
+from qka.server.service import Service
 from qka.server.tokens import Token
 
 _HELLO_SECONDS = 10.0  # for the first frame
-_HEARTBEAT = 20.0  # seconds between two pings of the WebSocket's own
+_HEARTBEAT = 20.0  # seconds of silence until a client is pinged; twice as many end it
 _CLOSE_SECONDS = 2.0  # for the client's goodbye
 _MOST_CALLS = 4096  # of one client at a time
 _SPARE = 4  # workers that wait for something to do
@@ -69,10 +71,7 @@ class Sessions:
         if self.service.stopping:
             raise Failure("unavailable", "the server is stopping", retry_after=5.0)
         socket = web.WebSocketResponse(
-            heartbeat=_HEARTBEAT,
-            compress=False,
-            max_msg_size=self.longest,
-            timeout=_CLOSE_SECONDS,
+            autoping=False, compress=False, max_msg_size=self.longest, timeout=_CLOSE_SECONDS
         )
         session = Session(self, socket, request, ip)
         self._open.add(session)
@@ -85,10 +84,12 @@ class Sessions:
         return socket
 
     def check(self, valid: Callable[[Token], bool]) -> None:
-        """End the sessions whose token is no longer good."""
+        """End the sessions whose token is no longer good, or whose client is not there."""
         for session in list(self._open):
             if session.caller is not None and not valid(session.caller.token):
                 session.end("unauthorized", "the token was changed or taken away")
+            else:
+                session.check()
 
     def replace(self, owner: str, by: "Session") -> None:
         """A newer session of the same client took the lease over."""
@@ -143,6 +144,7 @@ class Session:
         self._idle: list[asyncio.Future[None]] = []  # workers without work
         self._handover: asyncio.Handle | None = None  # to come, if an answer takes long
         self._subscribing = asyncio.Lock()
+        self._heard_at = self._loop.time()
 
     # ------------------------------------------------------------ life
 
@@ -173,10 +175,24 @@ class Session:
         """Say why and close."""
         self._outbox.close(_encoder.encode({"op": "error", "code": code, "detail": detail}))
 
+    def check(self) -> None:
+        """Ping a client that says nothing; cut off one that does not even answer that."""
+        silent = self._loop.time() - self._heard_at
+        if silent > 2 * _HEARTBEAT:
+            self._outbox.cut()
+            if self._request.transport is not None:
+                self._request.transport.abort()
+        elif silent > _HEARTBEAT:
+            self._start(self._ping())
+
+    async def _ping(self) -> None:
+        with suppress(ConnectionError, RuntimeError):
+            await self._socket.ping()
+
     async def _first(self) -> frames.Hello:
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
-                text = self._text(await self._socket.receive())
+                text = await self._receive()
             return frames.read_hello.decode(text or "")
         except TimeoutError:
             raise _Goodbye("protocol", "no hello came") from None
@@ -224,7 +240,11 @@ class Session:
                 "seq": service.events.seq,
                 "resumed": resumed,
                 "expired": expired,
-                "link": {"state": backend.status.state, "reason": backend.status.reason},
+                "link": {
+                    "state": backend.status.state,
+                    "reason": backend.status.reason,
+                    "account_status": service.account_status,
+                },
                 "time": self._now() / SECOND,
                 "now": backend.now(),
                 "speed": backend.speed,
@@ -289,7 +309,7 @@ class Session:
         assert self.caller is not None
         lease = self.caller.lease
         try:
-            while (text := self._text(await self._socket.receive())) is not None:
+            while (text := await self._receive()) is not None:
                 if lease is not None and not lease.lost:
                     self._service.leases.renew(lease)
                 try:
@@ -302,16 +322,28 @@ class Session:
             self._over.set_result(None)
         return None
 
-    def _text(self, message: WSMessage) -> str | None:
-        """A frame's text; None when the client has left."""
-        if message.type is WSMsgType.TEXT:
-            return str(message.data)
-        if message.type is WSMsgType.BINARY:
-            raise _Goodbye("protocol", "frames are JSON in text")
-        if message.type is WSMsgType.ERROR:
-            most = self._sessions.longest
-            raise _Goodbye("too_large", f"a frame has {most} bytes at most, in UTF-8")
-        return None
+    async def _receive(self) -> str | None:
+        """The text of the next frame; None when the client has left."""
+        while True:
+            message = await self._socket.receive()
+            self._heard_at = self._loop.time()
+            if message.type is WSMsgType.TEXT:
+                return str(message.data)
+            match message.type:
+                case WSMsgType.PING:
+                    try:
+                        await self._socket.pong(message.data)
+                    except ConnectionError:  # it left meanwhile
+                        return None
+                case WSMsgType.PONG:
+                    pass
+                case WSMsgType.BINARY:
+                    raise _Goodbye("protocol", "frames are JSON in text")
+                case WSMsgType.ERROR:
+                    most = self._sessions.longest
+                    raise _Goodbye("too_large", f"a frame has {most} bytes at most, in UTF-8")
+                case _:
+                    return None
 
     def _misread(self, text: str, why: str) -> None:
         """Answer it if it says which it is, else give up."""

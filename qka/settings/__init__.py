@@ -11,10 +11,12 @@ Every problem is told at once, each with its place and the nearest right key, in
     layers      the sources laid over one another
     sources     load, from_mapping
     live        require_live
+    reach       how a server is reached
     table       the documentation's table of keys
 """
 
 from qka.settings.live import require_live
+from qka.settings.reach import Reach, reach
 from qka.settings.sections import (
     AccountSettings,
     Broker,
@@ -48,6 +50,7 @@ __all__ = [
     "LogSettings",
     "OpeningPosition",
     "PaperBroker",
+    "Reach",
     "Reference",
     "RemoteBroker",
     "RemoteFeed",
@@ -62,6 +65,7 @@ __all__ = [
     "XtquantBroker",
     "from_mapping",
     "load",
+    "reach",
     "reference",
     "require_live",
 ]

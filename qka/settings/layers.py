@@ -80,6 +80,10 @@ class Layers:
     def settings(self) -> Settings:
         """The checked settings; raises `ConfigError` with all problems."""
         data = _completed(self.data)
+        for name, key in _secrets(data):
+            # .env holds a project's tokens, and its paper config runs without them
+            if (name, key) in self._environment and data[name]["kind"] != "remote":
+                del data[name][key]
         for key in [key for key in data if key not in Settings.model_fields]:
             del data[key]
             place = self._origins.get((key,), self._name)

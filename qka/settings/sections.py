@@ -101,6 +101,12 @@ class RemoteFeed(Section):
     kind: Literal["remote"] = "remote"
     url: str | None = Field(None, description="The server; none: the broker's.")
     token: Secret | None = Field(None, description="Its token; none: the broker's.")
+    verify: bool | Path | None = Field(
+        None, description="As `broker.verify`; none: the broker's, or true."
+    )
+    fingerprint: str | None = Field(
+        None, description="As `broker.fingerprint`; none: the broker's, or empty."
+    )
     silence: Seconds = Field(
         30.0, description="Seconds without a quote in trading hours until they are asked for again."
     )
@@ -121,8 +127,10 @@ class PaperBroker(Section):
     """The simulated broker."""
 
     kind: Literal["paper"] = "paper"
-    latency: Annotated[Number, Field(ge=0, le=600)] = Field(
-        0.05, description="Seconds from sending an order to its reaching the market."
+    latency: Annotated[Number, Field(ge=0, le=600)] | None = Field(
+        None,
+        description="Seconds from sending an order to its reaching the market; "
+        "none: 0.05 with quotes, 0 with bars.",
     )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 

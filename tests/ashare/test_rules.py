@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from qka.ashare.rules import (
     buyable,
-    legal_sell,
     lots,
     price_limits,
     sellable,
@@ -36,7 +35,6 @@ TRADED = [MAIN, "000001.SZ", STAR, CHINEXT, BSE, FUND, BOND]
     ("symbol", "reference", "up", "down"),
     [
         ("000001.SZ", 10.45, 11.50, 9.41),
-        ("502023.SH", 1.502, 1.652, 1.352),
         ("123219.SZ", 122.828, 147.394, 98.262),
         ("000400.SZ", 19.38, 21.32, 17.44),
         ("300122.SZ", 87.28, 104.74, 69.82),
@@ -76,18 +74,23 @@ def test_limits_of_a_reference_of_ten_by_date(symbol, day, st, limits):
     [
         pytest.param(MAIN, 0.04, (0.05, 0.03), id="never closer than one tick"),
         pytest.param(MAIN, 0.01, (0.02, 0.01), id="never below one tick"),
-        pytest.param(FUND, 0.004, (0.005, 0.003), id="a fund by its own tick"),
+        pytest.param(BOND, 0.004, (0.005, 0.003), id="a bond by its own tick"),
     ],
 )
 def test_very_low_prices_keep_a_tick_of_room(symbol, reference, limits):
     assert price_limits(symbol, reference, TODAY) == limits
 
 
+@pytest.mark.parametrize("fund", ["510300.SH", "588000.SH", "159915.SZ", "159949.SZ"])
+def test_the_limit_of_a_fund_is_not_guessed_from_its_code(fund):
+    assert price_limits(fund, 1.0, TODAY) is None  # 10% or 20%, by what it tracks
+
+
 def test_no_reference_no_limit():
     assert price_limits(MAIN, 0.0, TODAY) is None
 
 
-@given(st.sampled_from(TRADED), st.integers(1, 5_000_000))
+@given(st.sampled_from([s for s in TRADED if s != FUND]), st.integers(1, 5_000_000))
 def test_limits_are_on_tick_and_around_the_reference(symbol, ticks):
     tick = tick_size(symbol)
     reference = float(ticks * tick)
@@ -98,6 +101,11 @@ def test_limits_are_on_tick_and_around_the_reference(symbol, ticks):
     assert Decimal(repr(down)) % tick == 0
     assert down <= reference < up
     assert tick_price(symbol, up) == up
+
+
+def legal_sell(symbol, shares, held):
+    """Whether a sell of exactly so many out of `held` is what it would be cut to."""
+    return shares > 0 and sellable(symbol, shares, held) == shares
 
 
 @pytest.mark.parametrize(
@@ -172,14 +180,23 @@ def test_bonds_turn_the_same_day_and_shares_the_next():
     assert same_day == [BOND, "204001.SH"]
 
 
-def test_an_index_takes_no_orders():
+def test_an_index_and_a_b_share_take_no_orders():
     assert not tradable("000300.SH")
+    assert not tradable("900901.SH")
+    assert not tradable("200002.SZ")
     assert all(tradable(symbol) for symbol in TRADED)
 
 
 @pytest.mark.parametrize(
     ("symbol", "price", "snapped"),
-    [(MAIN, 10.005, 10.01), (MAIN, 10, 10.0), (FUND, 1.0005, 1.001), (BOND, 122.8284, 122.828)],
+    [
+        (MAIN, 10.005, 10.01),
+        (MAIN, 10, 10.0),
+        (FUND, 1.0005, 1.001),
+        (BOND, 122.8284, 122.828),
+        pytest.param("900901.SH", 0.4235, 0.424, id="Shanghai's B shares in mills of a dollar"),
+        pytest.param("200002.SZ", 4.235, 4.24, id="Shenzhen's in cents of a Hong Kong dollar"),
+    ],
 )
 def test_a_price_goes_to_the_symbols_tick(symbol, price, snapped):
     assert tick_price(symbol, price) == snapped

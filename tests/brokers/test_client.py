@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import gc
 import hashlib
 import pickle
 import shutil
@@ -519,3 +520,13 @@ async def test_the_async_client_is_the_same_over_await():
             with pytest.raises(CallRefused, match="named arguments"):
                 await client.api("order_stock", ...)
         assert len(server.orders) == 1
+
+
+async def test_a_client_that_was_not_let_in_leaves_no_connection_behind(recwarn):
+    async with scripted() as server:
+        client = AsyncQMTClient(server.url, "wrong", patience=0)
+        with pytest.raises(AccessDenied):
+            await client.open()
+        del client
+        gc.collect()
+    assert not [warned for warned in recwarn if warned.category is ResourceWarning]

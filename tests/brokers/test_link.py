@@ -1,6 +1,7 @@
 """The link to a terminal: over the vendor's own Python, and over an SDK that misbehaves."""
 
 import asyncio
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -310,6 +311,25 @@ async def test_a_closed_link_lets_its_session_go(terminal, linked):
     async with linked(sessions=[5]):
         assert list(terminal._links.connected) == [5]
     assert list(terminal._links.connected) == []
+
+
+async def test_a_closed_link_leaves_no_task_behind(terminal, linked):
+    before = asyncio.all_tasks()
+    async with linked():
+        pass
+    await eventually(lambda: asyncio.all_tasks() == before)
+
+
+async def test_a_link_that_is_closed_while_it_probes_complains_of_nothing(scripted, linked):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, about: complaints.append(about))
+    async with linked(probe=0.01, factory=scripted):
+        gate = scripted.sdk.gates["query_account_status"] = threading.Event()
+        await eventually(lambda: scripted.sdk.calls.count("query_account_status") == 2)
+    gate.set()
+    await eventually(lambda: "qka-queries-1" not in [t.name for t in threading.enumerate()])
+    gc.collect()
+    assert complaints == []
 
 
 def test_an_account_type_that_does_not_exist_is_named_with_those_that_do(tmp_path):

@@ -1,8 +1,9 @@
 """The paper broker: what a real account would have done, and nothing better."""
 
 import asyncio
+from collections import Counter, defaultdict
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from builders import (
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
@@ -36,7 +38,7 @@ from qka.model.events import (
 )
 from qka.model.market import Phase
 from qka.model.order import Approved, OrderStatus, Side
-from qka.model.times import MILLISECOND, SECOND, at
+from qka.model.times import MILLISECOND, MINUTE, SECOND, at
 
 LATENCY = 0.05
 
@@ -44,10 +46,10 @@ LATENCY = 0.05
 class Desk:
     """A paper account, its clock, and everything it reported."""
 
-    def __init__(self, cash=1_000_000, held=None, start="10:00"):
+    def __init__(self, cash=1_000_000, held=None, start="10:00", latency=LATENCY):
         self.clock = ManualClock(moment(start))
         self.reports = []
-        self.broker = PaperBroker(self.clock, FEES, "demo", int(cash * 100), held, latency=LATENCY)
+        self.broker = PaperBroker(self.clock, FEES, "demo", int(cash * 100), held, latency=latency)
         asyncio.run(self.broker.connect(self.reports.append))
 
     def send(self, order, arrives=True):
@@ -312,6 +314,14 @@ def test_the_opening_print_has_no_more_shares_than_were_traded():
     assert desk.fills == [(10.0, 300)]
 
 
+def test_orders_share_what_the_opening_print_traded():
+    desk = Desk(start="09:20")
+    for name in "ab":
+        desk.send(an_order(1000, 10.5, id=name))
+    desk.quote(10.0, at_="09:25:03", phase=Phase.BREAK, volume=1300)
+    assert desk.fills == [(10.0, 1000), (10.0, 300)]
+
+
 def test_an_order_after_the_opening_auction_does_not_get_its_price():
     desk = Desk(start="09:26")
     desk.send(an_order(1000, 10.5))
@@ -396,6 +406,30 @@ def test_cash_promised_to_one_buy_is_refused_to_the_next():
     assert desk.snapshot.asset.available == Decimal("4994.90")
 
 
+class Counted(FeeSchedule):
+    """How often fees are worked out."""
+
+    asked = 0
+
+    def of_order(self, *args):
+        self.asked += 1
+        return super().of_order(*args)
+
+
+def test_the_thousandth_order_takes_no_more_work_than_the_first():
+    desk = Desk(cash=10**8, held={SYMBOL: 1_000_000})
+    desk.broker._fees = fees = Counted(Decimal(0), Decimal(0))
+    work = []
+    for n in range(500):
+        before = fees.asked
+        desk.send(an_order(100, 9.5, id=f"b{n}"))
+        desk.send(a_sell(100, 10.5, id=f"s{n}"))
+        work.append(fees.asked - before)
+    assert set(work) == {work[0]}
+    assert desk.snapshot.asset.frozen == 500 * Decimal("950.01")
+    assert desk.snapshot.positions[0].frozen == 50_000
+
+
 # ------------------------------------------------------------------ cancels
 
 
@@ -449,33 +483,47 @@ def test_what_is_left_at_the_end_of_the_day_expires():
     assert len(desk.fills) == 1
 
 
-def test_an_order_made_after_the_close_lives_to_the_next_day_and_no_longer():
-    desk = Desk(start="15:01")
+@pytest.mark.parametrize("clock_time", ["14:59:59.99", "15:20", "20:00"])
+def test_an_order_that_arrives_after_the_close_is_refused(clock_time):
+    desk = Desk(start="14:56")
+    desk.quote(10.0, symbol="000001.SZ")
+    desk.to(clock_time)
+    desk.send(an_order(1000, 10.5))
+    assert desk.kinds == [OrderRejected]
+    assert "closed" in desk.reason
+
+
+def test_before_the_opening_orders_are_taken_again():
+    desk = Desk(start="14:56")
+    desk.quote(10.0)
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
+    desk.to("08:30", NEXT_DAY)
+    desk.send(an_order(1000, 10.5))
+    desk.quote(9.8, at_="09:25:03", day=NEXT_DAY, phase=Phase.BREAK)
+    assert desk.fills == [(9.8, 1000)]
+
+
+def test_an_order_of_yesterday_evening_meets_no_quote_of_today():
+    desk = Desk(start="15:01")  # nobody knows yet that quotes will come
+    desk.send(an_order(1000, 10.5))
+    desk.phase(Phase.CLOSED, "15:30")
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
+    desk.quote(9.8, at_="09:25:03", day=NEXT_DAY, phase=Phase.BREAK)
+    desk.quote(10.0, at_="09:30:03", day=NEXT_DAY)
+    assert desk.fills == []
+    desk.phase(Phase.CLOSED, "15:30", NEXT_DAY)
+    assert desk.kinds[-1] is OrderExpired
+
+
+def test_between_two_days_of_bars_an_order_lives_to_the_next_close_and_no_longer():
+    desk = Desk(start="15:00")
+    desk.broker.on_bar(a_bar(10.0, period="1d", time=moment("15:00")))
     desk.send(an_order(1000, 9.5))
     desk.phase(Phase.CLOSED, "15:30")
     assert OrderExpired not in desk.kinds
     desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
     desk.phase(Phase.CLOSED, "15:30", NEXT_DAY)
     assert desk.kinds[-1] is OrderExpired
-
-
-def test_an_order_made_after_the_close_trades_the_next_day():
-    desk = Desk(start="15:01")
-    desk.send(an_order(1000, 10.5))
-    desk.phase(Phase.CLOSED, "15:30")
-    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
-    desk.quote(10.0, at_="09:30:03", day=NEXT_DAY)
-    assert sum(shares for _, shares in desk.fills) == 1000
-
-
-def test_an_order_made_after_the_close_takes_part_in_the_next_opening_auction():
-    desk = Desk(start="15:01")
-    desk.send(an_order(1000, 10.5))
-    desk.quote(10.0, at_="15:02", phase=Phase.CLOSED)
-    desk.phase(Phase.CLOSED, "15:30")
-    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
-    desk.quote(9.8, at_="09:25:03", day=NEXT_DAY, phase=Phase.BREAK)
-    assert desk.fills == [(9.8, 1000)]
 
 
 # ------------------------------------------------------------------ bars
@@ -486,8 +534,15 @@ def minute(n, **changes):
     return a_bar(time=moment("10:00") + n * 60 * SECOND, **changes)
 
 
+def in_bars(start="09:59:30", **fields):
+    """A paper account in the middle of a day of one-minute bars."""
+    desk = Desk(start=start, **fields)
+    desk.broker.on_bar(minute(-1))
+    return desk
+
+
 def test_the_bar_in_which_an_order_was_made_does_not_fill_it_and_the_next_does_at_its_open():
-    desk = Desk(start="10:00:30")
+    desk = in_bars("10:00:30")
     desk.send(an_order(1000, 10.5))
     desk.broker.on_bar(minute(1, open=9.0, low=8.0))
     assert desk.fills == []
@@ -495,14 +550,66 @@ def test_the_bar_in_which_an_order_was_made_does_not_fill_it_and_the_next_does_a
     assert desk.fills == [(10.2, 1000)]
 
 
-def test_an_order_made_when_a_bar_ends_is_filled_by_the_bar_that_begins():
-    desk = Desk(start="10:01")
-    desk.send(a_market_order(1000), arrives=False)
-    desk.to("10:01:30")
+def test_an_order_that_travels_into_a_bar_does_not_get_its_open():
+    desk = in_bars()
+    desk.to("10:01")
     desk.broker.on_bar(minute(1))
+    desk.send(a_market_order(1000))  # arrives 50 ms into the second minute
+    desk.broker.on_bar(minute(2, open=9.0, low=8.0))
     assert desk.fills == []
+    desk.broker.on_bar(minute(3, open=10.2))
+    assert desk.fills == [(10.2, 1000)]
+
+
+def test_without_latency_an_order_made_when_a_bar_ends_is_filled_by_the_bar_that_begins():
+    desk = in_bars(latency=0)
+    desk.to("10:01")
+    desk.broker.on_bar(minute(1))
+    desk.send(a_market_order(1000))
     desk.broker.on_bar(minute(2, open=10.2))
     assert desk.fills == [(10.2, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("period", "labels", "made", "at_open_of"),
+    [
+        pytest.param("1m", ["09:30", "09:31"], "09:10", "09:30", id="before the call"),
+        pytest.param("1m", ["09:30", "09:31"], "09:20", "09:31", id="in the call"),
+        pytest.param("1m", ["09:30", "09:31"], "09:26", "09:31", id="after the print"),
+        pytest.param("1m", ["09:31", "09:32"], "09:26", "09:32", id="the print is in 09:31"),
+        pytest.param("5m", ["09:35", "09:40"], "09:28", "09:40", id="the print is in 09:35"),
+        pytest.param("60m", ["10:30", "11:30"], "09:30", "11:30", id="the print is in 10:30"),
+        pytest.param("60m", ["10:30", "11:30", "14:00"], "12:00", "14:00", id="at lunch"),
+    ],
+)
+def test_the_opening_print_in_a_days_first_bar_is_out_of_reach(period, labels, made, at_open_of):
+    desk = Desk(start=made)
+    desk.send(a_market_order(1000, 99.0))
+    for number, label in enumerate(labels):
+        if moment(label) > desk.clock.now():
+            desk.to(label)
+        desk.broker.on_bar(a_bar(period=period, time=moment(label), open=10.0 + number))
+    assert desk.fills == [(10.0 + labels.index(at_open_of), 1000)]
+
+
+def test_every_day_has_a_first_bar():
+    desk = Desk(start="15:01")
+    desk.broker.on_bar(a_bar(time=moment("15:00")))
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
+    desk.to("09:26", NEXT_DAY)
+    desk.send(a_market_order(1000))
+    desk.broker.on_bar(a_bar(9.0, time=moment("09:31", NEXT_DAY)))
+    assert desk.fills == []
+    desk.broker.on_bar(a_bar(10.2, time=moment("09:32", NEXT_DAY)))
+    assert desk.fills == [(10.2, 1000)]
+
+
+def test_longer_bars_made_of_the_shorter_ones_fill_nobody():
+    desk = in_bars()
+    desk.send(an_order(1000, 9.9))
+    desk.broker.on_bar(minute(1))
+    desk.broker.on_bar(minute(15, period="5m", low=9.0))
+    assert desk.fills == []
 
 
 @pytest.mark.parametrize(
@@ -554,17 +661,15 @@ def test_an_order_made_when_a_bar_ends_is_filled_by_the_bar_that_begins():
     ],
 )
 def test_a_later_bar_fills_at_its_open_or_at_a_limit_it_went_through(order, bar, fills):
-    desk = Desk(held={SYMBOL: 10_000})
-    desk.send(order, arrives=False)
-    desk.clock.advance(by=1)
+    desk = in_bars(held={SYMBOL: 10_000})
+    desk.send(order)
     desk.broker.on_bar(minute(1, **bar))
     assert desk.fills == fills
 
 
 def test_what_a_bar_does_not_give_a_market_order_is_cancelled():
-    desk = Desk()
-    desk.send(a_market_order(1000), arrives=False)
-    desk.clock.advance(by=1)
+    desk = in_bars()
+    desk.send(a_market_order(1000))
     desk.broker.on_bar(minute(1, volume=400))
     assert desk.fills == [(10.0, 100)]
     assert desk.snapshot.orders[0].status is OrderStatus.CANCELLED
@@ -572,20 +677,20 @@ def test_what_a_bar_does_not_give_a_market_order_is_cancelled():
 
 
 def test_orders_share_what_a_bar_lets_go():
-    desk = Desk()
+    desk = in_bars()
     for name in "ab":
-        desk.send(an_order(400, 10.5, id=name), arrives=False)
-    desk.clock.advance(by=1)
+        desk.send(an_order(400, 10.5, id=name))
     desk.broker.on_bar(minute(1, volume=2000))
     assert desk.fills == [(10.0, 400), (10.0, 100)]
 
 
 def test_a_day_bar_fills_orders_made_before_its_day_began():
     desk = Desk(start="15:00")
+    desk.broker.on_bar(a_bar(9.0, period="1d", time=moment("15:00")))
     desk.send(an_order(1000, 10.5))
     desk.phase(Phase.CLOSED, "15:30")
-    desk.broker.on_bar(a_bar(9.0, period="1d", time=moment("15:00")))
     assert desk.fills == []
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
     desk.broker.on_bar(a_bar(10.2, period="1d", time=moment("15:00", NEXT_DAY)))
     assert desk.fills == [(10.2, 1000)]
 
@@ -593,12 +698,13 @@ def test_a_day_bar_fills_orders_made_before_its_day_began():
 # ------------------------------------------------------------------ any day at all
 
 SYMBOLS = (SYMBOL, "000001.SZ")
+FUND = "510300.SH"  # its prices have three decimals, its bars let go of any number of shares
 placed = st.tuples(
     st.just("order"),
-    st.sampled_from(SYMBOLS),
+    st.sampled_from([*SYMBOLS, FUND]),
     st.sampled_from(Side),
     st.integers(1, 40),  # lots
-    st.integers(970, 1030),  # price in cents
+    st.integers(970, 1030),  # price in ticks
     st.booleans(),  # at market
 )
 quoted = st.tuples(
@@ -607,12 +713,13 @@ quoted = st.tuples(
     st.integers(980, 1020),
     st.lists(st.integers(0, 20), min_size=5, max_size=5),
 )
+lived = st.tuples(st.just("bar"), st.integers(985, 1015), st.integers(0, 9_999))
 cancelled = st.tuples(st.just("cancel"), st.integers(0, 20))
 slept = st.just(("night",))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(placed, quoted, quoted, cancelled, slept), max_size=60))
+@given(st.lists(st.one_of(placed, quoted, quoted, lived, cancelled, slept), max_size=60))
 def test_a_ledger_fed_by_the_reports_equals_the_brokers_own_books(actions):
     desk = Desk(cash=100_000, held={SYMBOL: 3000}, start="09:31")
     ledger = Ledger(desk.clock, FEES, 10_000_000, {SYMBOL: (3000, 3_000_000)})
@@ -624,7 +731,7 @@ def test_a_ledger_fed_by_the_reports_equals_the_brokers_own_books(actions):
                 make = a_market_order if market else an_order
                 order = make(
                     lots * 100,
-                    price / 100,
+                    price / (1000 if symbol == FUND else 100),
                     id=f"q{len(orders)}",
                     symbol=symbol,
                     side=side,
@@ -636,6 +743,13 @@ def test_a_ledger_fed_by_the_reports_equals_the_brokers_own_books(actions):
                 desk.clock.advance(by=0.5)
             case ("quote", symbol, last, lots):
                 desk.quote(last / 100, symbol=symbol, ask_lots=lots, bid_lots=lots[::-1])
+            case ("bar", mills, volume):
+                minute = (desk.clock.now() // MINUTE + 2) * MINUTE
+                desk.clock.advance(to=minute)
+                low = (mills - 5) / 1000
+                desk.broker.on_bar(
+                    a_bar(mills / 1000, symbol=FUND, time=minute, low=low, volume=volume)
+                )
             case ("cancel", n) if n < len(orders):
                 desk.cancel(orders[n])
             case ("night",):
@@ -652,6 +766,19 @@ def test_a_ledger_fed_by_the_reports_equals_the_brokers_own_books(actions):
         same_books(desk, ledger, orders)
 
 
+def cash_flow(reports):
+    """Order id -> what its fills brought in all, to the cent."""
+    turnover, fees = defaultdict(Decimal), Counter()
+    for fill in (report for report in reports if isinstance(report, Fill)):
+        sign = -1 if fill.side is Side.BUY else 1
+        turnover[fill.order_id] += sign * Decimal(str(fill.price)) * fill.quantity
+        fees[fill.order_id] += fill.fees
+    return {
+        order: exact.quantize(Decimal("0.01"), ROUND_HALF_UP) - fees[order]
+        for order, exact in turnover.items()
+    }
+
+
 def same_books(desk, ledger, orders):
     theirs, ours = desk.snapshot, ledger.asset
     assert (theirs.asset.cash, theirs.asset.frozen) == (ours.cash, ours.frozen)
@@ -659,6 +786,7 @@ def same_books(desk, ledger, orders):
     shares = [(p.symbol, p.quantity, p.today, p.frozen) for p in theirs.positions]
     assert shares == [(p.symbol, p.quantity, p.today, p.frozen) for p in ledger.positions()]
     assert all(p.quantity >= 0 and p.sellable >= 0 for p in theirs.positions)
+    assert ours.cash == 100_000 + sum(cash_flow(desk.reports).values())
     fills = [report for report in desk.reports if isinstance(report, Fill)]
     assert len({fill.deal_id for fill in fills}) == len(fills)
     for order, theirs in zip(orders, desk.snapshot.orders, strict=True):
@@ -670,3 +798,30 @@ def same_books(desk, ledger, orders):
         for fill in done:
             good = fill.price <= order.price
             assert good if order.side is Side.BUY else fill.price >= order.price
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([FUND, SYMBOL]),
+    st.integers(101, 9_999),  # limit in ticks
+    st.integers(1, 30),  # lots
+    st.lists(st.tuples(st.integers(1, 900), st.integers(0, 2)), max_size=40),
+)
+def test_the_last_cent_pays_for_an_order_however_it_is_filled(symbol, ticks, lots, bars):
+    unit = 1000 if symbol == FUND else 100
+    order = an_order(lots * 100, ticks / unit, symbol=symbol, time=moment("10:00"))
+    need = Ledger(ManualClock(), FEES, 0).reserve(order)
+    desk = in_bars("10:00", cash=Decimal(need) / 100, latency=0)
+    ledger = Ledger(desk.clock, FEES, need)
+    book = ledger.handlers()
+    desk.broker._report = lambda report: (desk.reports.append(report), book[type(report)](report))
+    desk.broker.on_bar(minute(0, symbol=symbol))
+    ledger.open(replace(order, status=OrderStatus.SUBMITTING))
+    desk.send(order)
+    assert desk.kinds == [OrderSubmitted, OrderAccepted]
+    for n, (shares, cheaper) in enumerate(bars):
+        price = max(1, ticks - cheaper) / unit
+        desk.broker.on_bar(minute(1 + n, symbol=symbol, close=price, volume=shares * 4))
+        cash, frozen = desk.snapshot.asset.cash, desk.snapshot.asset.frozen
+        assert (cash, frozen) == (ledger.asset.cash, ledger.asset.frozen)
+        assert cash >= frozen >= 0

@@ -267,6 +267,50 @@ def test_deals_without_an_id_are_told_apart_by_what_they_are():
     assert len({deal_id for deal_id, _, _ in desk.fills}) == 2
 
 
+def test_a_deal_without_an_id_that_a_snapshot_has_told_is_not_told_again():
+    one, other = deal(400, traded_id=""), deal(600, traded_id="")
+    desk = Desk(an_order(id="b"))
+    snapshot = snapshot_of(XtAsset(), [], [record(55, 400)], [one], FEES, moment())
+    desk.orders["a"] = snapshot.orders[0]
+    desk.reports.adopt(snapshot)
+    desk.hear(one, other)
+    assert [quantity for _, _, quantity in desk.fills] == [600]
+    assert desk.order.status is OrderStatus.FILLED
+
+
+def test_an_order_of_an_earlier_run_goes_on_where_it_was_left():
+    before = Desk().hear(ANSWER, record(50), deal(400))
+    desk = Desk(an_order(id="b"))
+    desk.orders["a"] = before.order
+    desk.reports.track(before.order, [event for event in before.said if isinstance(event, Fill)])
+    desk.hear(record(55, 400, order_remark=""), deal(400, order_remark=""))
+    assert desk.said == []
+    desk.hear(deal(100, traded_id="T2"), record(54, 500))
+    assert [quantity for _, _, quantity in desk.fills] == [100]
+    assert (desk.order.status, desk.order.filled) == (OrderStatus.CANCELLED, 500)
+
+
+def test_an_order_that_was_to_be_cancelled_before_it_had_a_number_can_be_unknown():
+    left = an_order(status=OrderStatus.PENDING_CANCEL)  # by an engine that died
+    desk = Desk(an_order(id="b"))
+    desk.orders["a"] = left
+    desk.reports.track(left)
+    desk.reports.unknown("a", "the engine died")
+    assert desk.order.status is OrderStatus.UNKNOWN
+    assert desk.asked == ["a"]
+    desk.hear(record(50))
+    assert (desk.order.status, desk.order.broker_id) == (OrderStatus.ACCEPTED, str(NUMBER))
+
+
+def test_one_that_is_refused_then_was_refused():
+    left = an_order(status=OrderStatus.PENDING_CANCEL)
+    desk = Desk(an_order(id="b"))
+    desk.orders["a"] = left
+    desk.reports.track(left)
+    desk.hear(REFUSAL)
+    assert desk.order.status is OrderStatus.REJECTED
+
+
 # ------------------------------------------------------------------ cancels
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from qka.brokers.paper import PaperBroker
 from qka.clock import ManualClock
+from qka.engine.bus import Bus
 from qka.engine.executor import Executor
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import protection
@@ -27,11 +28,25 @@ class Floor:
         self.ledger = Ledger(self.clock, FEES, cash * 100, {OLD: (held, held * 1000)})
         self.broker = PaperBroker(self.clock, FEES, "demo", cash * 100, {OLD: held})
         self.broker._report = self.on_report
-        self.executor = Executor(self.clock, self.ledger, self.place, ratio)
+        self.alerts, self.failures = [], []
+        self.bus = Bus()
+        self.executor = Executor(
+            self.ledger,
+            self.place,
+            ratio,
+            post=self.bus.post,
+            alert=lambda strategy, message: self.alerts.append((strategy, message)),
+            failed=lambda signal, error: self.failures.append((signal.symbol, str(error))),
+        )
+        for kind, handler in self.executor.handlers().items():
+            self.bus.subscribe(kind, handler, self)
         self.placed = []
         self.numbers = count(1)
         for symbol in (OLD, NEW):
             self.quote(symbol)
+
+    def failed(self, handler, event, error):
+        raise error
 
     def place(self, signal, side, quantity):
         order = an_order(
@@ -66,7 +81,8 @@ class Floor:
 
     def signals(self, *signals):
         for signal in signals:
-            self.executor.on_signal(signal)
+            self.bus.post(signal)
+        self.bus.drain()
         self.clock.advance(by=0.1)
 
 
@@ -97,20 +113,80 @@ def test_buys_wait_until_every_sell_is_final():
     assert floor.placed[2:] == [(NEW, Side.BUY, 500)]
 
 
-def test_buys_wait_for_a_sell_that_is_unknown():
+SWITCH = (
+    Signal(OLD, Side.SELL, 3000, price=10.9, strategy="switch"),
+    Signal(NEW, Side.BUY, 500, price=10.5, strategy="switch"),
+)
+
+
+def test_buys_wait_for_a_sell_that_is_unknown_and_say_so():
     floor = Floor(cash=100_000, held=10_000)
-    floor.signals(Signal(OLD, Side.SELL, 3000, price=10.5), Signal(NEW, Side.BUY, 500, price=10.5))
+    floor.signals(*SWITCH)
     floor.report(OrderUnknown(1, "q1", "timeout"))
     assert len(floor.placed) == 1
+    ((strategy, words),) = floor.alerts
+    assert strategy == "switch"
+    assert f"buys of {NEW} wait for order q1, which is UNKNOWN" in words
 
 
-def test_buys_whose_sells_expired_with_the_day_are_not_made():
+def test_buys_whose_sells_expired_with_the_day_are_not_made_and_it_says_so():
     floor = Floor(cash=100_000, held=10_000)
-    floor.signals(Signal(OLD, Side.SELL, 3000, price=10.9), Signal(NEW, Side.BUY, 500, price=10.5))
+    floor.signals(*SWITCH)
     floor.clock.advance(to=moment("15:30"))
     floor.broker.on_phase(SessionPhase(floor.clock.now(), DAY, Phase.CLOSED))
     assert floor.ledger.order("q1").status is OrderStatus.EXPIRED
     assert floor.placed == [(OLD, Side.SELL, 3000)]
+    assert floor.alerts == [
+        ("switch", f"its buys of {NEW} are dropped: sell q1 expired with the day")
+    ]
+
+
+def test_buys_do_not_wait_into_the_next_day_for_a_sell_that_nobody_can_account_for():
+    floor = Floor(cash=100_000, held=10_000)
+    floor.signals(*SWITCH)
+    floor.report(OrderUnknown(1, "q1", "timeout"))
+    floor.bus.publish(SessionPhase(moment("15:30"), DAY, Phase.CLOSED))
+    floor.report(OrderCancelled(1, "q1"))
+    assert floor.placed == [(OLD, Side.SELL, 3000)]
+    assert f"buys of {NEW} are dropped: the day is over" in floor.alerts[-1][1]
+
+
+def test_one_strategys_resting_sell_never_holds_up_another_ones_buys():
+    floor = Floor(cash=100_000, held=10_000)
+    floor.signals(
+        Signal(OLD, Side.SELL, 3000, price=10.9, strategy="one"),
+        Signal(NEW, Side.BUY, 500, price=10.5, strategy="one"),
+        Signal(NEW, Side.BUY, 200, price=10.5, strategy="other"),
+    )
+    assert floor.placed == [(OLD, Side.SELL, 3000), (NEW, Side.BUY, 200)]
+
+
+def test_what_a_dropped_strategy_wanted_is_not_placed():
+    floor = Floor(cash=100_000, held=10_000)
+    floor.signals(*SWITCH)
+    floor.executor.on_signal(Signal(NEW, Side.BUY, 100, strategy="switch"))
+    floor.executor.on_signal(Signal(NEW, Side.BUY, 300, strategy="other"))
+    assert floor.executor.drop("switch") == 2
+    floor.report(OrderCancelled(1, "q1"))
+    floor.bus.drain()
+    assert floor.placed == [(OLD, Side.SELL, 3000), (NEW, Side.BUY, 300)]
+
+
+def test_a_signal_that_cannot_be_worked_is_told_and_the_rest_of_its_batch_goes_on():
+    floor = Floor(cash=100_000, held=10_000)
+    real = floor.executor.resolve
+
+    def resolve(signal):
+        if signal.quantity == 13:
+            raise ArithmeticError("thirteen")
+        return real(signal)
+
+    floor.executor.resolve = resolve
+    floor.signals(
+        Signal(OLD, Side.SELL, 13), Signal(OLD, Side.SELL, 100), Signal(NEW, Side.BUY, 200)
+    )
+    assert floor.placed == [(OLD, Side.SELL, 100)]
+    assert floor.failures == [(OLD, "thirteen")]
 
 
 def test_buys_without_sells_go_at_once():

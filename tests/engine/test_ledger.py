@@ -28,14 +28,14 @@ from qka.model.events import (
     TradingState,
 )
 from qka.model.market import Phase
-from qka.model.money import cents, to_cents, yuan
+from qka.model.money import to_cents, yuan
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.model.times import day_of
 from qka.risk.rules import cash as cash_rule
 from qka.risk.rules import sellable as sellable_rule
 
 S = OrderStatus
-BOND = "123219.SZ"
+BOND, FUND = "123219.SZ", "510300.SH"
 FROZEN = Decimal("10000.10")  # 1,000 shares at 10 CNY and their transfer fee
 
 
@@ -86,7 +86,6 @@ def test_a_partial_fill_keeps_the_rest_frozen():
     opened(ledger, 1000, 10.0)
     ledger.on_fill(a_fill(400, 10.0, fees=Decimal("5.04")))
     assert ledger.asset.frozen == Decimal("6000.06")  # 600 more owe 5.10 in all, 5.04 are paid
-    assert ledger.exposure(SYMBOL) == 1000
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_an_unknown_order_keeps_its_cash_and_shares_until_evidence_comes():
         ledger.apply(CancelRequested(1, order_id))
         ledger.apply(CancelRefused(1, order_id))
     assert (ledger.asset.frozen, ledger.sellable(SYMBOL)) == (FROZEN, 400)
-    assert ledger.exposure(SYMBOL) == 2000
+    assert ledger.exposure(SYMBOL) == 2_000_000
     assert ledger.unknown(SYMBOL, "grid")
     assert not ledger.unknown(SYMBOL, "another strategy")
     assert not ledger.unknown("000001.SZ", "grid")
@@ -128,6 +127,18 @@ def test_a_denied_order_is_remembered_and_reserves_nothing():
     assert ledger.order("a").status is S.DENIED
     assert ledger.asset.frozen == 0
     assert list(ledger.working()) == []
+
+
+def test_an_order_of_many_fills_is_rounded_once_like_its_fees():
+    ledger, _ = a_ledger(1005)
+    opened(ledger, 1000, 1.005, symbol=FUND)
+    for deal in range(3):  # 3.015 CNY each
+        ledger.on_fill(a_fill(3, 1.005, symbol=FUND, deal_id=str(deal)))
+    assert ledger.order("a").turnover == Decimal("9.045")
+    assert ledger.asset.cash == Decimal("995.95")  # 9.05 and not three times 3.02
+    assert ledger.asset.available == 0
+    ledger.on_fill(a_fill(991, 1.005, symbol=FUND, deal_id="the rest"))
+    assert (ledger.asset.cash, ledger.asset.frozen) == (0, 0)
 
 
 def test_a_market_order_freezes_at_its_protection_price():
@@ -192,6 +203,19 @@ def test_the_same_deal_is_booked_once_however_often_it_is_pushed():
     assert ledger.position(SYMBOL).quantity == 400
     assert ledger.order("a").filled == 400
     assert ledger.asset.cash == 96_000
+
+
+def test_whoever_hears_a_fill_after_the_ledger_can_ask_whether_it_was_news():
+    ledger, _ = a_ledger()
+    opened(ledger)
+    deal = a_fill(400)
+    assert ledger.booked is None
+    ledger.on_fill(deal)
+    assert ledger.booked == 400_000
+    ledger.on_fill(deal)
+    assert ledger.booked is None
+    ledger.on_fill(a_fill(100, order_id="by hand"))
+    assert ledger.booked == 100_000
 
 
 def test_equal_fills_with_other_deal_ids_are_other_deals():
@@ -266,6 +290,32 @@ def test_a_bar_prices_a_symbol_without_quotes_and_never_hides_a_quote():
     assert ledger.quote(SYMBOL).last == 10.5
 
 
+def test_a_longer_bar_told_late_does_not_turn_the_price_back():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    ledger.on_bar(a_bar(10.8, time=moment("10:06")))
+    ledger.on_bar(a_bar(10.0, time=moment("10:05"), period="5m"))
+    assert ledger.price(SYMBOL) == 10.8
+    assert ledger.asset.market_value == 10_800
+    ledger.on_bar(a_bar(10.9, time=moment("10:06"), period="5m"))
+    assert ledger.price(SYMBOL) == 10.9
+
+
+def test_what_lies_in_a_symbol_is_held_at_the_last_price_and_working_at_its_own():
+    ledger, _ = a_ledger(held={SYMBOL: 100})
+    assert ledger.exposure(SYMBOL) == ledger.worth(SYMBOL) == 100_000
+    ledger.on_quote(a_quote(10.5))
+    opened(ledger, 300, 9.8)
+    opened(ledger, 200, 11.0, id="market", type=OrderType.MARKET)
+    assert ledger.worth(SYMBOL) == 105_000
+    assert ledger.exposure(SYMBOL) == 105_000 + 294_000 + 220_000
+    ledger.on_fill(a_fill(100, 9.8))
+    assert ledger.exposure(SYMBOL) == 210_000 + 196_000 + 220_000
+    ledger.apply(OrderCancelled(1, "a"))
+    ledger.apply(OrderUnknown(1, "market"))
+    assert ledger.exposure(SYMBOL) == 210_000 + 220_000
+    assert ledger.exposure("000001.SZ") == ledger.worth("000001.SZ") == 0
+
+
 def test_the_trading_state_is_what_the_engine_said_last():
     ledger, _ = a_ledger()
     assert ledger.trading is TradingState.ACTIVE
@@ -293,13 +343,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.ledger = Ledger(self.clock, FEES, self.start, {"600036.SH": (700, 700_000)})
         self.count = 0
         self.flow = 0  # cents that fills moved
-        self.shares = {"600036.SH": 700, SYMBOL: 0}
+        self.shares = {"600036.SH": 700, SYMBOL: 0, FUND: 0}
         self.bought_today = dict.fromkeys(self.shares, 0)
         self.deals = []
 
     @rule(
         target=ids,
-        symbol=st.sampled_from([SYMBOL, "600036.SH"]),
+        symbol=st.sampled_from([SYMBOL, "600036.SH", FUND]),
         side=st.sampled_from(Side),
         lots=st.integers(1, 6),
         price=st.integers(900, 1100),
@@ -308,7 +358,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.count += 1
         order = an_order(
             lots * 100,
-            price / 100,
+            price / (1000 if symbol == FUND else 100),
             id=f"q{self.count}",
             symbol=symbol,
             side=side,
@@ -327,11 +377,11 @@ class AnyHistory(RuleBasedStateMachine):
         if order.is_final:
             return
         quantity = max(1, order.remaining * share // 100)
-        price = round(order.price + (-1 if order.side is Side.BUY else 1) * cheaper / 100, 2)
-        turnover = cents(price, quantity)
-        owed = FEES.of_order(
-            order.symbol, order.side, to_cents(order.turnover) + turnover, day_of(self.clock.now())
-        )
+        tick = 1000 if order.symbol == FUND else 100
+        price = round(order.price + (-1 if order.side is Side.BUY else 1) * cheaper / tick, 3)
+        everything = to_cents(order.turnover + Decimal(str(price)) * quantity)
+        turnover = everything - to_cents(order.turnover)
+        owed = FEES.of_order(order.symbol, order.side, everything, day_of(self.clock.now()))
         fees = owed - to_cents(order.fees)
         deal = a_fill(
             quantity,
@@ -355,6 +405,7 @@ class AnyHistory(RuleBasedStateMachine):
     def push_a_deal_again(self, data):
         if self.deals:
             self.ledger.on_fill(data.draw(st.sampled_from(self.deals)))
+            assert self.ledger.booked is None
 
     @rule(
         order_id=ids,
@@ -403,13 +454,15 @@ class AnyHistory(RuleBasedStateMachine):
             assert position.today == self.bought_today[symbol]
             assert position.frozen == sum(o.remaining for o in working if o.side is Side.SELL)
             assert position.sellable == self.ledger.sellable(symbol) >= 0
-            buys = sum(o.remaining for o in working if o.side is Side.BUY)
-            assert self.ledger.exposure(symbol) == held + buys
+            buys = sum(o.remaining * Decimal(str(o.price)) for o in working if o.side is Side.BUY)
+            known = self.ledger.worth(symbol) + 100 * buys
+            assert abs(self.ledger.exposure(symbol) - known) <= len(working)  # a cent an order
 
     def teardown(self):
         for order in list(self.ledger.working()):
             self.ledger.apply(OrderExpired(self.clock.now(), order.id))
         assert self.ledger.asset.frozen == 0
+        assert all(self.ledger.exposure(s) == self.ledger.worth(s) for s in self.shares)
         assert all(self.ledger.position(symbol).frozen == 0 for symbol in self.shares)
 
 

@@ -1,9 +1,10 @@
 """How many shares: what cash, lots, T+1 and working orders allow."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from builders import FEES, SYMBOL, a_fill, a_quote, an_order, moment
+from builders import DAY, FEES, SYMBOL, a_fill, a_quote, an_order, moment
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -138,6 +139,9 @@ def test_an_order_never_passes_its_target(held, target, cash):
     [
         pytest.param(a_quote(10.0), 11.0, 9.0, id="the day's limits"),
         pytest.param(a_quote(10.05, limit_up=0.0, limit_down=0.0), 11.06, 9.05, id="10% off"),
+        pytest.param(
+            a_quote(10.05, time=moment("15:00", DAY - timedelta(1))), 11.06, 9.05, id="yesterday's"
+        ),
         pytest.param(None, 0.0, 0.0, id="nothing is known"),
     ],
 )

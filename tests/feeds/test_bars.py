@@ -7,23 +7,30 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from qka.clock import ManualClock, ReplayClock
 from qka.feeds.bars import PERIODS, BarBuilder
 from qka.feeds.port import play
+from qka.feeds.replay import ReplayFeed
 from qka.feeds.simulated import SimulatedFeed
-from qka.model.market import Bar, Quote
-from qka.model.times import MILLISECOND, at, show
+from qka.model.market import Bar, Phase, Quote
+from qka.model.times import DAY as DAY_NS
+from qka.model.times import MILLISECOND, SECOND, at, show
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 DAY = date(2026, 1, 5)
 S = "600000.SH"
 
 
-def tick(clock_time, last, volume, day=DAY, high=None, low=None):
+def tick(
+    clock_time, last, volume, day=DAY, opened=10.0, high=None, low=None, amount=None, phase=13
+):
     when = at(day, clock_time)
+    amount = volume * 10.0 if amount is None else amount
     return Quote(
-        S, when, last, 10.0, high or last, low or last, 10.0, volume, volume * 10.0, 13,
+        S, when, last, opened, high or last, low or last, 10.0, volume, amount, phase,
         [0.0] * 5, [0] * 5, [0.0] * 5, [0] * 5,
     )  # fmt: skip
 
@@ -80,6 +87,38 @@ def test_a_minute_without_a_quote_is_flat():
     ]
 
 
+def test_before_its_first_trade_a_symbol_is_flat_at_the_previous_close():
+    bars = built(
+        [
+            tick("09:25:03", 0.0, 0),
+            tick("09:40:00", 0.0, 0),
+            tick("09:45:10", 10.6, 1000, opened=10.6, high=10.7, low=10.5),
+            tick("15:00:03", 10.2, 3000),
+        ],
+        *PERIODS,
+    )
+    counts = {period: len(bars[period]) for period in PERIODS}
+    assert counts == {"1m": 241, "5m": 48, "15m": 16, "30m": 8, "60m": 4, "1d": 1}
+    early = bars["1m"][:16]
+    assert (label(early[0]), label(early[-1])) == ("09:30", "09:45")
+    assert {(b.open, b.high, b.low, b.close, b.volume) for b in early} == {(10, 10, 10, 10, 0)}
+    first = bars["1m"][16]
+    assert (label(first), first.high, first.low, first.close) == ("09:46", 10.7, 10.5, 10.6)
+    assert {sum(b.volume for b in bars[period]) for period in PERIODS} == {3000}
+    assert bars["1d"][0].low == 10.2  # the flat minutes are no trades
+
+
+def test_a_symbol_that_never_trades_is_flat_all_day():
+    bars = built([tick("09:20:00", 0.0, 0)])["1m"]
+    assert len(bars) == 241
+    assert {(b.close, b.volume, b.prev_close) for b in bars} == {(10.0, 0, 10.0)}
+
+
+def test_a_symbol_first_seen_in_the_middle_of_its_day_has_no_bars_before():
+    bars = built([tick("10:00:10", 10.4, 5000)])["1m"]
+    assert (label(bars[0]), bars[0].volume) == ("10:01", 5000)
+
+
 def test_a_new_high_between_two_snapshots_is_in_the_bar():
     quotes = [tick("09:30:10", 10.0, 100), tick("09:30:20", 10.0, 200, high=10.4, low=9.7)]
     (first, *_) = built(quotes)["1m"]
@@ -111,6 +150,86 @@ def test_a_late_quote_is_counted_into_the_next_bar():
     assert sum(b.volume for b in bars) == 350
 
 
+@pytest.mark.parametrize(
+    ("phase", "complete"),
+    [
+        pytest.param(Phase.CLOSED, "15:31", id="the exchange says closed"),
+        pytest.param(Phase.CONTINUOUS, "23:59:59", id="it does not"),
+    ],
+)
+def test_a_days_last_bars_are_complete_when_nothing_more_can_trade(phase, complete):
+    clock, bars = ManualClock(), []
+    builder = BarBuilder(clock, bars.append)
+    for period in ("5m", "1d"):
+        builder.watch(S, period)
+    builder.on_quote(tick("09:25:00", 10.0, 100))
+    clock.advance(to=at(DAY, "15:00:03"))
+    builder.on_quote(tick("15:00:03", 10.1, 500, phase=phase))
+    clock.advance(to=at(DAY, complete) - 1)
+    assert "15:00" not in {label(bar) for bar in bars}
+    clock.advance(to=at(DAY, complete))
+    assert [(b.period, label(b), b.volume) for b in bars[-2:]] == [
+        ("5m", "15:00", 400),
+        ("1d", "15:00", 500),
+    ]
+
+
+def test_volume_that_is_told_long_after_the_close_is_not_lost():
+    quotes = [
+        tick("09:25:03", 10.0, 100),
+        tick("15:00:03", 10.2, 3000),
+        tick("15:31:05", 10.2, 3500),
+        tick("15:40:00", 10.2, 3600),
+    ]
+    bars = built(quotes, *PERIODS)
+    assert {sum(b.volume for b in bars[period]) for period in PERIODS} == {3600}
+    assert len(bars["1m"]) == 241
+
+
+def mills(amount):
+    return round(amount * 1000)
+
+
+told = st.tuples(
+    st.integers(0, 23 * 3600 + 1800),  # seconds after midnight
+    st.integers(0, 5000),  # more shares
+    st.integers(0, 10**7),  # more mills
+    st.sampled_from([0.0, 9.9, 10.0, 10.3]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(told, max_size=40), st.booleans())
+@example([(33_900, 0, 0, 9.9), (41_403, 0, 1, 0.0)], False)  # a late correction of the money only
+def test_whenever_quotes_come_a_days_bars_add_up_to_their_last_figures(moves, in_two_days):
+    clock, bars, last = ManualClock(), defaultdict(list), {}
+    builder = BarBuilder(clock, lambda bar: bars[bar.time // DAY_NS, bar.period].append(bar))
+    for period in PERIODS:
+        builder.watch(S, period)
+    for day in (DAY, date(2026, 1, 6))[: 1 + in_two_days]:
+        volume = amount = 0
+        traded = False
+        for seconds, shares, money, price in sorted(moves):
+            traded |= price > 0
+            price = price or (10.1 if traded else 0.0)
+            if price and seconds >= 9 * 3600 + 25 * 60:
+                volume, amount = volume + shares, amount + money
+            clock.advance(to=at(day, "00:00") + seconds * SECOND)
+            moment = show(clock.now())[11:]
+            builder.on_quote(tick(moment, price, volume, day, amount=amount / 1000))
+        last[at(day, "15:00") // DAY_NS] = volume, amount
+    clock.advance(to=at(date(2026, 1, 6), "23:59:59"))
+    for number, (volume, amount) in last.items():
+        for period in PERIODS:
+            mine = bars[number, period]
+            assert sum(bar.volume for bar in mine) == volume
+            assert sum(mills(bar.amount) for bar in mine) == amount
+            times = [bar.time for bar in mine]
+            assert times == sorted(set(times))
+            for b in mine:
+                assert b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high
+
+
 def test_longer_periods_hold_the_auction_in_their_first_bar():
     quotes = [tick("09:25:00", 10.0, 100), tick("09:34:59", 10.1, 300), tick("15:00:01", 10, 900)]
     bars = built(quotes, *PERIODS)
@@ -130,7 +249,7 @@ def test_two_days_do_not_mix():
         while clock.fire(quote.time):
             pass
         builder.on_quote(quote)
-    while clock.fire(at(tomorrow, "16:00")):
+    while clock.fire(at(tomorrow, "23:59:59")):
         pass
     assert [(show(b.time), b.volume) for b in bars] == [
         ("2026-01-05 15:00:00", 500),
@@ -197,8 +316,24 @@ async def test_a_real_days_bars_sum_exactly_to_its_quotes():
     assert (label(bars[0]), bars[0].open, bars[0].volume) == ("09:30", 1854.98, 32800)
     assert (label(bars[-2]), bars[-2].volume) == ("14:59", 0)
     assert sum(bar.volume for bar in bars) == quotes[-1].volume
+    assert sum(mills(bar.amount) for bar in bars) == mills(quotes[-1].amount)
     assert max(bar.high for bar in bars) == quotes[-1].high
     assert min(bar.low for bar in bars) == quotes[-1].low
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="real market data is not beside the project")
+async def test_a_real_symbol_that_no_call_auction_traded_has_its_241_bars():
+    clock, bars = ReplayClock(), []
+    feed = ReplayFeed(DATA / "xt_tick" / "688218.SH_20211201am.csv.gz", clock)
+    (symbol,) = await feed.open([])
+    builder = BarBuilder(clock, bars.append)
+    builder.watch(symbol, "1m")
+    clock.begin(feed.start)
+    await feed.run(builder.on_quote)
+    await feed.close()
+    assert len(bars) == 241
+    assert (label(bars[0]), bars[0].close, bars[0].volume) == ("09:30", 15.25, 0)
+    assert (label(bars[1]), bars[1].open) == ("09:31", 15.2)
 
 
 def test_a_day_of_one_minute_bars_that_breaks_off_still_ends():

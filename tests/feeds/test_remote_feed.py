@@ -13,7 +13,7 @@ from qka.brokers.remote import RemoteBroker
 from qka.clock import ManualClock
 from qka.errors import BrokerUnavailable, ConfigError
 from qka.feeds.remote import RemoteFeed
-from qka.model.events import Fill, LinkState
+from qka.model.events import Fill, LinkState, OrderAccepted
 from qka.model.market import Quote
 from qka.model.order import Approved
 from qka.model.times import MILLISECOND, SECOND, midnight
@@ -136,7 +136,7 @@ async def test_a_feed_and_a_broker_share_one_connection(tmp_path):
         await broker.connect(heard.append)
         await s.until(1)
         broker.submit(Approved(an_order(quantity=100, price=10.05)))
-        await eventually(lambda: len(heard) >= 3)
+        await eventually(lambda: [event for event in heard if isinstance(event, OrderAccepted)])
         s.moves()
         await eventually(lambda: [event for event in heard if isinstance(event, Fill)])
         await s.until(2)

@@ -14,7 +14,8 @@ import pytest
 
 from qka.clock import ReplayClock
 from qka.errors import ConfigError, DataError
-from qka.feeds import formats, replay
+from qka.feeds.recorded import merge, recording, runs
+from qka.feeds.recorded import rows as recorded_rows
 from qka.feeds.replay import ReplayFeed
 from qka.feeds.xtdata_words import quote_from_xt
 from qka.model.market import Bar, Quote
@@ -135,14 +136,14 @@ async def test_many_symbols_in_one_file_come_sorted_by_time(tmp_path, shape):
 
 
 async def test_more_files_than_may_be_open_are_sorted_in_bounded_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(replay, "OPEN_FILES", 3)
-    monkeypatch.setattr(replay, "RUN", 10)
+    monkeypatch.setattr(recording, "OPEN_FILES", 3)
+    monkeypatch.setattr(runs, "RUN", 10)
     symbols = [f"{600100 + i}.SH" for i in range(12)]
     for symbol in symbols:
         write(tmp_path / f"{symbol}.csv.gz", bar_rows(5))
-    feed = ReplayFeed(tmp_path, ReplayClock())
+    feed, before = ReplayFeed(tmp_path, ReplayClock()), temporary()
     await feed.open([])
-    folder = feed._folder
+    (folder,) = temporary() - before
     assert len(list(folder.iterdir())) == 2  # six runs of ten rows, merged three at a time
     seen = []
     await feed.run(seen.append)
@@ -180,7 +181,7 @@ async def test_damage_is_named_with_file_and_row_after_the_good_rows_before_it(t
 
 
 async def test_damage_far_into_a_file_still_names_its_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "CHUNK", 10)
+    monkeypatch.setattr(recorded_rows, "CHUNK", 10)
     rows = bar_rows(50)
     rows[33] = rows[33].replace(",10.0,", ",x,", 1)
     seen, message = await damaged(write(tmp_path / "600000.SH.csv", rows))
@@ -454,7 +455,7 @@ async def test_blank_lines_are_counted_as_an_editor_counts_them(tmp_path):
 
 @pytest.mark.parametrize("chunk", [2, 1000])
 async def test_lines_with_too_many_cells_are_damage_like_any_other(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(formats, "CHUNK", chunk)
+    monkeypatch.setattr(recorded_rows, "CHUNK", chunk)
     rows = bar_rows(12)
     rows[4] += ",1"
     rows[7] += ",1"
@@ -483,7 +484,7 @@ async def test_a_cut_gzip_is_used_up_to_the_cut_whatever_the_chunks(tmp_path, mo
     path = write(tmp_path / "600000.SH.csv.gz", bar_rows(3000, close=10.01))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     whole = zlib.decompressobj(31).decompress(path.read_bytes()).decode().count("\n") - 1
-    monkeypatch.setattr(formats, "CHUNK", chunk)
+    monkeypatch.setattr(recorded_rows, "CHUNK", chunk)
     told = []
     seen = await replayed(path, strict=False, on_damage=told.append)
     assert whole - 1 <= len(seen) <= whole
@@ -544,15 +545,16 @@ async def test_temporary_runs_are_removed_also_when_the_replay_fails(tmp_path, m
 async def test_a_file_of_many_symbols_that_is_sorted_needs_no_run(tmp_path):
     rows = sorted(blocks(), key=lambda row: row.split(",")[1])
     feed = ReplayFeed(write(tmp_path / "all.csv", rows, f"code,{DAILY}"), ReplayClock())
+    before = temporary()
     await feed.open([])
-    assert feed._folder is None
+    assert temporary() == before
 
 
 @pytest.mark.parametrize(("chunk", "files"), [(1, 100), (3, 100), (7, 100), (4, 2)])
 async def test_merging_is_a_stable_sort_whatever_the_chunks(tmp_path, monkeypatch, chunk, files):
-    monkeypatch.setattr(formats, "CHUNK", chunk)
-    monkeypatch.setattr(replay, "OPEN_FILES", files)
-    monkeypatch.setattr(replay, "RUN", 16)
+    monkeypatch.setattr(recorded_rows, "CHUNK", chunk)
+    monkeypatch.setattr(recording, "OPEN_FILES", files)
+    monkeypatch.setattr(runs, "RUN", 16)
     dice, expected = random.Random(chunk), []
     for symbol in [f"{600100 + i}.SH" for i in range(7)]:
         times = sorted(dice.choices(range(12), k=dice.randint(1, 30)))
@@ -565,13 +567,13 @@ async def test_merging_is_a_stable_sort_whatever_the_chunks(tmp_path, monkeypatc
 
 
 async def test_rows_in_memory_are_bounded_however_many_are_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(replay, "HELD", 400)
+    monkeypatch.setattr(recording, "HELD", 400)
     for i in range(10):
         frame = pd.DataFrame([map(float, r.split(",")) for r in bar_rows(500)])
         frame.columns = pd.Index(HEAD.split(","))
         frame.to_parquet(tmp_path / f"{600100 + i}.SH.parquet")
     held, most = {}, 0
-    fill = replay._Stream.fill
+    fill = merge.Stream.fill
 
     def counting(stream):
         nonlocal most
@@ -579,7 +581,7 @@ async def test_rows_in_memory_are_bounded_however_many_are_recorded(tmp_path, mo
         held[id(stream)] = len(stream.times)
         most = max(most, sum(held.values()))
 
-    monkeypatch.setattr(replay._Stream, "fill", counting)
+    monkeypatch.setattr(merge.Stream, "fill", counting)
     feed, count, shares = ReplayFeed(tmp_path, ReplayClock()), 0, []
     await feed.open([])
     held.clear()

@@ -200,10 +200,19 @@ def test_a_word_that_is_no_kind_of_note_and_a_value_that_is_not_plain_leave_noth
         journal.note("stat", 1)
     with pytest.raises(TypeError):
         journal.note(Note.STATE, object(), "a")
-    with pytest.raises(ValueError, match="surrogates"):
-        journal.note(Note.STATE, 1, "a\udce4")
     assert journal.head.seq == 1
     journal.close()
+
+
+def test_a_name_that_is_no_text_in_utf_8_is_a_key_like_any_other(tmp_path):
+    journal = opened(tmp_path)
+    journal.note(Note.STATE, {"path": "b\udce4r"}, "a\udce4")
+    journal.append(a_fill(deal_id="d\udce4"))
+    for _ in range(2):
+        assert journal.latest(Note.STATE, "a\udce4").value == {"path": "b\\udce4r"}
+        journal.flush()
+    journal.close()
+    assert verify(journal.path).problems == []
 
 
 # ------------------------------------------------------------------ append-only
@@ -393,25 +402,43 @@ print(report.records, len(report.problems))
     journal.close()
 
 
-def test_an_interrupt_in_the_middle_of_a_commit_leaves_a_journal_that_goes_on(tmp_path):
+class Interrupted:
+    """A connection on which a second Ctrl-C comes, before or after a statement is done."""
+
+    def __init__(self, connection, statement, done):
+        self.connection, self.statement, self.done = connection, statement, done
+
+    def execute(self, statement, *values):
+        if statement == self.statement:
+            self.statement = None
+            if self.done:
+                self.connection.execute(statement, *values)
+            raise KeyboardInterrupt
+        return self.connection.execute(statement, *values)
+
+    def executemany(self, *given):
+        return self.connection.executemany(*given)
+
+    @property
+    def in_transaction(self):
+        return self.connection.in_transaction
+
+
+@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "COMMIT"])
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("ahead", [False, True], ids=["append", "ahead"])
+def test_an_interrupt_at_any_point_of_a_commit_loses_nothing_and_doubles_nothing(
+    tmp_path, statement, done, ahead
+):
     journal = opened(tmp_path)
     journal.append(a_fill())
-
-    class Interrupted:
-        def __init__(self, connection):
-            self.connection = connection
-
-        def __getattr__(self, name):
-            if name == "executemany":
-                raise KeyboardInterrupt
-            return getattr(self.connection, name)
-
     connection = journal._connection
-    journal._connection = Interrupted(connection)
+    journal._connection = Interrupted(connection, statement, done)
     with pytest.raises(KeyboardInterrupt):
-        journal.flush()
+        journal.write_ahead(a_fill(200)) if ahead else journal.flush()
     journal._connection = connection
-    journal.write_ahead(a_fill())
+    journal.write_ahead(a_fill(300))
     journal.close()
     assert verify(journal.path).problems == []
-    assert len(records_of(journal.path)) == 3
+    told = [record.event.quantity for record in records_of(journal.path)[1:]]
+    assert told == ([1000, 200, 300] if ahead else [1000, 300])

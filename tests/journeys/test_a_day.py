@@ -1,14 +1,18 @@
 """From quote to fill: a strategy's day on paper, as its author sees it."""
 
 import json
+import re
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from builders import a_bar
 from stage import DAY, SYMBOL, Recorder, engine, quotes, rules
 
 import qka
+from qka import secrets
 from qka.engine.journal import FileJournal
+from qka.errors import ConfigError
 from qka.model.events import Alert, OrderRequested
 from qka.model.order import OrderStatus as S
 from qka.model.times import at, show, to_datetime
@@ -71,6 +75,15 @@ def test_shares_bought_today_cannot_be_sold_today_but_tomorrow():
     assert [f.side for f in fills(strategy)] == ["buy", "sell"]
     assert show(fills(strategy)[1].time).startswith("2026-01-06 09:31")
     assert summary["account"]["positions"] == []
+
+
+@pytest.mark.parametrize("price", [1e30, float("inf"), float("nan"), -1.0, 0.0, np.float64(1e18)])
+def test_what_is_no_price_is_denied_and_nothing_raises(price):
+    strategy = BuyOnce()
+    strategy.price = price
+    summary = engine(quotes([10.0] * 3), strategy).run()
+    assert (strategy.order.status, summary["strategies"]["BuyOnce"]["errors"]) == (S.DENIED, 0)
+    assert "not a price" in strategy.order.reason
 
 
 def test_two_buys_in_one_handler_cannot_spend_the_same_cash():
@@ -288,6 +301,9 @@ def test_a_strategy_that_never_acts_has_its_row_of_zeros():
     class Quiet(qka.Strategy):
         symbols = [SYMBOL]
 
+        def on_quote(self, quote):
+            pass
+
     summary = engine(quotes([10.0]), Quiet()).run()
     assert summary["strategies"]["Quiet"]["orders"] == 0
 
@@ -343,3 +359,91 @@ def test_history_holds_the_warm_up_before_the_first_event_and_then_grows():
     built.feed = ListFeed(built.clock, built.feed._events, past)
     built.run()
     assert strategy.lengths == [2, 3, 4]
+
+
+def test_what_a_bar_filled_is_booked_before_its_strategy_sees_the_bar():
+    class BuyOnce(qka.Strategy):
+        def on_bar(self, bar):
+            if not self.position(bar.symbol).quantity:
+                self.buy(bar.symbol, 100)
+
+    bars = [a_bar(10.0 + i / 10, time=at(DAY, f"09:3{i + 1}")) for i in range(5)]
+    summary = engine(bars, BuyOnce(symbols=[SYMBOL], bars="1m")).run()
+    assert summary["orders"] == summary["fills"] == 1
+
+
+def test_a_strategy_that_begins_with_less_history_than_it_wants_says_so():
+    class Wants(qka.Strategy):
+        warmup = 20
+
+        def on_bar(self, bar):
+            pass
+
+    built = engine([a_bar(10.0)], Wants(symbols=[SYMBOL]))
+    (alert,) = built.run()["alerts"]
+    assert alert.startswith("Wants: it wants 20 1m bars before the first event")
+
+
+WRONG = {
+    "a handler misspelt": ({"on_bra": lambda self, bar: None}, "did you mean on_bar?"),
+    "a handler that takes nothing": ({"on_bar": lambda self: None}, "on_bar takes one thing"),
+    "a warm-up that is no number": (
+        {"warmup": "many", "on_bar": lambda self, bar: None},
+        "warmup: 'many' is no number of bars",
+    ),
+    "nothing at all": ({}, "it would never act"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_strategy_that_could_never_act_is_refused(wrong):
+    body, words = WRONG[wrong]
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        engine(quotes([10.0]), type("Mine", (qka.Strategy,), body)())
+
+
+def test_questions_about_a_symbol_that_does_not_exist_raise():
+    class Asks(qka.Strategy):
+        def on_quote(self, quote):
+            self.position("600000")
+
+    built = engine(quotes([10.0]), Asks(symbols=[SYMBOL]))
+    assert "600000.SH" in built.run()["alerts"][0]
+
+
+def test_before_it_is_registered_a_strategy_says_so():
+    with pytest.raises(ConfigError, match="not registered"):
+        BuyOnce().position(SYMBOL)
+
+
+async def test_run_in_a_running_loop_says_what_to_do():
+    with pytest.raises(ConfigError, match=r"await engine\.run_async"):
+        engine(quotes([10.0]), BuyOnce()).run()
+
+
+def test_a_secret_is_in_no_alert():
+    class Tells(qka.Strategy):
+        def on_quote(self, quote):
+            raise RuntimeError("401 for token=supersecret123")
+
+    secrets.learn({"MY_TOKEN": "supersecret123"})
+    try:
+        summary = engine(quotes([10.0] * 3), Tells()).run()
+    finally:
+        secrets.forget()
+    assert "***" in summary["alerts"][0]
+    assert "supersecret" not in str(summary)
+
+
+def test_a_wrong_parameter_that_may_be_a_secret_is_not_shown():
+    class Needs(qka.Strategy):
+        class Params(qka.Params):
+            api_token: int = 0
+
+        def on_quote(self, quote):
+            pass
+
+    with pytest.raises(ConfigError) as raised:
+        Needs(api_token="hunter2hunter2")
+    assert "api_token" in str(raised.value)
+    assert "hunter2" not in str(raised.value)

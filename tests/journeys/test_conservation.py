@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stage import SYMBOL, Recorder, engine, quotes, rules
 
 import qka
+from qka.model.events import AssetChanged, PositionChanged
 
 OTHER = "688981.SH"
 
@@ -18,10 +19,9 @@ class Erratic(Recorder):
     """Trades at random, within the law and outside it."""
 
     symbols = [SYMBOL, OTHER]
-    seed = 0
 
     def on_start(self):
-        self.random = Random(self.seed)
+        self.random = Random(self.name)
 
     def on_quote(self, quote):
         draw = self.random
@@ -73,13 +73,18 @@ def conserved(seed, walk, cash, held, lots):
     for step in walk:
         prices.append(round(prices[-1] + step, 2))
     events = quotes(prices, lots=lots) + quotes(prices, symbol=OTHER, start="09:30:04", lots=lots)
-    strategy = Erratic()
-    strategy.seed = seed
-    built = engine(events, strategy, cash=cash, held={SYMBOL: held}, gate=rules(ratio=1.0))
+    strategies = [Erratic(name=f"{seed}{name}") for name in "abc"]
+    built = engine(events, *strategies, cash=cash, held={SYMBOL: held}, gate=rules(ratio=1.0))
+    told = [heard_of(built, kind) for kind in (PositionChanged, AssetChanged)]
+    says_everything_twice(built.broker)
     summary = built.run()
-    assert summary["alerts"] == []
+    assert [
+        alert for alert in summary["alerts"] if "are dropped: the day is over" not in alert
+    ] == []
 
-    fills = [event for event in strategy.heard if isinstance(event, qka.Fill)]
+    fills = [e for strategy in strategies for e in strategy.heard if isinstance(e, qka.Fill)]
+    assert len({fill.deal_id for fill in fills}) == len(fills)
+    assert [len(heard) for heard in told] == [len(fills)] * 2
     flow = sum(
         (f.quantity * Decimal(str(f.price))) * (1 if f.side is qka.Side.SELL else -1) - f.fees
         for f in fills
@@ -103,3 +108,27 @@ def conserved(seed, walk, cash, held, lots):
     theirs = built.broker
     assert theirs._cash == built.ledger._cash
     assert {s: held.quantity for s, held in theirs._shares.items() if held.quantity} == positions
+
+    account, books = summary["account"], summary["strategies"]
+    made = sum(book["profit"] for book in books.values())
+    assert made + account["own_profit"] == account["profit"]
+    assert sum(book["fills"] for book in books.values()) == summary["fills"] == len(fills)
+    if not held:
+        assert account["own_profit"] == 0
+
+
+def says_everything_twice(broker):
+    """As links do that were lost and found again."""
+    connect = broker.connect
+
+    async def doubled(report):
+        return await connect(lambda event: (report(event), report(event)))
+
+    broker.connect = doubled
+
+
+def heard_of(built, kind):
+    """What will be published of a kind."""
+    heard = []
+    built.listen(kind, heard.append)
+    return heard

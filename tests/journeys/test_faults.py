@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import re
 import threading
 
@@ -17,6 +18,7 @@ from qka.engine.runner import Policy
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.order import OrderStatus as S
+from qka.wire import decode
 
 
 class Good(qka.Strategy):
@@ -108,6 +110,119 @@ def test_a_strategy_that_raises_is_reported_with_file_and_line_and_the_others_tr
     )
 
 
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+RAISED = [
+    asyncio.CancelledError(),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    BaseExceptionGroup("all", [KeyboardInterrupt()]),
+    RecursionError("too deep"),
+    Unprintable(),
+    ValueError("caf\udce9"),
+]
+
+
+class Raises(qka.Strategy):
+    symbols = [SYMBOL]
+
+    def __init__(self, where, error):
+        self.where, self.error = where, error
+
+    def now_in(self, where):
+        if where == self.where:
+            raise self.error
+
+    def on_start(self):
+        self.every("3s", lambda: self.now_in("a timer"))
+        self.now_in("on_start")
+
+    def on_quote(self, quote):
+        self.buy(SYMBOL, 100, 9.5)
+        self.now_in("on_quote")
+
+    async def on_order(self, order):
+        await asyncio.sleep(0)
+        self.now_in("an async handler")
+
+    def on_stop(self):
+        self.now_in("on_stop")
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "where", ["on_start", "on_quote", "a timer", "an async handler", "on_stop"]
+)
+def test_whatever_it_raises_stays_its_own_error(tmp_path, where, error):
+    alone = engine(quotes([10.0] * 30), Good(name="good")).run()
+    bad = Raises(where, error)
+    bad.name = "bad"
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    built = engine(quotes([10.0] * 30), bad, Good(name="good"), journal=journal)
+    summary = built.run()
+    assert summary["strategies"]["good"] == alone["strategies"]["good"]
+    assert summary["strategies"]["bad"]["errors"] >= 1
+    assert built.ledger.trading is TradingState.ACTIVE
+    assert any(f"{__file__}:" in alert for alert in summary["alerts"])
+    assert "".join(summary["alerts"]).encode("utf-8")  # a terminal can show them
+
+
+class Shadows(qka.Strategy):
+    """Its attributes hide the names of qka's own methods."""
+
+    symbols = [SYMBOL]
+    cancel_all = None
+
+    def on_quote(self, quote):
+        if not self.state:
+            self.state["order"] = self.buy(SYMBOL, 100, 9.5).id
+        self.orders = []
+        self.orders()
+
+
+def test_a_strategy_whose_attributes_hide_our_names_is_stopped_like_any_and_told_which():
+    built = engine(quotes([10.0] * 20), Shadows(), Good())
+    summary = built.run()
+    assert built.ledger.trading is TradingState.ACTIVE
+    hidden = built.ledger.order(built.strategies[0].state["order"])
+    assert hidden.status is S.CANCELLED
+    words = "not callable; qka's method of that name is hidden by its own cancel_all, orders"
+    assert words in summary["alerts"][0]
+    assert any("stopped: 3 errors" in alert for alert in summary["alerts"])
+
+
+def test_an_await_that_was_cancelled_is_told_with_its_line():
+    class Cancelled(qka.Strategy):
+        symbols = [SYMBOL]
+
+        async def on_quote(self, quote):
+            task = asyncio.ensure_future(asyncio.sleep(5))
+            task.cancel()
+            await task
+
+    summary = engine(quotes([10.0] * 5), Cancelled()).run()
+    assert re.search(
+        r"test_faults\.py:\d+: RuntimeError: what it awaited was", summary["alerts"][0]
+    )
+
+
+def test_a_monitor_that_raises_is_told_and_trading_goes_on():
+    def monitor(quote):
+        raise ValueError("the dashboard is gone")
+
+    built = engine(quotes([10.0] * 9), Good())
+    built.listen(Quote, monitor)
+    summary = built.run()
+    assert built.ledger.trading is TradingState.ACTIVE
+    assert summary["fills"] == 3
+    (alert,) = summary["alerts"]
+    assert re.search(r"test_faults\.py:\d+: ValueError: the dashboard is gone", alert)
+
+
 def test_a_strategy_that_keeps_raising_is_stopped_alone_and_its_orders_cancelled():
     class Bad(qka.Strategy):
         symbols = [SYMBOL]
@@ -191,6 +306,95 @@ def test_when_the_journal_cannot_be_written_no_new_order_leaves_and_it_says_so(t
     assert built.ledger.trading is TradingState.HALTED
     assert any("No space left" in alert for alert in summary["alerts"])
     assert summary["strategies"]["Good"]["denied"]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda s: s.buy(SYMBOL, 100, 9.5, reason="caf\udce9"), id="a surrogate"),
+        pytest.param(lambda s: s.buy(SYMBOL, 100, 9.5, reason=object()), id="an object"),
+        pytest.param(lambda s: s.emit(qka.Signal(SYMBOL, "buy", reason="\udce9")), id="a signal"),
+        pytest.param(lambda s: s.cancel(s.buy(SYMBOL, 100, 9.5), reason="\udce9"), id="a cancel"),
+    ],
+)
+def test_a_reason_that_cannot_be_written_as_it_is_halts_nobody(tmp_path, act):
+    class Odd(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            if not self.state:
+                self.state["done"] = True
+                act(self)
+
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    built = engine(quotes([10.0] * 9), Odd(), Good(), journal=journal)
+    summary = built.run()
+    assert summary["alerts"] == []
+    assert built.ledger.trading is TradingState.ACTIVE
+    assert summary["strategies"]["Good"]["fills"] == 3
+    for line in journal.path.read_bytes().splitlines():
+        decode(json.dumps(json.loads(line)["event"]))
+
+
+class NoEnd(NoJournal):
+    def close(self):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_journal_that_cannot_be_closed_is_told_in_the_summary():
+    summary = engine(quotes([10.0] * 3), Good(), journal=NoEnd()).run()
+    assert summary["fills"] == 1
+    assert any("No space left on device" in alert for alert in summary["alerts"])
+
+
+def test_a_fault_that_comes_back_after_an_operator_resumed_halts_again():
+    built = engine(quotes([10.0] * 9), Good())
+    built.fault("the disk is full")
+    built.fault("the disk is full")
+    built.set_trading(TradingState.ACTIVE, "operator")
+    built.fault("the disk is full")
+    assert built.ledger.trading is TradingState.HALTED
+    summary = built.run()
+    assert summary["alerts"] == ["engine: HALTED: the disk is full"] * 2
+
+
+class Clumsy(Good):
+    def on_order(self, order):
+        self.state.setdefault("statuses", []).append(order.status)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the link"), SystemExit(1)], ids=repr)
+def test_an_order_that_the_broker_failed_to_take_is_unknown_and_told(error):
+    def submit(approved):
+        raise error
+
+    strategy = Clumsy()
+    built = engine(quotes([10.0] * 9), strategy)
+    built.broker.submit = submit
+    summary = built.run()
+    assert strategy.state["statuses"][:2] == [S.SUBMITTING, S.UNKNOWN]
+    assert summary["working"][0]["status"] is S.UNKNOWN
+    assert "is UNKNOWN: the broker failed to take it" in summary["alerts"][0]
+    assert summary["strategies"]["Clumsy"]["errors"] == 0
+
+
+def test_a_cancel_that_the_broker_failed_to_take_leaves_the_order_working_and_is_told():
+    class Regrets(Clumsy):
+        def on_quote(self, quote):
+            if not self.state:
+                self.buy(SYMBOL, 100, 9.5)
+            elif quote.time == quotes([10.0] * 3)[2].time:
+                self.state["cancelled"] = self.cancel_all()
+
+    def cancel(order):
+        raise RuntimeError("the link")
+
+    strategy = Regrets()
+    built = engine(quotes([10.0] * 9), strategy)
+    built.broker.cancel = cancel
+    summary = built.run()
+    assert strategy.state["statuses"][-3:] == [S.PENDING_CANCEL, S.ACCEPTED, S.EXPIRED]
+    assert "works on: the broker failed to take the cancel" in summary["alerts"][0]
 
 
 def test_a_rule_that_raises_lets_nothing_pass():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qka.model.events import (
+    REPORTS,
     CancelRefused,
     CancelRequested,
     Fill,
@@ -24,16 +25,6 @@ from qka.model.money import cents, yuan
 from qka.model.order import FINAL, OrderStatus
 
 S = OrderStatus
-REPORTS = (
-    OrderSubmitted,
-    OrderAccepted,
-    OrderRejected,
-    CancelRequested,
-    CancelRefused,
-    OrderCancelled,
-    OrderExpired,
-    OrderUnknown,
-)
 PART, WHOLE = "a part fills", "all fills"
 
 # state -> what each report makes of it; a report that is not named leaves the state as it is
@@ -188,6 +179,14 @@ def test_the_reports_of_one_life_in_any_order_end_in_the_same_books(order_of, re
     assert order.filled == 1000
     assert order.turnover == Decimal("10000.00")
     assert order.broker_id == "9"
+
+
+def test_a_turnover_is_exact_to_a_tenth_of_a_cent():
+    order = an_order(300, 1.005)
+    for shares in (33, 67):
+        order = after(order, a_fill(shares, 1.005))
+    assert order.turnover == Decimal("100.5")
+    assert after(order, a_fill(1, 1.005)).turnover == Decimal("101.505")
 
 
 def test_the_average_price_is_that_of_the_fills():

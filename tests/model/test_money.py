@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qka.model.money import CENT, cents, on_tick, to_cents, yuan
+from qka.model.money import CENT, cents, on_tick, to_cents, turnover, yuan
 
 mills = st.integers(min_value=1, max_value=10_000_000)  # prices up to 10,000 CNY
 shares = st.integers(min_value=0, max_value=1_000_000)
@@ -30,6 +30,19 @@ def test_turnover_is_the_decimal_product_rounded_half_up(mill, quantity):
 )
 def test_turnover_in_cents(price, quantity, expected):
     assert cents(price, quantity) == expected
+
+
+@given(st.lists(st.tuples(mills, shares), max_size=20))
+def test_turnovers_add_up_exactly(trades):
+    exact = sum(mill * quantity for mill, quantity in trades)
+    assert sum(turnover(mill / 1000, quantity) for mill, quantity in trades) * 1000 == exact
+
+
+@given(mills, st.lists(st.integers(1, 999), max_size=20))
+def test_an_order_rounded_once_costs_what_it_was_said_to_however_it_is_cut(mill, parts):
+    price = mill / 1000
+    in_parts = sum((turnover(price, part) for part in parts), Decimal(0))
+    assert to_cents(in_parts) == cents(price, sum(parts))
 
 
 @given(st.integers(-(10**15), 10**15))

@@ -14,6 +14,7 @@ from qka.model.times import (
     day_of,
     from_datetime,
     midnight,
+    same_day,
     seconds,
     show,
     time_of_day,
@@ -78,3 +79,8 @@ def test_a_time_span_in_words_or_in_seconds(text, expected):
 def test_a_span_that_is_not_positive_or_not_one_is_refused(wrong):
     with pytest.raises(ValueError, match=r".+"):
         seconds(wrong)
+
+
+@given(days, days, st.integers(0, DAY - 1), st.integers(0, DAY - 1))
+def test_moments_of_one_day_are_told_from_those_of_two(one, other, early, late):
+    assert same_day(midnight(one) + early, midnight(other) + late) is (one == other)

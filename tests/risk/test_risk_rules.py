@@ -2,11 +2,13 @@
 
 import ast
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from builders import (
+    DAY,
     NO_COMMISSION,
     SYMBOL,
     a_fill,
@@ -110,6 +112,22 @@ def test_the_trading_state_decides_which_side_passes(state, buy, sell):
 )
 def test_what_the_exchange_would_refuse_never_leaves(order, verdict):
     assert code(instrument(order, books(quote=a_quote()))) == verdict
+
+
+@pytest.mark.parametrize("order", [an_order(price=11.5), a_sell(price=8.5)])
+def test_the_limits_of_yesterday_are_not_todays(order):
+    view = books(quote=a_quote(time=moment("15:00", DAY - timedelta(1))))
+    assert instrument(order, view) is None
+    view.on_quote(a_quote(time=moment("09:15")))
+    assert code(instrument(order, view)) == "price_limit"
+
+
+@pytest.mark.parametrize("symbol", ["900901.SH", "200002.SZ"])
+def test_a_b_share_is_refused_with_the_reason(symbol):
+    denial = instrument(an_order(100, symbol=symbol), books())
+    assert denial.code == "instrument"
+    assert "B share" in denial.reason
+    assert "not supported" in denial.reason
 
 
 def test_without_a_quote_or_with_no_limits_any_price_on_tick_passes():
@@ -227,6 +245,30 @@ def test_a_partly_filled_buy_counts_once():
     assert PositionRatio(0.1)(an_order(5100, id="b"), view) is not None
 
 
+def test_a_big_order_gains_nothing_by_being_split():
+    view = books(quote=a_quote(10.0))
+    rule = PositionRatio(0.1)
+    assert code(rule(an_order(9800, 11.0), view)) == "position_ratio"
+    works(view, 9000, 11.0)
+    assert rule(an_order(90, 11.0, id="b"), view) is None
+    denial = rule(an_order(100, 11.0, id="b"), view)
+    assert (denial.value, denial.limit) == (100_100, 100_000)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(900, 1100)), max_size=12),
+    st.integers(900, 1100),
+)
+def test_whatever_passes_in_parts_stays_below_the_ratio(parts, last):
+    view = books(cash=200_000, held={SYMBOL: 500}, quote=a_quote(last / 100))
+    rule = PositionRatio(0.3)
+    for n, (lots, price) in enumerate(parts):
+        order = an_order(lots * 100, price / 100, id=f"q{n}", status=OrderStatus.SUBMITTING)
+        if rule(order, view) is None:
+            view.open(order)
+            assert view.exposure(SYMBOL) <= 0.3 * view.total_cents
+
+
 def test_a_market_order_counts_at_the_last_price_a_limit_order_at_its_own():
     view = books(quote=a_quote(10.0))
     assert PositionRatio(0.1)(a_market_order(10_000, 11.0), view) is None
@@ -254,7 +296,9 @@ def test_the_window_slides_and_does_not_start_anew_every_minute():
     for at in (50, 55):
         window.add(NOW + at * SECOND)
     assert window.full(NOW + 61 * SECOND)
-    assert window.count(NOW + 110 * SECOND) == 1
+    assert not window.full(NOW + 110 * SECOND)
+    window.add(NOW + 110 * SECOND)
+    assert window.full(NOW + 110 * SECOND)
 
 
 @given(
@@ -272,6 +316,14 @@ def test_no_window_anywhere_ever_holds_more_than_the_limit(gaps, limit, seconds)
             assert len(recent) == limit  # and it refuses no one too many
     for end in passed:
         assert len([at for at in passed if end - seconds * SECOND < at <= end]) <= limit
+
+
+def test_cancels_are_not_remembered_for_longer_than_they_count():
+    window = SlidingWindow(5, 60)
+    gate = Gate([RateLimit(window)], books())
+    for second in range(10_000):  # and never an order
+        gate.count("grid", NOW + second * SECOND)
+    assert len(window.times) == 5
 
 
 def test_a_rate_of_one_strategy_leaves_the_others_alone():

@@ -13,9 +13,9 @@ from served import ACCOUNT, a_terminal
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.server.caller import Policy
 from qka.server.methods import METHODS
 from qka.server.server import Limits, Server
-from qka.server.service import Policy
 from qka.server.simulated import SimulatedBackend
 from qka.server.tokens import add
 
@@ -82,8 +82,8 @@ class ScriptedBackend:
     async def close(self):
         self.closed = True
 
-    def become(self, state, reason="", retry_after=0.0):
-        self.status = LinkStatus(state, reason, retry_after)
+    def become(self, state, reason="", retry_after=0.0, account_status=0):
+        self.status = LinkStatus(state, reason, retry_after, account_status=account_status)
         self.state(self.status)
 
     async def _enter(self, name):

@@ -245,7 +245,7 @@ async def test_a_client_that_hangs_up_does_not_stop_its_order(tmp_path):
         order.cancel()
         await asyncio.wait((order,))
         gate.set()
-        await eventually(lambda: not stage.service._running)
+        await eventually(lambda: not stage.service.orders._running)
         assert (await stage.outcome("k"))["state"] == "executed"
 
 
@@ -262,7 +262,7 @@ async def test_what_was_done_under_a_key_counts_whatever_is_wrong_now(tmp_path, 
         elif trouble == "deadline":
             headers["X-Deadline"] = "1"
         elif trouble == "stopping":
-            stage.service.stopping = True
+            stage.service.orders.stopping = True
         answer = await stage.call("order_stock", headers, **ORDER)
         assert answer == (200, {"success": True, "data": 1})
         status, told = await stage.order("new")

@@ -338,6 +338,8 @@ async def test_a_deadline_that_is_no_time_is_422(tmp_path, text):
         status, told = await stage.call("order_stock", {"X-Deadline": text}, **ORDER)
         assert (status, told["code"]) == (422, "invalid")
         assert not stage.backend.orders
+        cancel = await stage.call("cancel_order_stock", {"X-Deadline": text}, order_id=1)
+        assert cancel[0] == 200
 
 
 # ------------------------------------------------------------ limits

@@ -140,7 +140,7 @@ async def test_a_client_is_told_when_its_deadline_is_over_though_the_call_goes_o
         )
         assert (reply["code"], reply["outcome"]) == ("unknown", "unknown")
         gate.set()
-        await eventually(lambda: not stage.service._running)
+        await eventually(lambda: not stage.service.orders._running)
         assert (await stage.outcome("k"))["state"] == "executed"
         late = await engine.call("order_stock", key="j", deadline=1.0, **ORDER)
         assert (late["code"], late["outcome"]) == ("deadline", "not_executed")
@@ -155,7 +155,7 @@ async def test_an_order_of_a_client_that_left_is_finished(tmp_path):
             await engine.say(op="call", id=1, method="order_stock", params=params)
             await eventually(lambda: stage.backend.orders)
         gate.set()
-        await eventually(lambda: not stage.service._running)
+        await eventually(lambda: not stage.service.orders._running)
         assert (await stage.outcome("a"))["state"] == "executed"
 
 
@@ -319,7 +319,21 @@ async def test_the_link_is_told_and_after_it_came_back_a_resync(tmp_path):
         stage.backend.become("ready")
         events = await engine.heard(3)
         assert [event["kind"] for event in events] == ["link", "link", "resync"]
-        assert events[0]["data"] == {"state": "cooldown", "reason": "gone", "retry_after": 3.0}
+        assert events[0]["data"] == {
+            "state": "cooldown", "reason": "gone", "retry_after": 3.0, "account_status": 0,
+        }  # fmt: skip
+
+
+async def test_the_accounts_own_status_is_told_with_the_link_and_in_the_hello(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        stage.backend.become("ready", account_status=2)  # noticed without a push
+        stage.backend.become("ready", account_status=2)
+        stage.backend.become("connecting")
+        events = await engine.heard(2)
+        told = [(e["kind"], e["data"]["state"], e["data"]["account_status"]) for e in events]
+        assert told == [("link", "ready", 2), ("link", "connecting", 2)]
+        async with stage.ws() as another:
+            assert another.greeting["link"]["account_status"] == 2
 
 
 async def test_events_that_could_not_be_written_end_the_epoch(tmp_path):
@@ -507,6 +521,43 @@ async def test_a_long_replay_fits_a_small_outbox(tmp_path):
         await eventually(lambda: not stage.service.events.pending)
         async with stage.ws(resume=resume) as again:
             assert pushed(await again.heard(6000)) == list(range(1, 6001))
+
+
+async def test_a_client_that_is_not_there_is_pinged_and_then_let_go(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as there:
+        reader, writer = await asyncio.open_connection("127.0.0.1", stage.server.port)
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        sessions = stage.server.http.sessions._open
+        assert len(sessions) == 2
+
+        def silent_for(seconds):
+            for session in sessions:
+                session._heard_at -= seconds
+            stage.server.check()
+
+        silent_for(25)
+        assert await reader.readexactly(2) == b"\x89\x00"  # a ping; the other one answers it
+        before = next(s for s in sessions if s.caller)._heard_at
+        await there.ask("ping")
+        await eventually(lambda: next(s for s in sessions if s.caller)._heard_at > before)
+        silent_for(20)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(1)
+        writer.close()
+        assert (await there.ask("ping"))["success"]
+
+
+async def test_a_client_that_left_with_pings_unanswered_is_let_go(tmp_path):
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        for _ in range(200):
+            await engine.socket.ping()
+        engine.socket._response.connection.transport.abort()
+        await eventually(lambda: not stage.server.http.sessions._open)
+        assert not stage.service.listeners
 
 
 # ------------------------------------------------------------ the end

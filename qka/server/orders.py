@@ -1,0 +1,385 @@
+"""Orders, transfers and cancels: refused, or handed to the terminal; with a key, once for ever."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from loguru import logger
+
+from qka.brokers.records import (
+    Record,
+    XtCancelOrderResponse,
+    XtOrderError,
+    XtOrderResponse,
+)
+from qka.clock import WallClock
+from qka.errors import NotSent, QkaError
+from qka.model.times import SECOND
+from qka.server import outcomes as keys
+from qka.server.backend import Backend
+from qka.server.caller import Caller, Note, Policy
+from qka.server.events import EventLog
+from qka.server.failure import Failure, refused, too_many, unavailable
+from qka.server.leases import Leases
+from qka.server.limits import Bucket, Buckets
+from qka.server.lookups import Lookups
+from qka.server.methods import Method
+from qka.server.outcomes import Fate, Outcomes, Row
+from qka.server.tasks import Tasks
+
+_encoder = msgspec.json.Encoder()
+
+
+class _Run:
+    """A call with a key that is being worked on; `done` gets its row, or what it failed with."""
+
+    __slots__ = ("done", "mark", "row")
+
+    def __init__(self, mark: bytes, row: Row, done: "asyncio.Future[Row]") -> None:
+        self.mark = mark
+        self.row = row
+        self.done = done
+
+
+class Orders:
+    """What changes something at the broker. `stopping`: no new orders; cancels go on."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        outcomes: Outcomes,
+        lookups: Lookups,
+        events: EventLog,
+        leases: Leases,
+        policy: Policy,
+        buckets: Buckets,
+        tasks: Tasks,
+    ) -> None:
+        self.stopping = False
+        self._backend = backend
+        self._outcomes = outcomes
+        self._lookups = lookups
+        self._events = events
+        self._leases = leases
+        self._policy = policy
+        self._calls = buckets
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+        self._now = WallClock().now
+        self._rate = Bucket(policy.orders_per_second, self._loop.time)
+        self._running: dict[str, _Run] = {}  # key -> the call under way
+        self._seq = 0  # of the _async methods
+
+    def under_way(self, key: str) -> Row | None:
+        """The row of a key that is being worked on now."""
+        run = self._running.get(key)
+        return None if run is None else run.row
+
+    async def settled(self, owner: str) -> None:
+        """Wait until nothing with a key of that owner is under way."""
+        runs = [run.done for run in self._running.values() if run.row.owner == owner]
+        if runs:
+            await asyncio.wait(runs)
+
+    # ------------------------------------------------------------ cancels
+
+    async def cancel(self, method: Method, params: dict[str, Any]) -> bytes:
+        """Ask for a cancel: never too late, never too many, no lease needed. Raises Failure."""
+        if not self._backend.status.ready:
+            raise unavailable(self._backend.status, method.name)
+        if method.background:
+            self._seq += 1
+            self._tasks.start(self._tell_cancel(method.name, params, self._seq))
+            return b"%d" % self._seq
+        response = await self._cancelled(method.name, params)
+        if response.cancel_result != 0:
+            raise refused(response.error_msg)
+        return b"0"
+
+    async def _cancelled(self, name: str, params: dict[str, Any]) -> XtCancelOrderResponse:
+        try:
+            return await self._backend.cancel(params)
+        except NotSent as error:
+            raise unavailable(self._backend.status, name, str(error)) from None
+        except QkaError as error:
+            raise Failure(
+                "unknown",
+                f"{name}: {error}. The cancel may have been made: look at the order",
+                "unknown",
+            ) from None
+
+    async def _tell_cancel(self, name: str, params: dict[str, Any], seq: int) -> None:
+        try:
+            response = msgspec.structs.replace(await self._cancelled(name, params), seq=seq)
+        except Failure as failure:
+            response = XtCancelOrderResponse(
+                account_id=self._backend.account[0],
+                cancel_result=-1,
+                error_msg=failure.detail,
+                seq=seq,
+            )
+        self._events.append("cancel_response", _encoder.encode(response))
+
+    # ------------------------------------------------------------ orders, and transfers
+
+    async def place(
+        self,
+        caller: Caller,
+        method: Method,
+        params: dict[str, Any],
+        key: str,
+        deadline: float | None,
+        note: Note,
+    ) -> bytes:
+        """Place an order, or make a transfer: its data as JSON. Raises Failure."""
+        remark = params.get("order_remark", "")
+        if not key and (caller.via == "ws" or caller.token.engine):
+            key = remark
+        if key:
+            keys.check_key(key)
+            keys.check_remark(remark)
+            note.key = key
+            work = self._keyed(caller, method, params, key, deadline)
+        else:
+            work = self._unkeyed(caller, method, params, deadline)
+        if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
+            fate = await work
+        else:
+            fate = await self._waited(
+                method.name, self._tasks.start(work), self._patience(deadline)
+            )
+        note.order_id = fate.order_id or 0
+        return fate.answer()
+
+    def _refusal(self, caller: Caller, method: Method, deadline: float | None) -> Failure | None:
+        """Why a new order does not go out now; None when it may."""
+        name = method.name
+        if self.stopping:
+            return Failure("unavailable", f"{name}: the server is stopping", retry_after=5.0)
+        lease = caller.lease
+        if lease.lost if lease else caller.token.engine and self._leases.silent(caller.token.name):
+            return Failure(
+                "lease_lost",
+                f"{name}: this engine was silent for too long and its lease ran out; it connects "
+                "again, compares its orders with the account's, and goes on",
+            )
+        if deadline is not None and self._now() / SECOND > deadline:
+            return Failure("deadline", f"{name}: its deadline has passed: it was not sent")
+        if not self._backend.status.ready:
+            return unavailable(self._backend.status, name)
+        wait = self._calls.take(caller.token.name) or self._rate.take()
+        return too_many("orders", wait) if wait else None
+
+    def _before(self, deadline: float | None) -> float | None:
+        """The deadline in the loop's time."""
+        if deadline is None:
+            return None
+        return self._loop.time() + deadline - self._now() / SECOND
+
+    async def _unkeyed(
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Fate:
+        """An order that nobody can ask for again: two of them are two orders."""
+        refusal = self._refusal(caller, method, deadline)
+        if refusal is not None:
+            raise refusal
+        if method.background:
+            seq = self._seq = self._seq + 1
+            self._tasks.start(self._told(method, params, deadline, seq, None))
+            return Fate(method=method.name, data=b"%d" % seq)
+        fate = await self._handed(method, params, deadline)
+        if caller.lease is not None and fate.order_id:
+            caller.lease.orders.add(fate.order_id)
+        return fate
+
+    async def _keyed(
+        self,
+        caller: Caller,
+        method: Method,
+        params: dict[str, Any],
+        key: str,
+        deadline: float | None,
+    ) -> Fate:
+        """An order that is one, however many ask: the first works it, the others wait for it."""
+        kept = _encoder.encode(method.public(params))
+        mark = keys.fingerprint(method.name, kept)
+        run = self._running.get(key)
+        if run is not None:
+            if run.mark != mark:
+                raise _key_reused(key)
+            return await asyncio.shield(run.done)
+        remark = params.get("order_remark", "") or keys.remark_for(key)
+        row = Row(
+            method=method.name,
+            key=key,
+            fingerprint=mark,
+            params=kept,
+            remark=remark,
+            owner=caller.owner,
+            begun=self._now(),
+        )
+        if "order_remark" in params:
+            params = {**params, "order_remark": remark}
+        done = self._loop.create_future()
+        done.add_done_callback(_looked_at)  # perhaps nobody waits for it
+        self._running[key] = _Run(mark, row, done)
+        try:
+            refusal = self._refusal(caller, method, deadline)
+            row = await self._once(method, row, params, deadline, refusal)
+        except BaseException as error:
+            told = error if isinstance(error, Failure) else _stopped(method.name)
+            done.set_exception(told)
+            raise
+        else:
+            done.set_result(row)
+            return row
+        finally:
+            del self._running[key]
+
+    async def _once(
+        self,
+        method: Method,
+        row: Row,
+        params: dict[str, Any],
+        deadline: float | None,
+        refusal: Failure | None,
+    ) -> Row:
+        """The row of a key as it ends: what is known already, or what comes of it now."""
+        seq = 0
+        if method.background:
+            seq = self._seq = self._seq + 1
+            row = msgspec.structs.replace(row, data=b"%d" % seq)
+        known = await self._begun(row, refusal)
+        if known is not None:
+            if known.fingerprint != row.fingerprint:
+                raise _key_reused(row.key)
+            return known if known.settled else await self._lookups.resolve(known)
+        if seq:
+            self._tasks.start(self._told(method, params, deadline, seq, row))
+            return row
+        return self._settled(row, await self._handed(method, params, deadline))
+
+    async def _begun(self, row: Row, refusal: Failure | None) -> Row | None:
+        """Write the key down; the row that had it before, if any. Raises Failure."""
+        try:
+            if refusal is None:
+                return await self._outcomes.begin(row)
+        except OSError as error:
+            refusal = Failure("unavailable", f"{row.method}: {error}", retry_after=5.0)
+        # whatever is wrong now: what was done under this key before is what counts
+        try:
+            known = await self._outcomes.get(row.key)
+        except OSError as error:
+            raise keys.unknown(
+                row.method, f"the server can't read what it wrote ({error})"
+            ) from None
+        if known is None:
+            raise refusal
+        return known
+
+    def _settled(self, row: Row, fate: Fate) -> Row:
+        """The row with its fate, being written down."""
+        row = row.became(fate)
+        self._outcomes.settle(row)
+        if row.state == "unknown":
+            self._lookups.add(row)
+        return row
+
+    async def _handed(self, method: Method, params: dict[str, Any], deadline: float | None) -> Fate:
+        """Hand it to the terminal, once; what came of it."""
+        name = method.name
+        try:
+            if method.kind == "transfer":
+                return _transferred(name, await self._backend.query(name, params))
+            response = await self._backend.order(params, self._before(deadline))
+        except NotSent as error:
+            late = deadline is not None and self._now() / SECOND > deadline
+            code = "deadline" if late else "unavailable"
+            detail = f"{name}: {error}"
+            return Fate(method=name, state="not_executed", code=code, detail=detail)
+        except (QkaError, OSError) as error:
+            return Fate(method=name, state="unknown", detail=str(error))
+        except Exception as error:
+            logger.exception("{}: {}", name, error)
+            return Fate(method=name, state="unknown", detail="the server itself failed")
+        number = response.order_id
+        if number > 0:
+            return Fate(method=name, state="executed", order_id=number, data=b"%d" % number)
+        return Fate(method=name, state="refused", order_id=number, detail=response.error_msg)
+
+    async def _told(
+        self,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        seq: int,
+        row: Row | None,
+    ) -> None:
+        """An order that was answered with a seq: what came of it is an event."""
+        fate = await self._handed(method, params, deadline)
+        if row is not None:
+            self._settled(row, fate)
+        who = {
+            "account_id": self._backend.account[0],
+            "seq": seq,
+            "order_remark": params["order_remark"],
+        }
+        event: Record
+        if fate.state in ("executed", "refused"):
+            event = XtOrderResponse(
+                order_id=fate.order_id or -1,
+                strategy_name=params["strategy_name"],
+                error_msg=fate.detail,
+                **who,
+            )
+            self._events.append("order_response", _encoder.encode(event))
+        elif fate.state == "not_executed":
+            event = XtOrderError(order_id=-1, error_msg=fate.detail, **who)
+            self._events.append("order_error", _encoder.encode(event))
+        # unknown: the terminal's own pushes, or a query, will tell
+
+    async def _waited(self, name: str, task: "asyncio.Task[Fate]", seconds: float) -> Fate:
+        """The result of work that goes on even when nobody waits for it any more."""
+        await asyncio.wait((task,), timeout=seconds + self._policy.grace)
+        if not task.done():
+            raise overdue(name)
+        return task.result()
+
+    def _patience(self, deadline: float | None) -> float:
+        return patience(self._policy, deadline, self._now())
+
+
+def patience(policy: Policy, deadline: float | None, now: int) -> float:
+    """Seconds that a client waits for its answer; `now` in ns."""
+    if deadline is None:
+        return policy.deadline
+    return min(policy.deadline, max(0.0, deadline - now / SECOND))
+
+
+def overdue(name: str) -> Failure:
+    """Nobody has answered by the deadline; it is still being worked on."""
+    return keys.unknown(name, "no answer by its deadline")
+
+
+def _stopped(name: str) -> Failure:
+    return keys.unknown(name, "the server stopped meanwhile")
+
+
+def _looked_at(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()
+
+
+def _key_reused(key: str) -> Failure:
+    return Failure(
+        "key_reused",
+        f"the key {key!r} belongs to another order: this one was not sent; give it its own key",
+    )
+
+
+def _transferred(name: str, result: Any) -> Fate:
+    """What the SDK says of a transfer: (done, words)."""
+    done, words = result if isinstance(result, list | tuple) and len(result) == 2 else (result, "")
+    if not done:
+        return Fate(method=name, state="refused", detail=str(words))
+    return Fate(method=name, state="executed", data=_encoder.encode([True, str(words)]))
