@@ -57,6 +57,14 @@ def open_for_writing(
         raise _refusal(path, error) from None
 
 
+def unopened(path: Path, error: BaseException) -> ConfigError:
+    """Nothing is known to be damaged, and yet it can't be opened."""
+    return ConfigError(
+        f"{path} can't be opened for writing: {why(error)}. Nothing was started; without a "
+        "journal no order may leave"
+    )
+
+
 def create(path: Path, owner: Owner, created: int, durable: bool) -> sqlite3.Connection:
     """A new database with its first record, not yet in WAL mode; raises sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None)
@@ -183,7 +191,4 @@ def _refusal(path: Path, error: BaseException) -> ConfigError | EngineFault:
     if isinstance(error, _Suspect) or broken(error):
         report: Report = verify(path)  # says what is no journal at all
         return report.refusal()
-    return ConfigError(
-        f"{path} can't be opened for writing: {why(error)}. Nothing was started; without a "
-        "journal no order may leave"
-    )
+    return unopened(path, error)

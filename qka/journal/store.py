@@ -20,7 +20,7 @@ from loguru import logger
 from qka.journal import schema, witness
 from qka.journal.chain import BEGINNING, Mark, Note, Record, digest, whole
 from qka.journal.lock import FileLock, of_account
-from qka.journal.opening import Owner, open_for_writing
+from qka.journal.opening import Owner, open_for_writing, unopened
 from qka.journal.reading import last_seq, row, rows
 from qka.journal.verify import verify
 from qka.journal.words import FILE_ERRORS, broken, why
@@ -62,10 +62,9 @@ class SqliteJournal:
         self._retry = 0  # ns: not before
         self._pages = 0  # of the -wal file that wait to be moved on, about
         self._connection: sqlite3.Connection | None = None
-        self._witness = witness.Witness(witness.beside(path))
-        self._locks = [FileLock(path.with_name(f"{path.name}.lock"), str(path))]
-        if account_locks is not None:
-            self._locks.insert(0, of_account(account_locks, account_id, account_type))
+        self._account_locks = account_locks
+        self._witness: witness.Witness | None = None
+        self._locks: list[FileLock] = []
 
     # ------------------------------------------------------------ open and close
 
@@ -75,15 +74,20 @@ class SqliteJournal:
         Raises ConfigError (in use, another account's, a newer qka's, no journal, can't be written)
         or JournalDamaged; nothing was changed then.
         """
+        if self._connection is not None:
+            raise OSError(f"{self.path} is open already")
         try:
-            for lock in self._locks:
-                lock.take()
-            self._waiting.clear()
+            self._lock()
             self._connection, self.safe, self.doubt = open_for_writing(
                 self.path, self.owner, self._now(), self.durable
             )
+            self._waiting.clear()
             self.failing = ""
+            self._witness = witness.Witness(witness.beside(self.path))
             self._witness.open(self.safe)
+        except OSError as error:
+            self._let_go()
+            raise unopened(self.path, error) from None
         except BaseException:
             self._let_go()
             raise
@@ -226,6 +230,14 @@ class SqliteJournal:
 
     # ------------------------------------------------------------ inside
 
+    def _lock(self) -> None:
+        """The account first, where accounts are locked, then this journal."""
+        if self._account_locks is not None:
+            self._locks.append(of_account(self._account_locks, *self.owner))
+        self._locks.append(FileLock(self.path.with_name(f"{self.path.name}.lock"), str(self.path)))
+        for lock in self._locks:
+            lock.take()
+
     def _add(self, kind: str, key: str | None, payload: bytes) -> None:
         """Number and chain a record; it waits."""
         if self._connection is None:
@@ -266,7 +278,8 @@ class SqliteJournal:
             self.safe = next((r.mark for r in waiting if r.seq == done), self.safe)
             waiting[:] = [record for record in waiting if record.seq > done]
             raise
-        self._witness.write(self.safe)
+        if self._witness is not None:
+            self._witness.write(self.safe)
         if self.failing:
             self.failing = ""
             logger.info("{} can be written again, and nothing is missing in it", self.path)
@@ -303,6 +316,8 @@ class SqliteJournal:
             except sqlite3.Error as error:
                 logger.warning("{}: {}", self.path, why(error))
             self._connection = None
-        self._witness.close()
-        for lock in reversed(self._locks):
-            lock.release()
+        if self._witness is not None:
+            self._witness.close()
+            self._witness = None
+        while self._locks:
+            self._locks.pop().release()

@@ -9,7 +9,7 @@ from loguru import logger
 from qka.brokers.records import XtOrder, XtOrderResponse
 from qka.brokers.words import moment_of
 from qka.errors import QkaError
-from qka.model.times import SECOND, day_of
+from qka.model.times import SECOND, day_of, midnight
 from qka.server.backend import Backend
 from qka.server.outcomes import Fate, Outcomes, Row, remark_for
 
@@ -106,9 +106,10 @@ class Lookups:
         try:
             async with asyncio.timeout(_PATIENCE):
                 orders = [o for o in await self._backend.find(row.remark) if self._fits(o, row)]
-                if orders:
+                if orders and row.remark != remark_for(row.key):  # others may have that remark too
                     ids = [order.order_id for order in orders]
-                    taken = await self._outcomes.claimed(ids, row.key, row.begun - _DAY)
+                    morning = midnight(day_of(row.begun))  # numbers come again on later days
+                    taken = await self._outcomes.claimed(ids, row.key, morning)
                     orders = [order for order in orders if order.order_id not in taken]
         except (QkaError, OSError, TimeoutError) as error:
             logger.warning("{}: could not be looked up: {}", row.key, error)

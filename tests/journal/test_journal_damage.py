@@ -508,6 +508,16 @@ def test_a_full_disk_at_the_first_start_leaves_nothing_behind(tmp_path, monkeypa
     opened(tmp_path).close()
 
 
+def test_a_witness_that_can_not_be_made_starts_no_engine(tmp_path):
+    path = written(tmp_path)
+    path.with_name("a.journal.head").unlink()
+    path.with_name("a.journal.head").mkdir()
+    with pytest.raises(ConfigError, match="can't be opened for writing: Is a directory"):
+        opened(tmp_path)
+    path.with_name("a.journal.head").rmdir()
+    opened(tmp_path).close()
+
+
 def test_a_witness_that_can_not_be_written_stops_nothing(tmp_path):
     journal = a_journal(tmp_path)
     journal.open()

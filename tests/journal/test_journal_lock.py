@@ -42,6 +42,8 @@ def test_in_one_process_too_a_journal_is_opened_once(tmp_path):
     journal = opened(tmp_path)
     with pytest.raises(ConfigError, match=str(os.getpid())):
         opened(tmp_path)
+    with pytest.raises(OSError, match="open already"):
+        journal.open()
     journal.write_ahead(a_fill())  # the first one did not suffer
     journal.close()
     opened(tmp_path).close()

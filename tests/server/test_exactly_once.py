@@ -16,6 +16,7 @@ from server_stage import ORDER, ScriptedBackend, running, simulated, with_scopes
 
 from qka.brokers.records import XtOrder, XtOrderResponse
 from qka.errors import ConfigError, NotSent, OutcomeUnknown
+from qka.model.times import day_of, midnight
 from qka.server import outcomes
 
 # ------------------------------------------------------------ repeats
@@ -206,6 +207,23 @@ async def test_an_order_of_another_day_is_not_taken_for_it(tmp_path):
         listed = stage.backend.listed(1, stage.backend.orders[0])
         stage.backend.found = [msgspec.structs.replace(listed, order_time=1_700_000_000)]
         assert (await stage.outcome("k"))["state"] == "unknown"
+
+
+@pytest.mark.parametrize("remark", ["grid", "k"])
+async def test_a_number_that_another_key_had_yesterday_says_nothing_today(tmp_path, remark):
+    """The terminal counts its orders from 1 every morning."""
+    async with running(tmp_path) as stage:
+        service = stage.service
+        yesterday = outcomes.Row(
+            method="order_stock", key="old", fingerprint=b"", params=b"{}", remark=remark,
+            owner="default/", begun=midnight(day_of(service._now())) - 1, state="executed",
+            order_id=1,
+        )  # fmt: skip
+        assert await service.outcomes.begin(yesterday) is None
+        stage.backend.fail["order"] = OutcomeUnknown("silence")
+        await stage.order("k", order_remark=remark)
+        told = await stage.outcome("k")
+        assert (told["state"], told["order_id"]) == ("executed", 1)
 
 
 async def test_an_order_of_another_key_with_the_same_remark_is_not_taken_for_it(tmp_path):
