@@ -81,8 +81,10 @@ class SimulatedClock:
         return timer
 
     def on_day(self, hook: DayHook) -> None:
-        """Call `hook(day)` when an event of a new day comes."""
+        """Call `hook(day)` when an event of a new day comes, and for the day that has begun."""
         self._hooks.append(hook)
+        if self._day_end:
+            hook(day_of(self.time))
 
     def begin(self, when: int) -> None:
         """Start at midnight of the first event's day, so that every phase of it is lived."""

@@ -89,6 +89,14 @@ def test_a_day_hook_hears_of_each_day_that_comes_once_and_before_its_timers():
     assert called == [DAY, "timer", date(2026, 1, 6), "next timer"]
 
 
+def test_who_comes_in_the_middle_of_a_day_is_told_of_it():
+    clock, days = ManualClock(TEN), []
+    clock.advance(by=60)
+    clock.on_day(days.append)
+    clock.advance(to=TEN + A_DAY)
+    assert days == [DAY, date(2026, 1, 6)]
+
+
 def test_days_on_which_nothing_comes_are_passed_over():
     clock, days = ManualClock(), []
     clock.on_day(days.append)

@@ -8,6 +8,7 @@ given to the command line.
 import inspect
 import io
 import re
+import sys
 import textwrap
 import tokenize
 from contextlib import redirect_stdout
@@ -26,6 +27,7 @@ from qka.feeds.listed import ListFeed
 
 DOCS = Path(__file__).parents[1] / "docs"
 SYMBOLS = ("600000.SH", "000001.SZ", "600036.SH")
+STRATEGIES = re.compile(r"strategies(\.|$)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PART = '''
 class Part(qka.Strategy):
@@ -53,7 +55,7 @@ PARTS = [text for text in PYTHON if "import qka" not in text]
 
 
 def name(text: str) -> str:
-    """What a block is about: its last class, else its first line."""
+    """What a block is about: its last class or handler, else its first line."""
     classes = re.findall(r"^class (\w+)", text, re.MULTILINE)
     handlers = re.findall(r"^(?:async )?def (\w+)", text, re.MULTILINE)
     return [text.splitlines()[0], *handlers, *classes][-1]
@@ -64,7 +66,12 @@ def project(tmp_path, monkeypatch):
     """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # the folder's own `strategies`, and those of others again when it is gone
+    ours = {key: sys.modules.pop(key) for key in list(sys.modules) if STRATEGIES.match(key)}
     yield tmp_path
+    for key in [key for key in sys.modules if STRATEGIES.match(key)]:
+        del sys.modules[key]
+    sys.modules.update(ours)
     logs.close()
     logger.remove()
 
@@ -172,8 +179,7 @@ def test_a_part_of_a_strategy_runs_inside_one(text):
 def test_the_first_chapter_works_from_nothing(project, monkeypatch):
     shell = [text for kind, text in blocks() if not kind]
     (config,) = (text for kind, text in blocks() if kind == "yaml")
-    typed = iter([line.split() for text in shell for line in text.splitlines()])
-    for words in typed:
+    for words in [line.split() for text in shell for line in text.splitlines()]:
         if words[0] == "cd":
             monkeypatch.chdir(words[1])
             Path("strategies", "breakout.py").write_text(WHOLE[0], encoding="utf-8")

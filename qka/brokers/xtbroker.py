@@ -226,6 +226,7 @@ class XtBroker:
                 logger.exception("looking up the account's orders failed")
 
     async def _look_up(self) -> None:
+        ended = self._ended  # by now: what is listed from here on is the whole day
         orders: list[XtOrder] = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
         self.reports.reconcile(orders, trades, self._cancelling)
@@ -233,8 +234,8 @@ class XtBroker:
         for order in self.reports.open_orders():
             if order.status is OrderStatus.UNKNOWN and order.id not in listed:
                 await self._seek(order)
-        if self._ended is not None:
-            ended, self._ended = self._ended, None
+        if ended is not None:
+            self._ended = None
             if ended == day_of(self._clock.now()):  # later the terminal lists another day
                 self.reports.expire(at(ended, "15:30"), orders, "the day ended")
         open_orders = self.reports.open_orders()

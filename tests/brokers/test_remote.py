@@ -23,6 +23,7 @@ from qka.model.events import (
     LinkState,
     OrderAccepted,
     OrderCancelled,
+    OrderExpired,
     OrderRejected,
     OrderSubmitted,
     OrderUnknown,
@@ -569,6 +570,22 @@ async def test_the_end_of_the_day_expires_what_is_left_of_it():
             lambda: s.heard[-1] if s.broker.reports.order_of("a").is_final else None
         )
         assert expired.reason == "the day ended"
+
+
+async def test_a_list_that_was_asked_for_before_the_day_ended_is_not_the_ended_days():
+    async with stage(within=0.05) as s:
+
+        def before_the_end(params):
+            s.server.answers["query_stock_orders"] = [an_order_record(54, order_remark="z")]
+            s.clock.advance(to=moment("15:36"))
+            return []
+
+        s.server.answers["query_stock_orders"] = before_the_end
+        s.server.epoch = "e2"
+        s.server.faults.append(Fault.LOST_BEFORE)
+        s.submit()
+        expired = (await s.until(OrderExpired))[0]
+        assert expired.reason == "never among the account's orders"
 
 
 async def test_orders_of_the_snapshot_are_reported_on_from_there_whoever_placed_them():
