@@ -12,6 +12,7 @@ GROUPS = {
     "bus": "dispatch",
     "quote": "dispatch",
     "order": "orders",
+    "journal": "journal",
     "bars": "backtest",
     "memory": "backtest",
     "push": "market",

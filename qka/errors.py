@@ -12,6 +12,7 @@
     ├── CallRefused          a server answered no: the caller corrects the call
     │   └── AccessDenied     the token is wrong or not allowed to: a human hands out another
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
+        └── JournalDamaged   the record of the account is not whole: restore it or salvage it
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
 `OrderRejected` (theirs), and the strategy decides what to do about it. `StopNow` is no error at
@@ -71,6 +72,14 @@ class AccessDenied(CallRefused):
 
 class EngineFault(QkaError):
     """The engine can't go on safely: no new order leaves until a human has looked."""
+
+
+class JournalDamaged(EngineFault):
+    """The journal is not whole. `last_good`: up to this record everything is as it was written."""
+
+    def __init__(self, message: str, last_good: int = 0) -> None:
+        super().__init__(message)
+        self.last_good = last_good
 
 
 class StopNow(KeyboardInterrupt):

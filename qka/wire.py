@@ -1,7 +1,7 @@
 """Events as JSON and back: one spelling for journal, server and remote. No sockets.
 
-Encoding never fails: what is no text in UTF-8 (a lone surrogate out of a file name) is escaped,
-and an object that JSON has no word for is shown as Python would show it.
+Encoding an event never fails: what is no text in UTF-8 (a lone surrogate out of a file name) is
+escaped, and an object that JSON has no word for is shown as Python would show it.
 """
 
 from decimal import Decimal
@@ -20,6 +20,23 @@ def encode(event: object) -> bytes:
 def decode(line: bytes | str) -> Event:
     """The event a line was made of; raises msgspec.ValidationError on anything else."""
     return _decoder.decode(line)
+
+
+def canonical(value: Any) -> bytes:
+    """A plain value as JSON that is the same everywhere: keys and sets are sorted.
+
+    Raises TypeError for what is not plain: it would not be the same again.
+    """
+    try:
+        return _canonical.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, builtin_types=(Decimal,), order="deterministic")
+        return _canonical.encode(_all_legible(plain))
+
+
+def plain(line: bytes | str) -> Any:
+    """The plain value a line was made of; raises msgspec.DecodeError on anything but JSON."""
+    return msgspec.json.decode(line)
 
 
 def pretty(value: Any) -> bytes:
@@ -58,5 +75,6 @@ def _shown(value: object) -> str:
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=_shown)
+_canonical = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 _pretty = msgspec.json.Encoder(decimal_format="number", enc_hook=_shown)
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

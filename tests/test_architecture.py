@@ -23,6 +23,7 @@ FLOORS = {
     "risk": 2,
     "brokers": 2,
     "feeds": 2,
+    "journal": 2,
     "engine": 3,
     "terminal": 3,
     "server": 4,
@@ -36,7 +37,7 @@ FLOORS = {
     "__main__": 8,
     "__init__": 9,
 }
-APART = {"risk", "brokers", "feeds"}  # one floor, and they never import one another
+APART = {"risk", "brokers", "feeds", "journal"}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
 EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtdata.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
@@ -84,7 +85,7 @@ def test_a_room_imports_only_what_lies_below_it(path):
             continue
         assert FLOORS[there] < FLOORS[here], f"{path}: floor {FLOORS[here]} imports {name}"
         assert not (here in APART and there in APART), f"{path} imports {name}"
-        if here == "engine" and there in ("feeds", "brokers"):
+        if here == "engine" and there in ("feeds", "brokers", "journal"):
             assert name in PORTS, f"{path}: the engine sees ports, not {name}"
 
 

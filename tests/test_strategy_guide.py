@@ -138,6 +138,7 @@ def test_what_stands_alone_runs_as_it_stands(text, project):
     output = io.StringIO()
     if "from strategies.breakout" in text:
         (project / "strategies").mkdir()
+        (project / "strategies" / "__init__.py").touch()  # before any other folder of that name
         (project / "strategies" / "breakout.py").write_text(WHOLE[0], encoding="utf-8")
     with redirect_stdout(output):
         names = defined(text)

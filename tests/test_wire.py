@@ -37,7 +37,7 @@ from qka.model.events import (
 )
 from qka.model.market import Phase
 from qka.model.order import OrderStatus, Side
-from qka.wire import decode, encode, pretty
+from qka.wire import canonical, decode, encode, plain, pretty
 
 T = 1_767_578_403_123_456_789
 EVENTS = [
@@ -145,3 +145,14 @@ def test_what_json_has_no_word_for_is_shown_as_python_shows_it():
         CancelRequested(1, "a", reason="<class 'decimal.Decimal'>")
     )
     assert b"<Odd>" in encode(CancelRequested(1, "a", reason=Odd()))
+
+
+def test_the_canonical_form_does_not_depend_on_the_order_in_which_things_were_put_in():
+    one = {"b": {2, 1, 3}, "a": Decimal("0.10"), "c": {"y": None, "x": [1.5, "双"]}}
+    other = {"c": {"x": [1.5, "双"], "y": None}, "a": Decimal("0.10"), "b": {3, 2, 1}}
+    assert canonical(one) == canonical(other)
+    told = {"a": "0.10", "b": [1, 2, 3], "c": {"x": [1.5, "双"], "y": None}}
+    assert plain(canonical(one)) == told
+    assert canonical({"k\udce4": {"b\udce4", "a"}}) == canonical({"k\\udce4": ["a", "b\\udce4"]})
+    with pytest.raises(TypeError):
+        canonical({"a": object()})

@@ -8,6 +8,7 @@ import typer
 from qka import __version__
 from qka.cli import project, run, server
 from qka.cli.doctor import doctor
+from qka.cli.verify import verify
 from qka.errors import ConfigError, DataError, QkaError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(run.run)
 app.command()(run.check)
 app.command()(project.init)
 app.command()(doctor)
+app.command()(verify)
 app.add_typer(server.app, name="server")
 
 

@@ -1,0 +1,18 @@
+"""Options of the test suite."""
+
+
+def pytest_addoption(parser):
+    """How much of the fault campaign is played."""
+    group = parser.getgroup("qka")
+    group.addoption(
+        "--schedules", type=int, metavar="N", help="seeded fault schedules to play, 200 unless told"
+    )
+    group.addoption(
+        "--schedule", action="append", metavar="KIND:SEED", help="play this one alone (repeatable)"
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """The conformance suite starts processes of its own: it runs when it is asked for."""
+    asked = config.getoption("--schedules") or config.getoption("--schedule")
+    return True if collection_path.name == "contracts" and not asked else None

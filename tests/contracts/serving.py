@@ -1,0 +1,105 @@
+"""A QMTServer as a process of its own, which can be killed; its terminal lives elsewhere.
+
+`python` starts it by way of `multiprocessing`, from a process that has the server's modules loaded
+already where the system can do that: a killed server is back in a few hundredths of a second.
+"""
+
+import asyncio
+import multiprocessing
+from pathlib import Path
+
+from bridge import RemoteTerminal
+
+ACCOUNT = "demo"
+TOKEN = "a-token-for-the-contracts-only"
+PATH = "C:/QMT/userdata_mini"
+_MODULES = ["qka.brokers.server", "qka.server.simulated", "qka.server.link", "sqlite3", "pytest"]
+
+
+def context():
+    """How processes are started here."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(_MODULES)
+    return made
+
+
+class ServerProcess:
+    """One life of a server. `vendor`: its terminal is reached through the vendor's own trader."""
+
+    def __init__(self, address, folder: Path, *, vendor: bool, number: int) -> None:
+        arguments = (address, folder, vendor, number)
+        self._process = context().Process(target=serve, args=arguments, daemon=True)
+        self._process.start()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.is_alive()
+
+    def kill(self):
+        """At once, without a word: SIGKILL, or what the system has."""
+        self._process.kill()
+
+    def bury(self):
+        """Wait until it is gone."""
+        self._process.join(5)
+        assert not self._process.is_alive(), "it was not killed"
+
+
+def serve(address, folder, vendor, number):
+    """What runs in the process, until it is killed."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(folder / f"server-{number}.log", level="DEBUG")
+    try:
+        asyncio.run(_serve(RemoteTerminal(address), folder, vendor, number))
+    except Exception:
+        logger.exception("the server ended")
+        raise
+
+
+async def _serve(terminal, folder, vendor, number):
+    from qka.brokers.server import QMTServer
+
+    backend = _over_the_vendor(terminal, folder) if vendor else _simulated(terminal)
+    server = QMTServer(ACCOUNT, port=0, token=TOKEN, data_dir=folder, backend=backend)
+    async with server:
+        terminal.report({"serving": server.port, "number": number})
+        await asyncio.Event().wait()
+
+
+def _simulated(terminal):
+    from qka.server.simulated import SimulatedBackend
+
+    return SimulatedBackend(terminal, ACCOUNT, deadline=0.3, retry=0.02)
+
+
+def _over_the_vendor(terminal, folder):
+    from qka.brokers.link import TraderLink
+    from qka.server.link import LinkBackend
+    from qka.terminal.install import install
+
+    install(terminal, PATH)
+    link = TraderLink(
+        PATH, ACCOUNT, deadline=0.3, probe=0.2, pause=0.01, patience=0.02, sessions=range(1, 500)
+    )
+    link._pool._folder = folder
+    return LinkBackend(link, _NoQuotes())
+
+
+class _NoQuotes:
+    """Quotes are another contract."""
+
+    async def open(self, push):
+        pass
+
+    async def close(self):
+        pass
+
+    async def subscribe(self, symbols):
+        pass
+
+    async def unsubscribe(self, symbols):
+        pass
