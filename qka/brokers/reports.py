@@ -6,7 +6,7 @@ and kept with their day, for they are used again. Shares come only from deals: a
 held back until the deals cover what the order says it traded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -359,20 +359,20 @@ class Reports:
         self,
         orders: Iterable[XtOrder],
         trades: Iterable[XtTrade],
-        cancelling: Iterable[str] = (),
+        cancelling: Container[str] = (),
     ) -> None:
         """What the account says now makes good every push that was missed.
 
-        `cancelling`: our ids whose cancel is under way, so that an order still there says nothing.
-        An order of ours that is absent stays as it is: absence is no proof.
+        `cancelling`: our ids whose cancel is under way, so that an order still there says nothing;
+        one may begin while we report. An order of ours that is absent stays as it is: absence is no
+        proof.
         """
-        busy = frozenset(cancelling)
         for trade in trades:  # first, so that a final status finds its deals
             self.trade(trade)
         for record in orders:
             self.order(record)
             tracked = self._find(record, day_of(moment_of(record.order_time) or self._now()))
-            if tracked is None or tracked.order.id in busy:
+            if tracked is None or tracked.order.id in cancelling:
                 continue
             tracked.doubted = status_of(record.order_status) is OrderStatus.UNKNOWN
             working = record.order_status in (ORDER_REPORTED, ORDER_PART_SUCC)

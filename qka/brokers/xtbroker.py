@@ -7,6 +7,7 @@ link has come back. Nothing is ever sent a second time.
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ class XtBroker:
         self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
         self._up: bool | None = None  # as it was reported
         self._wishes: set[str] = set()  # cancels of orders that have no number yet
-        self._cancelling: set[str] = set()  # cancels under way
+        self._cancelling: dict[str, asyncio.Event] = {}  # cancels under way -> asked for again
         self._doubted: set[str] = set()  # orders to look up
         self._look = asyncio.Event()  # there is a new reason to look
         self._ended: date | None = None  # a day whose end has come and was not looked at yet
@@ -157,26 +158,39 @@ class XtBroker:
 
     def _start_cancel(self, order_id: str, *, late: bool = False) -> None:
         self._wishes.discard(order_id)
-        if order_id not in self._cancelling:
-            self._cancelling.add(order_id)
+        again = self._cancelling.get(order_id)
+        if again is not None:  # that one was refused meanwhile, but its call is not over yet
             self.reports.cancelling(order_id, late=late)
-            self._spawn(self._cancel(order_id))
+            again.set()
+            return
+        again = self._cancelling[order_id] = asyncio.Event()
+        self.reports.cancelling(order_id, late=late)
+        self._spawn(self._cancel(order_id, again))
 
-    async def _cancel(self, order_id: str) -> None:
+    async def _cancel(self, order_id: str, again: asyncio.Event) -> None:
         try:
             response = await self._cancelled(self.reports.number_of(order_id))
             self.reports.cancel_answered(order_id, response)
             if response.cancel_result == 0:
-                await asyncio.sleep(_CANCEL_TAKES)
-                order = self.reports.order_of(order_id)
-                if order is not None and order.status is OrderStatus.PENDING_CANCEL:
-                    self._unsettled(order_id)
+                await self._shows(order_id, again)
         except OutcomeUnknown:
             self.reports.cancel_unknown(order_id)
         except QkaError as error:
             self.reports.cancel_refused(order_id, f"not sent: {error}")
         finally:
-            self._cancelling.discard(order_id)
+            del self._cancelling[order_id]
+        order = self.reports.order_of(order_id)
+        if again.is_set() and order is not None and order.status not in FINAL:
+            self._start_cancel(order_id, late=True)
+
+    async def _shows(self, order_id: str, again: asyncio.Event) -> None:
+        """A cancel that was taken shows in a moment; if not, the order is looked up."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_TAKES):
+                await again.wait()
+        order = self.reports.order_of(order_id)
+        if order is not None and order.status is OrderStatus.PENDING_CANCEL:
+            self._unsettled(order_id)
 
     async def _cancelled(self, number: int) -> XtCancelOrderResponse:
         """A cancel that certainly was not sent may be tried again; it is never too late."""

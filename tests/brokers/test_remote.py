@@ -444,6 +444,40 @@ async def test_a_cancel_that_waited_for_its_order_to_be_found_is_asked_for_again
         assert left.status is s.broker.reports.order_of("a").status is OrderStatus.PENDING_CANCEL
 
 
+async def test_a_cancel_that_begins_while_the_account_is_looked_up_is_not_refused_by_that_list():
+    async with stage() as s:
+        s.server.faults.append(Fault.UNKNOWN)
+        s.server.fates["a"] = {"state": "unknown"}
+        order = s.submit()
+        s.broker.cancel(order)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await eventually(lambda: "cancel_order_stock" in s.asked)
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)
+        assert s.of(CancelRefused) == []
+
+
+async def test_a_cancel_asked_for_again_while_a_refused_ones_call_is_open_is_sent():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        await s.server.push("order", an_order_record(50))
+        await s.until(OrderAccepted)
+        s.server.silent = True
+        s.broker.cancel(order)
+        await eventually(lambda: s.asked.count("cancel_order_stock") == 1)
+        first = s.server.frames[-1]["id"]
+        await s.server.push(
+            "cancel_error", {"order_id": 1001, "error_id": 1, "error_msg": "busy", "market": 0}
+        )
+        await s.until(CancelRefused)
+        s.broker.cancel(order)
+        assert s.broker.reports.order_of("a").status is OrderStatus.PENDING_CANCEL
+        s.server.silent = False
+        await s.server.say({"op": "reply", "id": first, "success": True, "data": 0})
+        await eventually(lambda: s.asked.count("cancel_order_stock") == 2)
+
+
 async def test_a_cancel_waits_for_a_link_that_is_away_for_a_moment():
     async with stage() as s:
         order = s.submit()
