@@ -126,8 +126,9 @@ class ReplayFeed:
 
     def _peek(self) -> int:
         met = Tally()
+        most = 0 if self._from else _PEEK  # the first event of all is at the head of a file
         playback = self._recording.playback(
-            self._from, self._to, strict=self._strict, on_damage=met.add, most=_PEEK
+            self._from, self._to, strict=self._strict, on_damage=met.add, most=most
         )
         for block in playback.blocks():
             return int(block["time"][0])

@@ -8,7 +8,7 @@ Each module imports only earlier ones:
     cells       what a cell means: a symbol, a moment, a number
     rows        the rows of a csv, csv.gz or parquet, in chunks
     source      a file recognised by its columns
-    order       rows held against the ones before them
+    order       rows held against the ones around them
     quotes      level-1 ticks in the one shape
     bars        bars in the one shape
     claims      which file holds a symbol's day

@@ -5,6 +5,7 @@ A bare code that a share and an index have (`000001`) is the share; one that is 
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def symbols(raw: pd.DataFrame, column: str | None, symbol: str, wrong: Wrong) ->
     return result
 
 
+@lru_cache(maxsize=16384)
 def symbol_of(code: str, exchange: str = "") -> str:
     """`sh.600000`, `600000.XSHG`, `510300`, `000001` of SZSE in QMT form; "" unless it is clear."""
     found = _CODE.fullmatch(code.strip().upper())
@@ -123,21 +125,33 @@ def _parsed(cells: "pd.Series[Any]", dates: "pd.Series[Any] | None") -> "pd.Seri
 
     `dates` complete the cells that are times of day only.
     """
-    if not pd.api.types.is_datetime64_any_dtype(cells):
-        cells = _texts(cells)
-        if dates is not None:
-            cells = cells.where(cells.str.len() > 8, _texts(dates) + " " + cells)
-        # a date that was cut in the middle still looks like one to pandas
-        cells = cells.where(cells.map(lambda cell: _MOMENT.fullmatch(cell) is not None))
-    parsed = pd.to_datetime(cells, errors="coerce", format="ISO8601")
-    if (others := parsed.isna() & cells.notna()).any():
-        again = pd.to_datetime(cells[others], errors="coerce", format="mixed")
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return _nanoseconds(cells)
+    texts = _texts(cells)
+    if dates is not None:
+        texts = texts.where(texts.str.len() > 8, _texts(dates) + " " + texts)
+    keys, found = pd.factorize(texts)  # many symbols have the same times
+    moments = _nanoseconds(_moments([str(text) for text in found]))
+    return pd.Series(moments.to_numpy()[keys], index=cells.index)
+
+
+def _moments(texts: list[str]) -> "pd.Series[Any]":
+    # a date that was cut in the middle still looks like one to pandas
+    whole = pd.Series([text if _MOMENT.fullmatch(text) else None for text in texts], dtype=object)
+    parsed = pd.to_datetime(whole, errors="coerce", format="ISO8601")
+    if (others := parsed.isna() & whole.notna()).any():
+        again = pd.to_datetime(whole[others], errors="coerce", format="mixed")
         parsed = parsed.where(parsed.notna(), again.reindex(parsed.index))
-    if parsed.dt.tz is None:
-        parsed = parsed.dt.tz_localize(SHANGHAI)
-    utc = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+    return parsed
+
+
+def _nanoseconds(moments: "pd.Series[Any]") -> "pd.Series[Any]":
+    if moments.dt.tz is None:
+        moments = moments.dt.tz_localize(SHANGHAI)
+    utc = moments.dt.tz_convert("UTC").dt.tz_localize(None)
     usable = utc.between(pd.Timestamp(_MS[0], unit="ms"), pd.Timestamp(_MS[1], unit="ms"))
-    return utc.where(usable, pd.Timestamp(0)).astype("datetime64[ns]").astype("int64")
+    result: pd.Series[Any] = utc.where(usable, pd.Timestamp(0)).astype("datetime64[ns]")
+    return result.astype("int64")
 
 
 def days(times: Any) -> Any:
