@@ -192,9 +192,15 @@ class Reports:
         return None if tracked is None else tracked.order
 
     def number_of(self, order_id: str) -> int:
-        """The terminal's number of our order, 0 while it is not known."""
+        """The terminal's number of our order, 0 while it is not known and on later days."""
         order = self.order_of(order_id)
-        return int(order.broker_id) if order is not None and order.broker_id.isdigit() else 0
+        if order is None or not order.broker_id.isdigit() or self.is_past(order):
+            return 0
+        return int(order.broker_id)
+
+    def is_past(self, order: Order) -> bool:
+        """Whether it was made on an earlier day: its number may be another order's now."""
+        return order.time > 0 and day_of(order.time) != day_of(self._now())
 
     def is_settled(self, order_id: str) -> bool:
         """Whether nothing about the order needs to be looked up."""
@@ -215,7 +221,8 @@ class Reports:
         """The terminal answered an order: named or refused."""
         tracked = self._tracked[order_id]
         if response.order_id > 0:
-            self._learn(tracked, response.order_id, "", day_of(self._now()))
+            if not self.is_past(tracked.order):
+                self._learn(tracked, response.order_id, "", day_of(self._now()))
             self._say(tracked, OrderSubmitted(self._now(), order_id, str(response.order_id)))
             self._settle(tracked)
         else:

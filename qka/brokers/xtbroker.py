@@ -85,6 +85,9 @@ class XtBroker:
         if known.status in FINAL:
             words = f"the order is {known.status} already"
             self._sink(CancelRefused(self._clock.now(), order.id, words))
+        elif self.reports.is_past(known):
+            words = "it is an order of an earlier day: the terminal can't cancel it any more"
+            self._sink(CancelRefused(self._clock.now(), order.id, words))
         elif self.reports.number_of(order.id):
             self._start_cancel(order.id)
         else:

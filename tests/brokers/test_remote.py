@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from builders import NO_COMMISSION, a_quote, an_order, moment
+from builders import NEXT_DAY, NO_COMMISSION, a_quote, an_order, moment
 from scripted import TOKEN, Fault, eventually, scripted
 from served import served
 
@@ -455,6 +455,16 @@ async def test_a_cancel_that_begins_while_the_account_is_looked_up_is_not_refuse
         await s.server.push("order", an_order_record(54))
         await s.until(OrderCancelled)
         assert s.of(CancelRefused) == []
+
+
+async def test_a_cancel_of_an_order_of_an_earlier_day_never_meets_todays_order_of_that_number():
+    async with stage() as s:
+        order = s.submit()
+        await s.until(OrderSubmitted)
+        s.clock.advance(to=moment("10:00", NEXT_DAY))
+        s.broker.cancel(order)
+        assert "earlier day" in s.of(CancelRefused)[0].reason
+        assert "cancel_order_stock" not in s.asked
 
 
 async def test_a_cancel_asked_for_again_while_a_refused_ones_call_is_open_is_sent():

@@ -433,6 +433,20 @@ def test_the_same_number_on_another_day_is_another_order():
     assert len(desk.strangers) == 1
 
 
+def test_an_answer_that_is_found_on_a_later_day_does_not_claim_todays_number():
+    desk = Desk()
+    desk.reports.unknown("a", "silence")
+    desk.clock.advance(to=moment("10:00", NEXT_DAY))
+    desk.hear(ANSWER)
+    assert desk.order.status is OrderStatus.SUBMITTED
+    assert desk.reports.number_of("a") == 0
+    today = moment("10:00", NEXT_DAY) // SECOND
+    desk.hear(record(56, 1000, order_time=today, order_remark=""))
+    desk.hear(deal(traded_time=today, order_remark=""))
+    assert (desk.order.status, desk.fills) == (OrderStatus.SUBMITTED, [])
+    assert len(desk.strangers) == 2
+
+
 def test_the_same_number_for_another_symbol_is_another_order():
     desk = Desk().hear(ANSWER, record(54, order_remark="", stock_code="000001.SZ"))
     assert desk.order.status is OrderStatus.SUBMITTED

@@ -98,25 +98,25 @@ class Player:
 
     async def mend(self):
         """Whoever was killed is there again, as far as nothing stands in the way."""
+        for tries in count(1):
+            try:
+                await self._mend()
+                return
+            except BrokerUnavailable:  # it may have been killed once more
+                if tries == 20:
+                    raise
+
+    async def _mend(self):
         world = self.world
         if isinstance(world, RemoteWorld) and not world.serves and not self.server_stays_down:
             await world.revive_server()
         if world.life.dead and not self.blocked and not self.server_stays_down:
             await world.kill_engine()  # what is left of it
-            await self._live()
+            await world.live()
+            self.lives += 1
 
     def _somebody_is_dead(self):
         return self.world.life.dead or not getattr(self.world, "serves", True)
-
-    async def _live(self):
-        for tries in count(1):
-            try:
-                await self.world.live()
-                self.lives += 1
-                return
-            except BrokerUnavailable:
-                if tries == 20:
-                    raise
 
     # ------------------------------------------------------------ an ordinary day
 

@@ -109,7 +109,7 @@ class Life:
 
     def on_phase(self, event: SessionPhase):
         if not self.dead:
-            self._journal.append(event)
+            self._journal.write_ahead(event)  # a day is not lost
             self.ledger.on_phase(event)
 
     # ------------------------------------------------------------ what a test asks
