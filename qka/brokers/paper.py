@@ -38,12 +38,13 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import to_cents, turnover, yuan
-from qka.model.order import FINAL, Approved, Order, OrderType, Side
+from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType, Side
 from qka.model.times import SECOND, at, day_of, same_day
 
 # what is displayed then is no order book
 _VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
 _OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
+_ON_ITS_WAY = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
 class _Working:
@@ -115,6 +116,27 @@ class PaperBroker:
     def tell(self, report: Sink) -> None:
         """Report there from now on: what connecting does, for whoever has no loop."""
         self._report = report
+
+    def resume(self, account: AccountSnapshot) -> None:
+        """Go on with the books of an earlier run; what was on its way then never arrived."""
+        self._cash, self._frozen = to_cents(account.asset.cash), 0
+        self._shares.clear()
+        for position in account.positions:
+            held = self._shares[position.symbol] = _Shares(position.quantity)
+            held.today = position.today
+        numbers = [int(deal.deal_id) for deal in account.deals if deal.deal_id.isdigit()]
+        self._deals = max(numbers, default=0)
+        self._book.clear()
+        self._orders = {order.id: order for order in account.orders}
+        now = self._clock.now()
+        for order in account.orders:
+            if order.status in _ON_ITS_WAY:
+                words = "the run ended before it reached the exchange"
+                self._settle(OrderRejected(now, order.id, words))
+            elif order.status not in FINAL:
+                entry = _Working(order, order.time)
+                self._book.setdefault(order.symbol, {})[order.id] = entry
+                self._hold(entry)
 
     def submit(self, approved: Approved) -> None:
         """Take the order; it reaches the exchange after the latency."""
