@@ -3,6 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,13 +13,13 @@ from loguru import logger
 
 from qka import loading, logs, settings
 from qka.brokers.paper import PaperBroker
-from qka.clock import WallClock
+from qka.clock import Clock, WallClock
 from qka.edges import edges
 from qka.engine import engine
-from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.store import SqliteJournal
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
@@ -38,13 +39,16 @@ from qka.risk.rules import (
 from qka.settings import RiskSettings, Settings, StrategySettings
 from qka.wire import pretty
 
+# one for all projects of a user: an account has one engine, whatever journal it is given
+ACCOUNT_LOCKS = Path(tempfile.gettempdir()) / "qka-accounts"
+
 
 class Engine(engine.Engine):
     """The engine with everything a config names; `folder` is where its run is kept."""
 
     settings: Settings
     folder: Path
-    records: FileJournal
+    records: SqliteJournal
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -104,7 +108,8 @@ class Engine(engine.Engine):
             except OSError as error:
                 words = f"run.dir: {base.parent} can't be written ({error.strerror})"
                 raise ConfigError(f"{words}: nothing was started or sent") from None
-        self.records.path = self.folder / "journal.jsonl"
+        if self.records.path.parent == base:
+            self.records.path = self.folder / self.records.path.name
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -120,6 +125,7 @@ class Engine(engine.Engine):
         """What each strategy did and what the account holds; money in CNY."""
         return {
             "run": str(self.folder),
+            "journal": str(self.records.path),
             "name": self.settings.name,
             "ended": self.ended,
             "error": self.error,
@@ -136,9 +142,9 @@ def _project(config: Path) -> Path:
 def _build(chosen: Settings, root: Path) -> Engine:
     account = chosen.account
     folder = _folder(chosen)
-    records = FileJournal(folder / "journal.jsonl")
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
+    records = _journal(chosen, folder, edge.clock)
     built = Engine(
         clock=edge.clock,
         feed=edge.feed,
@@ -189,6 +195,24 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
     return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
+
+
+def _journal(chosen: Settings, folder: Path, clock: Clock) -> SqliteJournal:
+    """The account's own journal; the run's, where the same run can be had again."""
+    account, broker = chosen.account.id, chosen.broker
+    kind = broker.account_type if isinstance(broker, settings.XtquantBroker) else "STOCK"
+    if not isinstance(clock, WallClock):
+        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now, durable=False)
+    given = chosen.journal.dir
+    if given is None and isinstance(broker, settings.RemoteBroker) and broker.simulated:
+        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now)
+    return SqliteJournal(
+        (given or Path("journals")) / f"{kind}-{account}.db",
+        account,
+        kind,
+        now=clock.now,
+        account_locks=None if isinstance(broker, settings.PaperBroker) else ACCOUNT_LOCKS,
+    )
 
 
 def _rules(

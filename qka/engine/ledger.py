@@ -6,7 +6,8 @@ desk has booked at once, so that it is asked for once). Shares and cash change h
 `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -49,6 +50,17 @@ def _open_shares(order: Order) -> int:
     return 0 if order.status in FINAL else max(0, order.quantity - order.filled)
 
 
+def _matters(order: Order, begin: int) -> bool:
+    """Whether a broker may still speak of it, on the day that begins then."""
+    return order.status not in FINAL or (
+        order.time >= begin and order.status is not OrderStatus.DENIED
+    )
+
+
+def _nobody(event: Any) -> None:
+    """Hears everything and tells nobody."""
+
+
 class Books(msgspec.Struct, frozen=True):
     """All that the ledger knows of an account, as plain values: enough to go on from."""
 
@@ -84,7 +96,7 @@ class Ledger:
         cash: int,
         positions: Mapping[str, tuple[int, int]] | None = None,
         *,
-        publish: Callable[[Any], None] = lambda event: None,
+        publish: Callable[[Any], None] = _nobody,
     ) -> None:
         """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
         self._clock = clock
@@ -145,7 +157,7 @@ class Ledger:
                 for symbol, held in sorted(self._holdings.items())
                 if held.quantity
             },
-            [o for o in self.orders.values() if o.time >= begin or o.status not in FINAL],
+            [o for o in self.orders.values() if _matters(o, begin)],
             [deal for (of, _, _), deal in self._deals.items() if of == day],
         )
 
@@ -186,19 +198,24 @@ class Ledger:
             (self._held.add if held.quantity else self._held.discard)(symbol)
             self._moved.add(symbol)
 
-    def relive(self, events: Iterable[Any]) -> None:
-        """Book again what was journalled, in its order; nobody is told."""
-        handlers = {
+    @contextmanager
+    def quietly(self) -> Iterator[Callable[[Any], None]]:
+        """Books again what was journalled, in its order, with what is given; nobody is told."""
+        handlers: dict[type, Callable[[Any], None]] = {
             **self.handlers(),
-            OrderRequested: lambda event: self.open(event.order),
-            OrderDenied: lambda event: self.note(event.order),
+            OrderRequested: self._on_requested,
+            OrderDenied: self._on_denied,
+            EngineState: _nobody,  # a state is the run's that was in it
         }
-        publish, self._publish = self._publish, lambda event: None
+
+        def book(event: Any) -> None:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+
+        publish, self._publish = self._publish, _nobody
         try:
-            for event in events:
-                handler = handlers.get(type(event))
-                if handler is not None:
-                    handler(event)
+            yield book
         finally:
             self._publish = publish
 
@@ -290,6 +307,12 @@ class Ledger:
         """Book an order that is not ours; what comes of it follows."""
         if event.order.id not in self.orders:
             self._store(event.order)
+
+    def _on_requested(self, event: OrderRequested) -> None:
+        self.open(event.order)
+
+    def _on_denied(self, event: OrderDenied) -> None:
+        self.note(event.order)
 
     def on_state(self, event: EngineState) -> None:
         """The trading state changed."""

@@ -1,6 +1,6 @@
 """The journal's port: what an engine writes down and reads again, on a postcard."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from qka.journal.chain import Note as Note  # what is written down beside events
@@ -13,6 +13,9 @@ class Journal(Protocol):
     def open(self) -> None:
         """Make ready; raises OSError or QkaError when it can't be, and nothing was changed."""
 
+    def attach(self, gather: Callable[[], None], soon: Callable[[], None]) -> None:
+        """`gather` notes what belongs with a commit; `soon` is told that a flush is due."""
+
     def append(self, event: object) -> None:
         """Add a record; raises OSError when it can't be written."""
 
@@ -23,7 +26,7 @@ class Journal(Protocol):
         """Add what the engine must know again; `ahead`: safe at once. Raises OSError, TypeError."""
 
     def flush(self) -> None:
-        """Put down what waits; raises OSError when that can't be."""
+        """Let what waits outlive this process; raises OSError when that can't be."""
 
     def latest(self, kind: Note, key: str = "") -> Record | None:
         """The last note of that kind and key, None when there is none."""
@@ -39,6 +42,9 @@ class NoJournal:
     """Remembers nothing: for tests and benchmarks."""
 
     def open(self) -> None:
+        """Nothing."""
+
+    def attach(self, gather: Callable[[], None], soon: Callable[[], None]) -> None:
         """Nothing."""
 
     def append(self, event: object) -> None:

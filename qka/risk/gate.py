@@ -1,6 +1,6 @@
 """The gate: the only way to the broker, and the only maker of `Approved`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qka.model.order import Approved, Order
 from qka.model.view import View
@@ -29,6 +29,16 @@ class Gate:
         for rate in self._rates:
             rate.record(order.strategy, order.time)
         return Approved(order)
+
+    def rates(self) -> dict[str, list[int]]:
+        """What the rate limits remember: their key -> moments in ns."""
+        return {rate.key: list(rate.window.times) for rate in self._rates}
+
+    def remember(self, rates: Mapping[str, Sequence[int]]) -> None:
+        """Go on from what `rates` gave; a limit that was not there then remembers nothing."""
+        for rate in self._rates:
+            rate.window.times.clear()
+            rate.window.times.extend(rates.get(rate.key, ()))
 
     def count(self, strategy: str, now: int) -> None:
         """Count an order or a cancel that leaves at `now` (ns)."""
