@@ -193,6 +193,8 @@ def test_the_first_chapter_works_from_nothing(project, monkeypatch):
     for run in Path("runs").iterdir():
         assert {file.name for file in run.iterdir()} == {
             "journal.db",
+            "journal.db.head",
+            "journal.db.lock",
             "log.jsonl",
             "summary.json",
         }

@@ -83,6 +83,7 @@ class Reconciler:
         self._told = ""  # fingerprint of what a human was told
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False  # in the world's time
         self._closed = False
 
     # ------------------------------------------------------------ at the start
@@ -183,22 +184,25 @@ class Reconciler:
     def start(self) -> None:
         """Look at the account every now and then; only the world's time moves it unseen."""
         if not self._clock.waits:
-            self._again(EVERY)
+            self._running = True
+            self._every_now_and_then()
 
-    def _again(self, seconds: float) -> None:
-        def due() -> None:
-            if not self._closed:
-                self._spawn(self.look())
-                self._again(EVERY)
+    def _every_now_and_then(self) -> None:
+        def again() -> None:
+            self._look_soon()
+            if self._running:
+                self._every_now_and_then()
 
-        self._clock.call_at(self._clock.now() + int(seconds * SECOND), due)
+        self._clock.call_at(self._clock.now() + int(EVERY * SECOND), again)
+
+    def _look_soon(self) -> None:
+        if self._running:
+            self._spawn(self.look())
 
     def on_link(self, event: LinkState) -> None:
         """The broker is back: what happened meanwhile is looked at."""
-        if event.up and event.link == "broker" and not self._clock.waits:
-            self._clock.call_at(
-                self._clock.now() + int(PAUSE * SECOND), lambda: self._spawn(self.look())
-            )
+        if event.up and event.link == "broker" and self._running:
+            self._clock.call_at(self._clock.now() + int(PAUSE * SECOND), self._look_soon)
 
     async def look(self) -> None:
         """Shares against the broker's, and orders that are long on their way.
@@ -282,7 +286,7 @@ class Reconciler:
 
     async def close(self) -> None:
         """End what is under way."""
-        self._closed = True
+        self._running, self._closed = False, True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
