@@ -3,7 +3,6 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -13,13 +12,14 @@ from loguru import logger
 
 from qka import loading, logs, settings
 from qka.brokers.paper import PaperBroker
-from qka.clock import Clock, WallClock
+from qka.clock import WallClock
 from qka.edges import edges
 from qka.engine import engine
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.journal.store import SqliteJournal
+from qka.journals import journal_of_run
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
@@ -38,9 +38,6 @@ from qka.risk.rules import (
 )
 from qka.settings import RiskSettings, Settings, StrategySettings
 from qka.wire import pretty
-
-# one for all projects of a user: an account has one engine, whatever journal it is given
-ACCOUNT_LOCKS = Path(tempfile.gettempdir()) / "qka-accounts"
 
 
 class Engine(engine.Engine):
@@ -144,7 +141,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
     folder = _folder(chosen)
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
-    records = _journal(chosen, folder, edge.clock)
+    records = journal_of_run(chosen, edge.clock, folder)
     built = Engine(
         clock=edge.clock,
         feed=edge.feed,
@@ -195,24 +192,6 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
     return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-
-
-def _journal(chosen: Settings, folder: Path, clock: Clock) -> SqliteJournal:
-    """The account's own journal; the run's, where the same run can be had again."""
-    account, broker = chosen.account.id, chosen.broker
-    kind = broker.account_type if isinstance(broker, settings.XtquantBroker) else "STOCK"
-    if not isinstance(clock, WallClock):
-        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now, durable=False)
-    given = chosen.journal.dir
-    if given is None and isinstance(broker, settings.RemoteBroker) and broker.simulated:
-        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now)
-    return SqliteJournal(
-        (given or Path("journals")) / f"{kind}-{account}.db",
-        account,
-        kind,
-        now=clock.now,
-        account_locks=None if isinstance(broker, settings.PaperBroker) else ACCOUNT_LOCKS,
-    )
 
 
 def _rules(
