@@ -118,7 +118,7 @@ class PaperBroker:
         """Report there from now on: what connecting does, for whoever has no loop."""
         self._report = report
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on with the books of an earlier run; what was on its way then never arrived."""
         self._cash, self._frozen = to_cents(account.asset.cash), 0
         self._shares.clear()

@@ -6,7 +6,7 @@ link has come back. Nothing is ever sent a second time.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -81,7 +81,7 @@ class XtBroker:
         self._clock.on_day(self._on_day)
         self._spawn(self._looking())
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on from what an earlier run knew; the next snapshot reports what came of it."""
         for order in account.orders:
             told = [deal for deal in account.deals if deal.order_id == order.id]
@@ -154,14 +154,14 @@ class XtBroker:
         """A push, by its kind: order, trade, order_error, cancel_error; others say nothing here."""
         self.reports.push(kind, record)
 
-    def linked(self, up: bool, reason: str = "") -> None:
+    def linked(self, up: bool, reason: str = "", memory: str = "") -> None:
         """The link went up or down; after it was down, what was missed is looked up."""
         if up is self._up:
             return
         if up and self._up is False:
             self.missed()
         self._up = up
-        self._sink(LinkState(self._clock.now(), "broker", up, reason))
+        self._sink(LinkState(self._clock.now(), "broker", up, reason, memory))
 
     def missed(self) -> None:
         """Pushes may have been missed: look the account's orders and deals up."""

@@ -224,6 +224,7 @@ class Engine:
                 self.bus.subscribe(kind, handler, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
+        self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
@@ -371,6 +372,9 @@ class Engine:
         self._open_records()
         self.past.relive(self.ledger, self.gate, self.tally)
         self._resume_trading()
+        self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
+        for fill in self.past.unheard:
+            self._tell_fill(fill)
         self.door.open()
         identity = await self.broker.connect(self.publish)
         if identity.account_id != self.account_id:
@@ -388,7 +392,9 @@ class Engine:
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
             await runner.start(kept, self.past.timers)
+        self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
+        self._flush()
         self.reconciler.start()
         self._keep_up()
         if self.clock.waits:
@@ -416,7 +422,8 @@ class Engine:
                 tuple(self.ledger.positions()),
                 tuple(books.orders),
                 tuple(books.deals),
-            )
+            ),
+            self.past.memories,
         )
         await self.reconciler.begin(self.past.accepted())
 
@@ -443,6 +450,8 @@ class Engine:
                 self.tally.signal,
                 self.gate.rates(),
                 self.past.timers,
+                self.past.memory,
+                {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
             ),
             ahead=True,
         )
@@ -677,6 +686,8 @@ class Engine:
         )
 
     def _on_own_order(self, event: OrderRequested | OrderDenied) -> None:
+        if self.past.memory and type(event) is OrderRequested:
+            self.past.sent(event.order)
         self._tell(event.order)
 
     def _on_report(self, event: Any) -> None:
@@ -687,15 +698,19 @@ class Engine:
     def _on_fill(self, fill: Fill) -> None:
         if self.ledger.booked is None:
             return  # heard before
+        self._tell_fill(fill)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
+    def _tell_fill(self, fill: Fill) -> None:
+        """The order's own strategy hears of it."""
         order = self.ledger.order(fill.order_id)
         if order is not None:
             runner = self._runners.get(order.strategy)
             if runner is not None:
                 runner.on_fill(fill)
             self._tell(order)
-        now = self.clock.now()
-        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
-        self.publish(AssetChanged(now, self.ledger.asset))
 
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""
