@@ -86,7 +86,8 @@ class XtBroker:
         for order in account.orders:
             told = [deal for deal in account.deals if deal.order_id == order.id]
             self.reports.track(order, told, foreign=not order.signal)
-            if order.status in (OrderStatus.NEW, OrderStatus.SUBMITTING):
+            named = order.broker_id or order.status is OrderStatus.UNKNOWN
+            if order.status not in FINAL and not named:
                 self._left.add(order.id)
         self.reports.external = self._external
 

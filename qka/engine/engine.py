@@ -170,6 +170,7 @@ class Engine:
             checkpoint=self._checkpoint,
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
@@ -371,8 +372,10 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.desk.go_on(self.tally.signal)
         self._resume_trading()
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
+        self._opening_books = True
         for fill in self.past.unheard:
             self._tell_fill(fill)
         self.door.open()
@@ -392,6 +395,8 @@ class Engine:
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
             await runner.start(kept, self.past.timers)
+        self._opening_books = False
+        self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
         self._flush()
@@ -442,6 +447,8 @@ class Engine:
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
+        if not self.journal.durable:
+            return  # nobody starts from there
         self.journal.note(
             Note.SNAPSHOT,
             Checkpoint(
@@ -452,6 +459,8 @@ class Engine:
                 self.past.timers,
                 self.past.memory,
                 {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
+                self._opening_books,
+                self.past.unheard,
             ),
             ahead=True,
         )
@@ -698,6 +707,8 @@ class Engine:
     def _on_fill(self, fill: Fill) -> None:
         if self.ledger.booked is None:
             return  # heard before
+        if self._opening_books:
+            self.past.unheard.append(fill)
         self._tell_fill(fill)
         now = self.clock.now()
         self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))

@@ -37,6 +37,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     timers: dict[str, int]  # strategy and timer -> when it fired last (ns)
     memory: str = ""  # see `LinkState.memory`
     memories: dict[str, str] = {}  # order id -> the memory when it was sent, of open orders
+    opening: bool = False  # strategies are not told of anything yet
+    unheard: list[Fill] = []  # what they are to be told of
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Past:
         self.timers: dict[str, int] = {}
         self.memory = ""  # of the broker's link, see `LinkState.memory`
         self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
-        self.unheard: list[Fill] = []  # of which no strategy was told
+        self.unheard: list[Fill] = []  # of which no strategy has been told
 
     def relive(self, ledger: Ledger, gate: Gate, tally: Tally) -> None:
         """Bring ledger, rate limits and owners to where they were; raises JournalDamaged."""
@@ -71,7 +73,7 @@ class Past:
         self.timers = dict(begin.timers)
         self.day = day_of(last.ts)
         self.memory, self.memories = begin.memory, dict(begin.memories)
-        opening = False
+        opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:
             for record in self._journal.records(last.seq):
                 self.day = max(self.day, day_of(record.ts))
