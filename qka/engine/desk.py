@@ -16,11 +16,11 @@ from qka.ashare.sessions import cancels_from
 from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine.guest import words
-from qka.engine.journal import Journal
 from qka.engine.ledger import Ledger
 from qka.engine.numbers import MOST_MONEY, MOST_PRICE, MOST_SHARES, N, limit_price, number, plain
 from qka.engine.sizing import protection
 from qka.errors import StopNow
+from qka.journal.port import Journal
 from qka.model.events import (
     CancelRefused,
     CancelRequested,

@@ -7,10 +7,13 @@ desk has booked at once, so that it is asked for once). Shares and cash change h
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.rules import turnaround_same_day
@@ -21,7 +24,10 @@ from qka.model.events import (
     Alert,
     EngineState,
     Fill,
+    OrderAdopted,
+    OrderDenied,
     OrderReport,
+    OrderRequested,
     SessionPhase,
     Severity,
     TradingState,
@@ -37,9 +43,35 @@ Claim = tuple[int, int]
 _NO_CLAIM: Claim = (0, 0)
 
 
+def _key(fill: Fill) -> tuple[date, str, str]:
+    """A deal id is unique within its order and day."""
+    return day_of(fill.time), fill.order_id, fill.deal_id
+
+
 def _open_shares(order: Order) -> int:
     """Shares that may still trade: none of a final order."""
     return 0 if order.status in FINAL else max(0, order.quantity - order.filled)
+
+
+def _matters(order: Order, begin: int) -> bool:
+    """Whether a broker may still speak of it, on the day that begins then."""
+    return order.status not in FINAL or (
+        order.time >= begin and order.status is not OrderStatus.DENIED
+    )
+
+
+def _nobody(event: Any) -> None:
+    """Hears everything and tells nobody."""
+
+
+class Books(msgspec.Struct, frozen=True):
+    """All that the ledger knows of an account, as plain values: enough to go on from."""
+
+    day: date  # that `today` of the positions belongs to
+    cash: int  # cents
+    positions: dict[str, tuple[int, int, int]]  # symbol -> shares, bought today, cents paid
+    orders: list[Order]  # of the day, and older ones that are not final
+    deals: list[Fill]  # of the day
 
 
 class _Holding:
@@ -67,7 +99,7 @@ class Ledger:
         cash: int,
         positions: Mapping[str, tuple[int, int]] | None = None,
         *,
-        publish: Callable[[Any], None] = lambda event: None,
+        publish: Callable[[Any], None] = _nobody,
     ) -> None:
         """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
         self._clock = clock
@@ -91,7 +123,7 @@ class Ledger:
         self._day = date.min  # the day of the last order that was weighed, from and to in ns
         self._day_from = self._day_to = 0
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
-        self._deals: set[tuple[date, str, str]] = set()  # (day, order id, deal id) booked
+        self._deals: dict[tuple[date, str, str], Fill] = {}  # (day, order id, deal id) -> booked
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
 
@@ -111,9 +143,87 @@ class Ledger:
             held.today, held.price = position.today, position.price
         self._value, self._held = 0, set(self._holdings)
         self._moved = set(self._held)
-        self._deals |= {(day_of(deal.time), deal.order_id, deal.deal_id) for deal in snapshot.deals}
+        for deal in snapshot.deals:
+            self._deals.setdefault(_key(deal), deal)
         for order in snapshot.orders:
             self._store(order)
+
+    def books(self, day: date) -> Books:
+        """What there is to go on from, as it stands on that day."""
+        begin = midnight(day)
+        return Books(
+            day,
+            self._cash,
+            {
+                symbol: (held.quantity, held.today, held.cost)
+                for symbol, held in sorted(self._holdings.items())
+                if held.quantity
+            },
+            [o for o in self.orders.values() if _matters(o, begin)],
+            [deal for (of, _, _), deal in self._deals.items() if of == day],
+        )
+
+    def restore(self, books: Books) -> None:
+        """Go on from there: all that was known before is forgotten."""
+        self._cash = self.available_cents = books.cash
+        self._value, self._holdings = 0, {}
+        for symbol, (quantity, today, cost) in books.positions.items():
+            held = self._holdings[symbol] = _Holding(quantity, cost)
+            held.today = today
+        self._held = set(self._holdings)
+        self._moved = set(self._held)
+        self.orders.clear()
+        self._working.clear()
+        self.unknowns.clear()
+        self._asked, self._claim = None, _NO_CLAIM
+        self._deals = {_key(deal): deal for deal in books.deals}
+        for order in books.orders:
+            self._store(order)
+
+    def settle(self, positions: Iterable[Position], cash: Decimal) -> None:
+        """Take over what the broker says is held, where a human or a reason stands for it.
+
+        Shares that were there keep what they cost; orders and their claims stay as they are.
+        """
+        self._earn(to_cents(cash) - self._cash)
+        told = {position.symbol: position for position in positions}
+        for symbol in sorted(told.keys() | self._held):
+            held = self._holdings.setdefault(symbol, _Holding())
+            position = told.get(symbol, Position(symbol))
+            if position.quantity and not held.quantity:
+                held.cost = to_cents(Decimal(repr(position.cost)) * position.quantity)
+            elif not position.quantity:
+                held.cost = 0
+            held.quantity, held.today = position.quantity, position.today
+            held.price = position.price or held.price
+            (self._held.add if held.quantity else self._held.discard)(symbol)
+            self._moved.add(symbol)
+
+    @contextmanager
+    def quietly(self) -> Iterator[Callable[[Any], None]]:
+        """Books again what was journalled, in its order, with what is given; nobody is told."""
+        handlers: dict[type, Callable[[Any], None]] = {
+            **self.handlers(),
+            OrderRequested: self._on_requested,
+            OrderDenied: self._on_denied,
+            EngineState: _nobody,  # a state is the run's that was in it
+        }
+
+        def book(event: Any) -> None:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+
+        publish, self._publish = self._publish, _nobody
+        try:
+            yield book
+        finally:
+            self._publish = publish
+
+    def new_day(self) -> None:
+        """What was bought before it may be sold."""
+        for holding in self._holdings.values():
+            holding.today = 0
 
     # ------------------------------------------------------------ the two pens
 
@@ -153,10 +263,10 @@ class Ledger:
         `booked` says which of the two it was, for whoever hears the same fill after us.
         """
         self.booked = None
-        deal = (day_of(fill.time), fill.order_id, fill.deal_id)
+        deal = _key(fill)
         if deal in self._deals:
             return
-        self._deals.add(deal)
+        self._deals[deal] = fill
         order = self.orders.get(fill.order_id)
         if order is None:
             self._move(fill, cents(fill.price, fill.quantity))
@@ -190,8 +300,18 @@ class Ledger:
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
         if event.phase is Phase.PRE_OPEN:
-            for holding in self._holdings.values():
-                holding.today = 0
+            self.new_day()
+
+    def on_adopted(self, event: OrderAdopted) -> None:
+        """Book an order that is not ours; what comes of it follows."""
+        if event.order.id not in self.orders:
+            self._store(event.order)
+
+    def _on_requested(self, event: OrderRequested) -> None:
+        self.open(event.order)
+
+    def _on_denied(self, event: OrderDenied) -> None:
+        self.note(event.order)
 
     def on_state(self, event: EngineState) -> None:
         """The trading state changed."""
@@ -206,6 +326,7 @@ class Ledger:
             SessionPhase: self.on_phase,
             EngineState: self.on_state,
             Fill: self.on_fill,
+            OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),
         }
 

@@ -1,6 +1,6 @@
 """The gate: the only way to the broker, and the only maker of `Approved`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 
 from qka.model.order import Approved, Order
@@ -14,7 +14,8 @@ class Gate:
     def __init__(self, rules: Sequence[Rule], view: View) -> None:
         self._rules = tuple(map(_plain, rules))
         self._view = view
-        self._records = tuple(rule.record for rule in rules if isinstance(rule, RateLimit))
+        self._rates = tuple(rule for rule in rules if isinstance(rule, RateLimit))
+        self._records = tuple(rate.record for rate in self._rates)
 
     def review(self, order: Order) -> Approved | Denial:
         """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
@@ -31,6 +32,16 @@ class Gate:
         for record in self._records:
             record(order.strategy, order.time)
         return Approved(order)
+
+    def rates(self) -> dict[str, list[int]]:
+        """What the rate limits remember: their key -> moments in ns."""
+        return {rate.key: list(rate.window.times) for rate in self._rates}
+
+    def remember(self, rates: Mapping[str, Sequence[int]]) -> None:
+        """Go on from what `rates` gave; a limit that was not there then remembers nothing."""
+        for rate in self._rates:
+            rate.window.times.clear()
+            rate.window.times.extend(rates.get(rate.key, ()))
 
     def count(self, strategy: str, now: int) -> None:
         """Count an order or a cancel that leaves at `now` (ns)."""

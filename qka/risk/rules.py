@@ -171,6 +171,7 @@ class RateLimit:
         """`strategy`: whose orders are counted; None for the whole account's."""
         self.window = window
         self.strategy = strategy
+        self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""

@@ -27,6 +27,7 @@ from qka.model.events import (
     Fill,
     LinkState,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderExpired,
     OrderRejected,
@@ -367,8 +368,8 @@ class Account:
             error_msg=why.reason,
         )
 
-    def _on_report(self, report: OrderReport | Fill | LinkState) -> None:
-        if isinstance(report, LinkState):
+    def _on_report(self, report: OrderReport | OrderAdopted | Fill | LinkState) -> None:
+        if isinstance(report, LinkState | OrderAdopted):
             return
         taken = self._all[report.order_id]
         match report:
