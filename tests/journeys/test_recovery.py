@@ -218,3 +218,38 @@ async def test_rate_windows_remember_what_was_sent_before_a_restart(desk):
             S.DENIED,
             "3 orders and cancels in 3600 s are reached",
         )
+
+
+async def test_while_it_runs_a_difference_that_stays_holds_and_when_it_goes_trading_goes_on(desk):
+    shares = desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"]
+    async with desk.engine() as engine:
+        shares.quantity += 100
+        await engine.reconciler.look()
+        assert (
+            engine.ledger.trading is TradingState.ACTIVE
+        )  # an account moves while it is looked at
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.HALTED
+        await engine.reconciler.look()
+        assert len(engine.summary()["alerts"]) == 1  # told once
+        shares.quantity -= 100
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.ACTIVE
+        await desk.placed(engine)
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
+async def test_an_order_that_is_long_on_its_way_is_named(desk):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine, 100, 9.5)
+        desk.terminal.faults.next("dropped", "cancel")
+        assert desk.strategy.cancel(order_id)
+        look = engine.reconciler._look_at_orders
+        look()
+        status, since = engine.reconciler._waiting[order_id]
+        engine.reconciler._waiting[order_id] = status, since - 40 * 10**9
+        look()
+        await eventually(lambda: engine.summary()["alerts"])
+        (alert,) = engine.summary()["alerts"]
+        assert f"order {order_id} (buy 100 {SYMBOL}) has been pending_cancel for 40 s" in alert
