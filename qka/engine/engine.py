@@ -16,6 +16,7 @@ from loguru import logger
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Broker
 from qka.clock import Clock
+from qka.engine.breaker import Breaker
 from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
@@ -64,6 +65,7 @@ from qka.model.market import Bar, Quote
 from qka.model.order import Order
 from qka.model.times import SECOND, day_of
 from qka.risk.gate import Gate
+from qka.risk.losses import Losses
 from qka.risk.rules import Rule
 from qka.secrets import mask
 
@@ -100,7 +102,8 @@ class Engine:
     """Runs strategies over one feed, one broker and one clock.
 
     `cash` in cents; `positions`: symbol -> (shares, cents paid for them); `ratio`: share of total
-    assets that an order without a quantity asks for; `history`: bars kept a symbol and period.
+    assets that an order without a quantity asks for; `history`: bars kept a symbol and period;
+    `on_loss`: the trading state when `losses` are too great.
     """
 
     def __init__(
@@ -118,6 +121,8 @@ class Engine:
         ratio: float = 0.05,
         history: int = 1000,
         is_trading_day: Callable[[date], bool] = lambda day: True,
+        losses: Losses | None = None,
+        on_loss: TradingState = TradingState.REDUCING,
     ) -> None:
         self.clock = clock
         self.feed = feed
@@ -170,6 +175,10 @@ class Engine:
             checkpoint=self._checkpoint,
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        self._on_loss = on_loss
+        self.breaker = (
+            None if losses is None else Breaker(clock, self.ledger, losses, journal, self._trip)
+        )
         self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
@@ -228,6 +237,9 @@ class Engine:
         self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        if self.breaker is not None:
+            self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
+            self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
@@ -386,6 +398,8 @@ class Engine:
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        if self.breaker is not None:
+            self.breaker.begin()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -465,6 +479,12 @@ class Engine:
             ahead=True,
         )
 
+    def _trip(self, why: str) -> None:
+        """Too much was lost: as strict as the config says, until an operator lifts it."""
+        if _stricter(self._on_loss, self._trading):
+            self.set_trading(self._on_loss, why)
+            self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
+
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
         self._held = why
@@ -481,7 +501,9 @@ class Engine:
             self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
 
     def _keep(self) -> None:
-        """Write down the strategies' states that have changed."""
+        """Write down the strategies' states and the losses' marks that have changed."""
+        if self.breaker is not None:
+            self.breaker.keep()
         for runner in self._runners.values():
             runner.keep(self.journal)
 

@@ -33,7 +33,7 @@ account: {{id: "{account}"}}
 feed: {{kind: remote}}
 broker: {{kind: remote, url: "{url}", simulated: true}}
 journal: {{dir: journals}}
-risk: {{position_ratio: 0.3, max_orders_per_minute: {per_minute}, max_orders_per_second: null}}
+risk: {{position_ratio: 0.3, max_orders_per_minute: {per_minute}, max_orders_per_second: null, max_daily_loss: 0.9}}
 strategies:
   - {{use: "{trader}:Restless", name: trader, symbols: [{symbols}], params: {{seed: {seed}}}}}
 """
@@ -180,6 +180,8 @@ def check(session, told):
         moved[fill.symbol] += fill.quantity if fill.side is Side.BUY else -fill.quantity
     assert {symbol: told["state"].get(symbol, 0) for symbol in moved} == moved
     _check_halt(session, told, records)
+    openings = {r.value["opening"] for r in records if r.kind == "risk"}
+    assert len(openings) <= 1, "the day's loss is measured from another place"
     if not session.stepped:
         times = [order.time for order in intents]
         for first, last in zip(times, times[PER_MINUTE:], strict=False):
