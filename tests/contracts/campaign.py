@@ -19,7 +19,7 @@ from worlds import BOUGHT, PaperWorld, RemoteWorld, World, XtquantWorld
 from qka.errors import BrokerUnavailable
 from qka.model.events import Fill
 from qka.model.money import to_cents
-from qka.model.order import FINAL, OrderStatus, OrderType, Side
+from qka.model.order import OrderStatus, OrderType, Side
 from qka.terminal.faults import Faults
 from qka.terminal.install import Installed
 
@@ -80,7 +80,7 @@ def _world(schedule, folder, installed) -> World:
     options["faults"] = Faults(schedule.seed)
     if schedule.kind == "xtquant":
         return XtquantWorld(folder, installed=installed, **options)
-    return RemoteWorld(folder, **options)
+    return RemoteWorld(folder, vendor=schedule.kind == "vendor", **options)
 
 
 class Player:
@@ -272,10 +272,7 @@ class Player:
         world.quote(10.0, ask_lots=[10_000] * 5)
         await self._comes(lambda: world.order(buys).status is OrderStatus.FILLED)
         assert world.life.of(Fill, buys)
-        for order in list(world.ledger.working()):
-            if order.status is not OrderStatus.UNKNOWN:
-                world.cancel(order.id)
-        await self._comes(lambda: all(o.status in _OVER for o in world.ledger.orders.values()))
+        await self._comes(lambda: not world.cancel_all())
         assert world.order(name).status is OrderStatus.CANCELLED
         await world.is_true()
         snapshot = await world.broker.snapshot()
@@ -290,9 +287,6 @@ class Player:
         except TimeoutError:
             told = [str(order) for order in self.world.ledger.working()]
             raise AssertionError("\n".join(["it does not go on:", *told])) from None
-
-
-_OVER = FINAL | {OrderStatus.UNKNOWN}
 
 
 def _told(schedule, error) -> str:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from moments import OF_A_REQUEST, OF_AN_EVENT
 
-KINDS = ("paper", "xtquant", "remote")
-_SHARES = {"paper": 1, "xtquant": 3, "remote": 6}  # of ten schedules
+# kind -> how many of ten schedules; `vendor` is remote to a server over the vendor's own trader
+_SHARES = {"paper": 1, "xtquant": 3, "remote": 4, "vendor": 2}
+_REMOTE = ("remote", "vendor")
 
 # weather -> chances of the terminal's faults
 WEATHER: dict[str, dict[str, Any]] = {
@@ -103,12 +104,10 @@ class _Author:
         if self.kind != "paper":
             for weather in draw.sample(sorted(WEATHER), draw.randint(0, 3)):
                 rates |= WEATHER[weather]
-        if self.kind == "remote":
-            options["vendor"] = draw.random() < 0.3
-            if not options["vendor"]:  # that back end is told of logins, and never asks
-                rates |= {name: _about_orders(rates[name]) for name in _PUSHES if name in rates}
-            if draw.random() < 0.2:
-                options["lease"] = 1.0
+        if self.kind == "remote":  # this back end is told of logins, and never asks
+            rates |= {name: _about_orders(rates[name]) for name in _PUSHES if name in rates}
+        if self.kind in _REMOTE and draw.random() < 0.2:
+            options["lease"] = 1.0
         self.deadly = self.kind != "paper" and draw.random() < 0.4
         length = draw.randint(14, 30)
         night = draw.randrange(length) if draw.random() < 0.08 else -1
@@ -178,7 +177,7 @@ class _Author:
 
     def _trouble(self):
         troubles = [self._at_the_terminal] * 3
-        if self.kind == "remote":
+        if self.kind in _REMOTE:
             troubles += [self._on_the_wire] * 3
         if self.deadly:
             troubles += [self._death] * 4
@@ -222,8 +221,8 @@ class _Author:
 
     def _death(self):
         draw = self.random
-        who = draw.choice(["server", "engine"]) if self.kind == "remote" else "engine"
-        if self.kind == "remote" and draw.random() < 0.7:
+        who = draw.choice(["server", "engine"]) if self.kind in _REMOTE else "engine"
+        if self.kind in _REMOTE and draw.random() < 0.7:
             what = draw.choice(["order", "order", "cancel", "event"])
             where = draw.choice(OF_AN_EVENT if what == "event" else OF_A_REQUEST)
             self._add("kill", who=who, moment=f"{what} {where}")

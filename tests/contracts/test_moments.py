@@ -15,7 +15,7 @@ from trading import EngineProcess
 from worlds import RemoteWorld
 
 from qka.model.events import OrderRequested
-from qka.model.order import FINAL, OrderStatus, Side
+from qka.model.order import OrderStatus, Side
 
 MOMENTS = [
     *(f"order {where}" for where in OF_A_REQUEST),
@@ -51,12 +51,7 @@ async def goes_on(world):
     await world.works()
     world.quote()
     await world.is_true()
-    for order in list(world.ledger.working()):
-        if order.status is not OrderStatus.UNKNOWN:
-            world.cancel(order.id)
-    await world.until(
-        lambda: all(o.status in FINAL | {OrderStatus.UNKNOWN} for o in world.ledger.orders.values())
-    )
+    await world.until(lambda: not world.cancel_all())
 
 
 @behind_a_server

@@ -147,6 +147,13 @@ class World:
     def cancel(self, order_id="o1"):
         return self.life.cancel(order_id)
 
+    def cancel_all(self) -> int:
+        """Ask for the cancel of what works, again if it was refused; how many are left."""
+        left = [o for o in self.ledger.working() if o.status is not OrderStatus.UNKNOWN]
+        for order in left:
+            self.life.cancel(order.id)
+        return len(left)
+
     def quote(self, last=10.0, symbol="", **changes):
         """Three seconds later somebody offers 1,000 shares on each of five levels."""
         self.pass_time(3.0)
