@@ -130,8 +130,14 @@ class Player:
         self.world.quote(last, symbol, ask_lots=[lots] * 5, bid_lots=[lots] * 5)
 
     async def cancel(self, nth):
-        if self.world.intents and not self.world.life.dead:
-            self.world.cancel(list(self.world.intents)[nth % len(self.world.intents)])
+        """Mostly of one that works."""
+        world = self.world
+        if world.life.dead:
+            return
+        works = [] if nth % 10 == 0 else [order.id for order in world.ledger.working()]
+        names = works or list(world.intents)
+        if names:
+            world.cancel(names[nth % len(names)])
 
     async def wait(self):
         await self.world.is_answered()
@@ -213,6 +219,9 @@ class Player:
         self.blocked.discard("stall")
         self.world.wire.flow()
 
+    async def arrive(self):
+        self.world.wire.arrive()
+
     async def next(self, fault, direction, about):
         self.world.wire.next(fault, direction, about)
 
@@ -261,8 +270,21 @@ class Player:
         await world.is_answered()
         if world.has_terminal:
             await world.is_up()
+            await self._arrives()
             world.terminal.flush()
             world.broker.missed()  # what a silent half minute would make it do
+
+    async def _arrives(self):
+        """What is late comes when the server was asked for it, or when nobody asks."""
+        world = self.world
+        if isinstance(world, RemoteWorld) and world.late:
+            unknown = OrderStatus.UNKNOWN
+            await world.until(
+                lambda: (
+                    not world.late or all(o.status is not unknown for o in world.ledger.working())
+                )
+            )
+            world.wire.arrive()
 
     async def goes_on(self):
         """An ordinary end of an ordinary day."""

@@ -91,6 +91,25 @@ async def test_server_and_engine_may_die_at_the_same_moment(make, moment):
         await goes_on(world)
 
 
+@behind_a_server
+@pytest.mark.parametrize("dies_too", [False, True], ids=["the link breaks", "the engine dies"])
+async def test_an_order_still_on_its_way_is_not_called_unsent(make, dies_too):
+    """The server is asked for it, has never seen it, and then it comes."""
+    async with make() as world:
+        world.wire.next("late", "up", "order")
+        if dies_too:
+            world.moments.plan("order left", world.kill_engine_now)
+        world.submit(500, 10.01)
+        await world.until(lambda: world.late)
+        if dies_too:
+            await world.kill_engine()
+            await world.live()
+        await world.until(lambda: not world.late)  # which is when it was asked for
+        assert world.moments.reached["outcome returned"]
+        await world.is_status(OrderStatus.ACCEPTED)
+        await goes_on(world)
+
+
 @pytest.mark.parametrize("skipped", [0, 3, 11])
 @pytest.mark.parametrize("moment", ["order leaves", "order left", "order asked", "order returned"])
 async def test_an_engine_whose_process_is_killed_has_written_down_whatever_it_sent(

@@ -482,6 +482,7 @@ class RemoteWorld(TerminalWorld):
         self.bridge = Bridge(self.terminal, self.moments)
         self.bridge.reports = self._report
         self.wire: Wire | None = None  # of the engine that lives
+        self.late = []  # what engines have sent that is still on its way
         self.server: ServerProcess | None = None
         self._servers = count(1)
         self._killed = False
@@ -545,7 +546,7 @@ class RemoteWorld(TerminalWorld):
 
     async def wire_up(self):
         """A wire of its own for the next engine."""
-        self.wire = Wire(self.moments)
+        self.wire = Wire(self.moments, self.late)
         self.wire.port = self.port
         await self.wire.open()
 
