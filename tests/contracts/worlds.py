@@ -285,8 +285,8 @@ class World:
             return [] if fits else [f"{order_id} is {order.status} and is not there: {order}"]
         found = []
         allowed = {placed.status}
-        if placed.status is OrderStatus.CANCELLED:
-            allowed.add(OrderStatus.EXPIRED)
+        if placed.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
+            allowed.add(OrderStatus.EXPIRED)  # the day ended; it may have got there after the close
         if order.status not in allowed:
             found.append(f"{order_id} is {placed.status}, the ledger has {order.status}: {order}")
         ours = (order.filled, to_cents(order.turnover), to_cents(order.fees))
