@@ -47,8 +47,9 @@ def verify(
         _print(report)
         typer.echo(
             f"\n{salvage}: records 1 to {report.last_good} taken over, record {end.seq} says what "
-            f"was lost.\nHead {end.hash.hex()}. Put it in the place of {journal}, which is as it "
-            "was: keep it. At its next start the engine compares with the broker."
+            f"was lost.\nHead {end.hash.hex()}.\n"
+            f"Move {journal.name}* away and keep it, then put {salvage.name} and "
+            f"{salvage.name}.head in its place, under its name."
         )
     if report.problems or report.contains is False:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """Recorded market data through the very same path: files merged by time, streaming."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
@@ -13,15 +13,13 @@ from qka.clock import ManualClock, ReplayClock
 from qka.errors import ConfigError, DataError
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import BATCH, Report, play
-from qka.feeds.recorded.columns import events
+from qka.feeds.recorded.columns import Block, events
 from qka.feeds.recorded.damage import Tally
 from qka.feeds.recorded.playback import Playback
 from qka.feeds.recorded.recording import Recording
 from qka.model.events import MarketEvent
 from qka.model.market import Bar, Quote
 from qka.model.times import DAY, day_of, midnight
-
-_PEEK = 256  # rows of each file that are read for the first event
 
 
 class ReplayFeed:
@@ -52,6 +50,8 @@ class ReplayFeed:
         self._recording = Recording(path, volume)
         self._first = 0
         self._playback: Playback | None = None  # of this run
+        self._blocks: Generator[Block, None, None] | None = None  # of it, begun and not yet played
+        self._met = Tally()  # damage met by it
         self._done = 0  # rows reported by this run
         self._past: dict[tuple[str, str], deque[Bar]] = {}  # (symbol, period) -> before the start
         self._kept: dict[str, int] = {}  # period -> the most bars of a symbol in there
@@ -69,7 +69,7 @@ class ReplayFeed:
         unusable = None if self._strict else self._on_damage
         self._recording.open(symbols, (self._from, self._to), unusable)
         self._forget()
-        self._first = self._peek()
+        self._first = self._begin()
         return sorted(self._recording.symbols)
 
     def provides(self) -> str:
@@ -103,15 +103,16 @@ class ReplayFeed:
         """
         self._forget()
         self._done = 0
-        met = Tally()
-        self._playback = self._recording.playback(
-            self._from, self._to, strict=self._strict, on_damage=met.add
-        )
+        if self._blocks is None:
+            self._begin()
+        blocks, self._blocks = self._blocks, None
+        assert blocks is not None
         try:
-            await play(self._batches(self._playback), self._clock, report)
+            await play(self._batches(blocks), self._clock, report)
         finally:
+            blocks.close()
             if not self._strict:
-                self._tell(self._recording.damage, met)
+                self._tell(self._recording.damage, self._met)
 
     def progress(self) -> float:
         """Share of the rows that has been reported, as far as files not yet read can be told."""
@@ -121,20 +122,26 @@ class ReplayFeed:
         return min(1.0, self._done * playback.share / playback.taken)
 
     async def close(self) -> None:
-        """Remove the temporary runs."""
+        """Let go of the files, and remove the temporary runs."""
+        if self._blocks is not None:
+            self._blocks.close()
+            self._blocks = None
         self._recording.close()
 
-    def _peek(self) -> int:
-        met = Tally()
-        most = 0 if self._from else _PEEK  # the first event of all is at the head of a file
-        playback = self._recording.playback(
-            self._from, self._to, strict=self._strict, on_damage=met.add, most=most
+    def _begin(self) -> int:
+        """Read as far as the first event; the moment (ns) of it."""
+        self._met = Tally()
+        self._playback = self._recording.playback(
+            self._from, self._to, strict=self._strict, on_damage=self._met.add
         )
-        for block in playback.blocks():
-            return int(block["time"][0])
-        if damage := met.earliest or self._recording.damage.earliest:
-            raise DataError(f"{damage}; there is no good row")
-        raise ConfigError(f"{self._path}: no rows between feed.start and feed.end")
+        blocks = self._playback.blocks()
+        first = next(blocks, None)
+        if first is None:
+            if damage := self._met.earliest or self._recording.damage.earliest:
+                raise DataError(f"{damage}; there is no good row")
+            raise ConfigError(f"{self._path}: no rows between feed.start and feed.end")
+        self._blocks = _resumed(first, blocks)
+        return int(first["time"][0])
 
     def _read_past(self, period: str, count: int) -> None:
         """Keep the last bars before the start; damage there stops nothing."""
@@ -159,11 +166,11 @@ class ReplayFeed:
         for line in Tally(tallies).lines():
             self._on_damage(line)
 
-    def _batches(self, playback: Playback) -> Iterator[list[MarketEvent]]:
+    def _batches(self, blocks: Iterable[Block]) -> Iterator[list[MarketEvent]]:
         batch: list[MarketEvent] = []
         met = self._recording.damage.earliest if self._strict else None
         try:
-            for block in playback.blocks():
+            for block in blocks:
                 times = block["time"]
                 cut = int(np.searchsorted(times, met.since)) if met else len(times)
                 made, left = events(self.provides(), block), cut
@@ -187,6 +194,11 @@ class ReplayFeed:
     def _counted(self, batch: list[MarketEvent]) -> list[MarketEvent]:
         self._done += len(batch)
         return batch
+
+
+def _resumed(first: Block, others: Generator[Block, None, None]) -> Generator[Block]:
+    yield first
+    yield from others
 
 
 def _built(recorded: Iterable[MarketEvent], symbols: Iterable[str], period: str) -> Iterator[Bar]:

@@ -6,14 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-
-from qka.clock import ReplayClock
-from qka.errors import ConfigError, DataError
-from qka.feeds.recorded import recording
-from qka.feeds.recorded import rows as recorded_rows
-from qka.feeds.replay import ReplayFeed
-from qka.model.times import show
-from tests.feeds.test_replay import (
+from recordings import (
     DAILY,
     HEAD,
     T0,
@@ -26,6 +19,13 @@ from tests.feeds.test_replay import (
     tick_row,
     write,
 )
+
+from qka.clock import ReplayClock
+from qka.errors import ConfigError, DataError
+from qka.feeds.recorded import recording
+from qka.feeds.recorded import rows as recorded_rows
+from qka.feeds.replay import ReplayFeed
+from qka.model.times import show
 
 DAY_MS = 86_400_000
 WITH_LIMITS = f"{TICKS},upStop,downStop"

@@ -1,6 +1,5 @@
 """Recorded files: recognised by their columns, merged by time, damage named with file and row."""
 
-import gzip
 import json
 import random
 import re
@@ -11,6 +10,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from recordings import (
+    DAILY,
+    HEAD,
+    LEVELS,
+    T0,
+    TICKS,
+    bar_rows,
+    blocks,
+    daily_rows,
+    damaged,
+    replayed,
+    tick_row,
+    write,
+)
 
 from qka.clock import ReplayClock
 from qka.errors import ConfigError, DataError
@@ -23,48 +36,6 @@ from qka.model.times import MINUTE, at, show
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.exists(), reason="real market data is not beside the project")
-T0 = 1767576660000  # 2026-01-05 09:31 in Shanghai, ms
-HEAD = "time,open,high,low,close,volume,amount"
-
-
-def bar_rows(count, close=10.0, start=T0, lots=5):
-    return [
-        f"{start + i * 60000},{close},{close},{close},{close},{lots},{close * lots * 100}"
-        for i in range(count)
-    ]
-
-
-def write(path, rows, head=HEAD):
-    path.parent.mkdir(exist_ok=True)
-    text = "\n".join([head, *rows]) + "\n"
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-async def replayed(path, symbols=(), **options):
-    feed = ReplayFeed(path, ReplayClock(), **options)
-    await feed.open(list(symbols))
-    seen = []
-    try:
-        await feed.run(seen.append)
-    finally:
-        await feed.close()
-    return seen
-
-
-async def damaged(path):
-    """What came before the damage, and its message."""
-    feed, seen = ReplayFeed(path, ReplayClock()), []
-    await feed.open([])
-    with pytest.raises(DataError) as error:
-        await feed.run(seen.append)
-    await feed.close()
-    return seen, str(error.value)
-
-
 MINUTE_2018 = "minute/sz000001_201801_1m_dolphindb.csv.gz"
 STOCKS = "daily/stock_daily_unadjusted_baostock.csv.gz"
 REAL = [
@@ -276,13 +247,6 @@ def test_a_tick_of_xtdata_becomes_a_quote_that_shares_its_levels():
     assert older.time == quote.time
 
 
-DAILY = "date,open,high,low,close,volume"
-
-
-def daily_rows(days, close=10.0):
-    return [f"2026-01-{day:02d},10,11,9,{close + day / 100},100" for day in days]
-
-
 def temporary(folder=None):
     return set(Path(folder or tempfile.gettempdir()).glob("qka-replay-*"))
 
@@ -382,16 +346,6 @@ async def test_a_byte_order_mark_and_a_text_time_are_read(tmp_path):
         ("2026-01-05 09:35:00", "5m"),
         ("2026-01-05 09:40:00", "5m"),
     ]
-
-
-LEVELS = ["askPrice", "bidPrice", "askVol", "bidVol"]
-TICKS = "time,lastPrice,open,high,low,lastClose,amount,volume,openInt," + ",".join(LEVELS)
-
-
-def tick_row(i, volume, start=T0, last=10.0):
-    prices, sizes = '"[10.01, 10.02, 0, 0, 0]"', '"[3, 4, 0, 0, 0]"'
-    levels = f"{prices},{prices},{sizes},{sizes}"
-    return f"{start + i * 3000},{last},10,11,9,9.7,1000,{volume},13,{levels}"
 
 
 @pytest.mark.parametrize("shape", ["csv", "parquet"])
@@ -506,10 +460,6 @@ async def test_a_cut_gzip_is_used_up_to_the_cut_whatever_the_chunks(tmp_path, mo
     assert whole - 1 <= len(seen) <= whole
     assert len(told) == 1
     assert f"row {len(seen) + 2}: the file is cut off" in told[0]
-
-
-def blocks(days=(5, 6, 7, 8)):
-    return [f"{s},{row}" for s in ("600000.SH", "000001.SZ") for row in daily_rows(days)]
 
 
 async def test_damage_in_a_file_of_blocks_stops_the_replay_at_its_own_time(tmp_path):

@@ -358,6 +358,7 @@ def test_the_command_salvages(journal):
     code, out, _ = command(journal, "--salvage", new)
     assert code == 1
     assert "records 1 to 8 taken over" in out
+    assert "put new.journal and new.journal.head in its place" in out
     assert command(new)[0] == 0
 
 

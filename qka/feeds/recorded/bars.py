@@ -46,15 +46,15 @@ class Bars:
             for row in raw.index[raw["period"] != source.kind]:
                 what = f"not {source.kind} as the first row's"
                 wrong.setdefault(int(row), fault("period", raw["period"][row], what))
-        inner = frame[["open", "close"]]
+        first, high, low, last = (frame[name].to_numpy() for name in _PRICES)
+        inside = (low <= first) & (first <= high) & (low <= last) & (last <= high)
         cells.note(
             wrong,
+            frame,
             {
-                "high is below low": frame["high"] < frame["low"],
-                "a price is not above zero": (frame[_PRICES] <= 0).any(axis=1),
-                "open or close is not between low and high": (
-                    inner.lt(frame["low"], axis=0) | inner.gt(frame["high"], axis=0)
-                ).any(axis=1),
+                "high is below low": high < low,
+                "a price is not above zero": np.minimum(low, np.minimum(first, last)) <= 0,
+                "open or close is not between low and high": ~inside,
                 "volume is negative": frame["volume"] < 0,
                 "amount is negative": frame["amount"] < 0,
             },

@@ -179,8 +179,9 @@ def prices_if_any(raw: pd.DataFrame, name: str, wrong: Wrong) -> "pd.Series[Any]
     """Prices that may be missing or DBL_MAX, then 0.0."""
     values = _numbers(raw[name]).astype(float)
     bad = (values.isna() & raw[name].notna()) | (values < 0)
-    for row in raw.index[bad]:
-        wrong.setdefault(int(row), fault(name, raw[name][row], "not a price"))
+    if bad.any():
+        for row in raw.index[bad]:
+            wrong.setdefault(int(row), fault(name, raw[name][row], "not a price"))
     return values.where((values > 0) & (values < MOST), 0.0).round(3)
 
 
@@ -212,8 +213,9 @@ def halved(
         return make(raw[:0])
 
 
-def note(wrong: Wrong, findings: "dict[str, pd.Series[Any]]") -> None:
-    """Note the rows where something is wrong: words -> whether they are true of a row."""
+def note(wrong: Wrong, frame: pd.DataFrame, findings: dict[str, Any]) -> None:
+    """Note the rows where something is wrong: words -> whether they are true of each row."""
     for words, found in findings.items():
-        for row in found.index[found]:
-            wrong.setdefault(int(row), Fault(words))
+        if found.any():
+            for row in frame.index[found]:
+                wrong.setdefault(int(row), Fault(words))

@@ -1,6 +1,6 @@
 """Sorted streams of blocks merged into one, with a bounded number of rows in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Stream:
         return taken if cut else {}
 
 
-def merge(streams: Sequence[Stream]) -> Iterator[Block]:
+def merge(streams: Sequence[Stream]) -> Generator[Block, None, None]:
     """Blocks in the order of time; at the same time, in the order of the streams."""
     live = list(streams)
     while True:

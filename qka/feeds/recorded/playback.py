@@ -1,6 +1,6 @@
 """One pass over many files, side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from qka.feeds.recorded.columns import Block, block
@@ -33,7 +33,7 @@ class Playback:
         shares = (1.0 if s in self._left else s.share for s in self._sources)
         return sum(shares) / max(1, len(self._sources))
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """The rows in the order of time; at the same time, in the order of the sources."""
         return merge([Stream(self._blocks(source), self._rows) for source in self._sources])
 

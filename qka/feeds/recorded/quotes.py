@@ -24,7 +24,7 @@ _PRICES = {
     "prev_close": "lastClose",
 }
 _LEVEL_PRICES = [f"{name}{i}" for name in ("askPrice", "bidPrice") for i in FIVE]
-_LEVELS = [f"{name}{i}" for name in LEVELS for i in FIVE]
+_LEVEL_SIZES = [f"{name}{i}" for name in ("askVol", "bidVol") for i in FIVE]
 
 
 class Quotes:
@@ -55,21 +55,26 @@ class Quotes:
         for name, column in (("limit_up", "upStop"), ("limit_down", "downStop")):
             out[name] = cells.prices_if_any(raw, column, wrong) if column in raw else volume * 0.0
         frame = pd.DataFrame(out)[QUOTE]
-        inner = frame[["last", "open"]]
-        astray = inner.lt(frame["low"], axis=0) | inner.gt(frame["high"], axis=0)
+        last, first, high, low = (out[name].to_numpy() for name in ("last", "open", "high", "low"))
+        prices = np.column_stack([out[name] for name in [*_PRICES, *_LEVEL_PRICES]])
+        sizes = np.column_stack([out[name] for name in _LEVEL_SIZES])
+        up, down = out["limit_up"].to_numpy()[:, None], out["limit_down"].to_numpy()[:, None]
+        beyond = ((up > 0) & (prices > up)) | ((prices > 0) & (prices < down))
+        # there is no high before the first trade
+        astray = ((first > 0) & ((first < low) | (first > high))) | (
+            (last > 0) & ((last < low) | (last > high))
+        )
         cells.note(
             wrong,
+            frame,
             {
-                "high is below low": frame["high"] < frame["low"],
+                "high is below low": high < low,
                 "volume is negative": frame["volume"] < 0,
                 "amount is negative": frame["amount"] < 0,
-                "a price is negative": (frame[list(_PRICES)] < 0).any(axis=1),
-                "a level is negative": (frame[_LEVELS] < 0).any(axis=1),
-                # there is no high before the first trade
-                "last or open is not between low and high": (
-                    (astray & (inner > 0)).any(axis=1) & (frame["high"] > 0)
-                ),
-                "a price is outside the day's limits": _outside(frame),
+                "a price is negative": (prices[:, : len(_PRICES)] < 0).any(axis=1),
+                "a level is negative": (prices < 0).any(axis=1) | (sizes < 0).any(axis=1),
+                "last or open is not between low and high": astray & (high > 0),
+                "a price is outside the day's limits": beyond.any(axis=1),
             },
         )
         if "upStop" not in raw:
@@ -95,14 +100,6 @@ def _five(cell: Any) -> list[Any]:
         cell = cell.strip("[] ").split(",")
     levels = list(cell) if isinstance(cell, list | tuple | np.ndarray) else [cell]
     return (levels + [0] * 5)[:5]
-
-
-def _outside(frame: pd.DataFrame) -> "pd.Series[Any]":
-    """Rows with a price above or below the limits that the recording itself has."""
-    prices = frame[[*_PRICES, *_LEVEL_PRICES]]
-    up, down = frame["limit_up"], frame["limit_down"]
-    above = prices.gt(up.where(up > 0, np.inf), axis=0)
-    return (above | (prices.lt(down, axis=0) & (prices > 0))).any(axis=1)
 
 
 def _set_limits(frame: pd.DataFrame) -> None:

@@ -71,12 +71,9 @@ class Recording:
         *,
         strict: bool,
         on_damage: OnDamage = ignored,
-        most: int = 0,
     ) -> Playback:
-        """A pass over all rows from `since` to before `until` (ns), at most `most` at a time."""
-        return self._side_by_side(
-            self._parts, since, until, strict=strict, on_damage=on_damage, most=most
-        )
+        """A pass over all rows from `since` to before `until` (ns)."""
+        return self._side_by_side(self._parts, since, until, strict=strict, on_damage=on_damage)
 
     def close(self) -> None:
         """Remove the temporary runs."""
@@ -154,7 +151,6 @@ class Recording:
         *,
         strict: bool,
         on_damage: OnDamage,
-        most: int = 0,
     ) -> Playback:
         passes = [
             Run(part)
@@ -170,7 +166,7 @@ class Recording:
         ]
         # a stream holds at most one and a half times that, its reading once more
         share = HELD // (6 if self.kind == "quote" else 2) // max(1, len(parts))
-        return Playback(passes, self.symbols, since, until, max(1, min(most or rows.CHUNK, share)))
+        return Playback(passes, self.symbols, since, until, max(1, min(rows.CHUNK, share)))
 
 
 def _one_kind(sources: Sequence[Source]) -> str:
