@@ -23,7 +23,7 @@ from qka.model.order import OrderStatus, OrderType, Side
 from qka.terminal.faults import Faults
 from qka.terminal.install import Installed
 
-AT_ONCE = 6  # schedules played side by side: most of the time each waits for something
+AT_ONCE = 12  # schedules played side by side: most of the time each waits for something
 
 
 async def play_all(schedules, at_once: int = AT_ONCE) -> list[str]:

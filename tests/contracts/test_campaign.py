@@ -11,7 +11,7 @@ from campaign import play_all
 from schedules import kind_of, schedule
 from worlds import need_vendor
 
-BATCH = 20  # schedules a test
+BATCH = 50  # schedules a test
 PLAIN, LONG = 200, 2000
 
 
@@ -34,7 +34,7 @@ def _names(first, last):
 
 
 def _batches(names):
-    """Twenty of one kind at a time."""
+    """Some of one kind at a time."""
     kinds = groupby(sorted(names, key=_kind), key=_kind)
     each = [list(of_kind) for _, of_kind in kinds]
     return [batch[at : at + BATCH] for batch in each for at in range(0, len(batch), BATCH)]

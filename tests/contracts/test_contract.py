@@ -317,11 +317,12 @@ async def test_what_happened_while_the_link_was_down_is_made_good(world):
 
 
 @at_a_terminal
-async def test_a_snapshot_while_the_link_is_down_says_that_there_is_none(world):
-    world.terminal.stop()
-    await world.until(lambda: not world.life.up)
-    with pytest.raises(BrokerUnavailable):
-        await world.broker.snapshot()
+async def test_a_snapshot_while_the_link_is_down_says_that_there_is_none(make):
+    async with make(patience=1.0) as world:
+        world.terminal.stop()
+        await world.until(lambda: not world.life.up)
+        with pytest.raises(BrokerUnavailable):
+            await world.broker.snapshot()
 
 
 @at_a_terminal

@@ -26,6 +26,7 @@ class Wire:
 
     def __init__(self, moments: Moments, late: list) -> None:
         self.late = late
+        self.passed = deque(maxlen=20)  # (up or down, the beginning of a frame), the last ones
         self.port: int | None = None
         self.url = ""
         self._moments = moments
@@ -145,6 +146,7 @@ class _Pair:
                 frame, payload = await _frame(reader)
                 await self.wire._flowing.wait()
                 what = self._what(payload, direction)
+                self.wire.passed.append((direction, payload[:300]))
                 await self._pass(frame, writer, direction, what)
                 if self.broken:
                     return

@@ -83,9 +83,12 @@ class World:
     name = ""
     has_terminal = True  # that others may use too, and a link that can fail
 
-    def __init__(self, folder: Path, *, latency: float = 0.0, cash: int = CASH) -> None:
+    def __init__(
+        self, folder: Path, *, latency: float = 0.0, cash: int = CASH, patience: float = 5.0
+    ) -> None:
         self.folder = folder
         self.latency = latency
+        self.patience = patience  # seconds a client looks for its server
         self.cash = cash
         self.clock = ManualClock(moment("10:00"))
         self.intents: dict[str, Order] = {}  # everything that was ever given to a broker
@@ -538,6 +541,10 @@ class RemoteWorld(TerminalWorld):
         self.server.bury()
         await self.serve()
 
+    def story(self):
+        passed = [f"{direction}: {payload!r}" for direction, payload in self.wire.passed]
+        return "\n".join([super().story(), "on the wire last:", *passed])
+
     # ------------------------------------------------------------ the engine
 
     async def live(self):
@@ -551,7 +558,7 @@ class RemoteWorld(TerminalWorld):
         await self.wire.open()
 
     def make_broker(self):
-        return remote_broker(self.wire.url, self.clock, self.lease)
+        return remote_broker(self.wire.url, self.clock, self.patience, self.lease)
 
     def kill_engine_now(self):
         """It dies between two lines of its loop: from here on nothing of it gets out."""
@@ -579,14 +586,14 @@ class EngineWorld(World):
         return identity
 
     def make_broker(self):
-        return remote_broker(self._url, self.clock)
+        return remote_broker(self._url, self.clock, self.patience)
 
 
-def remote_broker(url, clock, lease=None):
+def remote_broker(url, clock, patience, lease=None):
     """A broker on a client that does not wait for long."""
     client = AsyncQMTClient(
-        url, TOKEN, account=ACCOUNT, client="engine", timeout=0.6, patience=5.0, heartbeat=0.5,
-        lease=lease,
+        url, TOKEN, account=ACCOUNT, client="engine", timeout=0.6, patience=patience,
+        heartbeat=0.5, lease=lease,
     )  # fmt: skip
     return RemoteBroker(client, clock, FEES, within=1.0)
 
