@@ -14,7 +14,7 @@ from pathlib import Path
 
 from schedules import Schedule, Step
 from serving import ACCOUNT
-from worlds import BOUGHT, PaperWorld, RemoteWorld, World, XtquantWorld
+from worlds import BOUGHT, TAKEN_WITHIN, PaperWorld, RemoteWorld, World, XtquantWorld
 
 from qka.errors import BrokerUnavailable
 from qka.model.events import Fill
@@ -91,6 +91,7 @@ class Player:
         self.schedule = schedule
         self.now: Step | str = "the beginning"
         self.lives = 1
+        self.sent = 0.0  # when the last order was, in the loop's seconds
         self.server_stays_down = False
         self.blocked: set[str] = set()  # what keeps a new engine from connecting
 
@@ -124,6 +125,7 @@ class Player:
         if not self.world.life.dead:
             kind = OrderType.LIMIT if price else OrderType.MARKET
             worst = price or (10.9 if side == "buy" else 9.1)
+            self.sent = asyncio.get_running_loop().time()
             self.world.submit(quantity, worst, side=Side(side), symbol=symbol, type=kind)
 
     async def quote(self, symbol, last, lots):
@@ -153,6 +155,7 @@ class Player:
         """The day ends in peace: every order of it is over, and the next one begins."""
         world = self.world
         await self.heal()
+        await self._lands()
         await world.is_true()
         world.day_ends()
         if world.truth().orders:  # an empty list proves nothing of an order that nobody knows
@@ -162,6 +165,12 @@ class Player:
         world.ticking = False
         if world.has_terminal:
             world.faults.set(**self.schedule.rates)
+
+    async def _lands(self):
+        """No order is on its way over night: it is there, or its deadline has passed."""
+        if isinstance(self.world, RemoteWorld):
+            loop, landed = asyncio.get_running_loop(), self.sent + TAKEN_WITHIN + 0.5
+            await self.world.until(lambda: loop.time() > landed)
 
     # ------------------------------------------------------------ at the terminal
 
