@@ -10,9 +10,3 @@ def pytest_addoption(parser):
     group.addoption(
         "--schedule", action="append", metavar="KIND:SEED", help="play this one alone (repeatable)"
     )
-
-
-def pytest_ignore_collect(collection_path, config):
-    """The conformance suite starts processes of its own: it runs when it is asked for."""
-    asked = config.getoption("--schedules") or config.getoption("--schedule")
-    return True if collection_path.name == "contracts" and not asked else None

@@ -7,9 +7,8 @@ fill was told once, and that the ledger's cash and shares are the truth's to the
 from decimal import Decimal
 
 import pytest
-from conftest import WITH_TERMINAL
 from serving import ACCOUNT
-from worlds import BOUGHT, HELD
+from worlds import BOUGHT, HELD, WITH_TERMINAL
 
 from qka.errors import BrokerUnavailable
 from qka.model.account import AccountIdentity

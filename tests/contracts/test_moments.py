@@ -8,11 +8,10 @@ its world has checked that no order is lost, sent twice or taken for another, an
 import asyncio
 
 import pytest
-from conftest import WITH_SERVER
 from lives import journalled
 from moments import OF_A_REQUEST, OF_AN_EVENT
 from trading import EngineProcess
-from worlds import RemoteWorld
+from worlds import WITH_SERVER, RemoteWorld
 
 from qka.model.events import OrderRequested
 from qka.model.order import OrderStatus, Side

@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -571,6 +572,16 @@ class RemoteWorld(TerminalWorld):
             self.kill_engine_now()
         await self.life.close()
         await self.wire.close()
+
+
+ADAPTERS = {
+    "paper": PaperWorld,
+    "xtquant": XtquantWorld,
+    "remote": RemoteWorld,
+    "remote-vendor": partial(RemoteWorld, vendor=True),
+}
+WITH_TERMINAL = ("xtquant", "remote", "remote-vendor")
+WITH_SERVER = ("remote", "remote-vendor")
 
 
 class EngineWorld(World):
