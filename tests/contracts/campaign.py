@@ -306,11 +306,20 @@ class Player:
         await self._comes(lambda: not world.cancel_all())
         assert world.order(name).status is OrderStatus.CANCELLED
         await world.is_true()
-        snapshot = await world.broker.snapshot()
+        snapshot = await self._snapshot()
         if world.has_terminal:
             books = world.terminal.books(ACCOUNT)
             shares = {position.symbol: position.quantity for position in snapshot.positions}
             assert (to_cents(snapshot.asset.cash), shares) == (books.cash, books.shares)
+
+    async def _snapshot(self):
+        """Asked for again when the machine was too busy to answer in time."""
+        for tries in count(1):
+            try:
+                return await self.world.broker.snapshot()
+            except BrokerUnavailable:
+                if tries == 20:
+                    raise
 
     async def _comes(self, condition):
         try:
