@@ -9,14 +9,12 @@ fills, and every order that works can be cancelled.
 
 import asyncio
 import tempfile
-from itertools import count
 from pathlib import Path
 
 from schedules import Schedule, Step
 from serving import ACCOUNT
-from worlds import BOUGHT, TAKEN_WITHIN, PaperWorld, RemoteWorld, World, XtquantWorld
+from worlds import BOUGHT, TAKEN_WITHIN, PaperWorld, RemoteWorld, World, XtquantWorld, insisting
 
-from qka.errors import BrokerUnavailable
 from qka.model.events import Fill
 from qka.model.money import to_cents
 from qka.model.order import OrderStatus, OrderType, Side
@@ -99,13 +97,7 @@ class Player:
 
     async def mend(self):
         """Whoever was killed is there again, as far as nothing stands in the way."""
-        for tries in count(1):
-            try:
-                await self._mend()
-                return
-            except BrokerUnavailable:  # it may have been killed once more
-                if tries == 20:
-                    raise
+        await insisting(self._mend)  # it may be killed once more
 
     async def _mend(self):
         world = self.world
@@ -306,20 +298,11 @@ class Player:
         await self._comes(lambda: not world.cancel_all())
         assert world.order(name).status is OrderStatus.CANCELLED
         await world.is_true()
-        snapshot = await self._snapshot()
+        snapshot = await world.snapshot()
         if world.has_terminal:
             books = world.terminal.books(ACCOUNT)
             shares = {position.symbol: position.quantity for position in snapshot.positions}
             assert (to_cents(snapshot.asset.cash), shares) == (books.cash, books.shares)
-
-    async def _snapshot(self):
-        """Asked for again when the machine was too busy to answer in time."""
-        for tries in count(1):
-            try:
-                return await self.world.broker.snapshot()
-            except BrokerUnavailable:
-                if tries == 20:
-                    raise
 
     async def _comes(self, condition):
         try:

@@ -239,7 +239,7 @@ async def test_the_snapshot_is_the_truth(world):
         await world.is_status(OrderStatus.ACCEPTED, name)
     world.quote()
     await world.is_status(OrderStatus.PARTIALLY_FILLED)
-    snapshot = await world.broker.snapshot()
+    snapshot = await world.snapshot()
     truth = world.truth()
     there = {position.symbol: position for position in snapshot.positions}
     assert {symbol: p.quantity for symbol, p in there.items()} == truth.shares
@@ -264,7 +264,7 @@ async def test_an_engine_that_begins_with_the_snapshot_goes_on_from_there(world)
     for journal in world.folder.glob("journal-*"):
         journal.unlink()
     await world.live()
-    snapshot = await world.broker.snapshot()
+    snapshot = await world.snapshot()
     world.ledger.adopt(snapshot)
     world.life.fills = {(deal.order_id, deal.deal_id): deal for deal in snapshot.deals}
     assert world.order().filled == 1000
@@ -280,7 +280,7 @@ async def test_orders_of_others_are_not_ours_until_a_snapshot_shows_them(world):
     await world.is_status(OrderStatus.ACCEPTED)
     world.quote()
     await world.is_true()  # nothing of theirs was told
-    foreign = [o for o in (await world.broker.snapshot()).orders if o.id not in world.intents]
+    foreign = [o for o in (await world.snapshot()).orders if o.id not in world.intents]
     assert [(o.broker_id, o.filled) for o in foreign] == [(str(number), 1000)]
     heard = []
     world.life.hear, world.broker._sink = None, heard.append

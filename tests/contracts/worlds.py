@@ -13,6 +13,7 @@ them goes through the server's process.
 import asyncio
 import importlib.util
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -36,6 +37,7 @@ from qka.brokers.xtquant import XtquantBroker
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.sessions import Sessions
+from qka.errors import BrokerUnavailable
 from qka.model.money import cents, to_cents
 from qka.model.order import FINAL, Order, OrderStatus, Side
 from qka.model.times import SECOND, at, day_of
@@ -158,6 +160,10 @@ class World:
         for order in left:
             self.life.cancel(order.id)
         return len(left)
+
+    async def snapshot(self):
+        """The account as the broker has it."""
+        return await insisting(lambda: self.broker.snapshot())
 
     def quote(self, last=10.0, symbol="", **changes):
         """Three seconds later somebody offers 1,000 shares on each of five levels."""
@@ -608,6 +614,14 @@ def remote_broker(url, clock, patience, lease=None):
         heartbeat=0.5, lease=lease,
     )  # fmt: skip
     return RemoteBroker(client, clock, FEES, within=TAKEN_WITHIN)
+
+
+async def insisting(call):
+    """What it gives; on a busy machine the other side may have to be asked more than once."""
+    for _ in range(20):
+        with suppress(BrokerUnavailable):
+            return await call()
+    return await call()
 
 
 def need_vendor():
