@@ -101,7 +101,7 @@ class World:
         self._names = (f"o{number}" for number in count(1))
 
     async def open(self):
-        return await self.live()
+        return await insisting(self.live)
 
     async def close(self):
         await self.life.close()
@@ -557,7 +557,11 @@ class RemoteWorld(TerminalWorld):
 
     async def live(self):
         await self.wire_up()
-        return await super().live()
+        try:
+            return await super().live()
+        except BaseException:
+            await self.wire.close()
+            raise
 
     async def wire_up(self):
         """A wire of its own for the next engine."""
