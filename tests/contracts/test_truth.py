@@ -1,6 +1,8 @@
 """The judge of all the others is no fool: what it must not overlook, done on purpose."""
 
 import pytest
+from campaign import play_all
+from schedules import Schedule, Step
 from serving import ACCOUNT
 from worlds import BOUGHT, RemoteWorld
 
@@ -96,3 +98,9 @@ async def test_a_fill_at_a_wrong_price_costs_its_cents(world):
         fill.time, "o1", fill.deal_id, fill.symbol, fill.side, 10.0, fill.quantity, fill.fees
     )
     assert found(world, "too many {('o1', 10.0, 500): 1}")
+
+
+async def test_a_schedule_that_fails_says_where_and_how_to_play_it_again():
+    (told,) = await play_all([Schedule("paper", 7, {}, {}, [Step("misspelt", {"nth": 1})])])
+    assert "at misspelt(nth=1), lives 1" in told
+    assert "pytest tests/contracts/test_campaign.py --schedule paper:7" in told
