@@ -17,6 +17,7 @@ GROUPS = {
     "memory": "backtest",
     "push": "market",
     "day": "market",
+    "server": "server",
 }
 
 

@@ -16,8 +16,8 @@ from benchmarks.world import CASH, FEES, ColumnFeed, Columns, columns, six_rules
 from qka.brokers.paper import PaperBroker
 from qka.clock import ReplayClock
 from qka.engine.engine import Engine
-from qka.engine.journal import NoJournal
 from qka.engine.strategy import Strategy
+from qka.journal.port import NoJournal
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.risk.rules import cash, sellable

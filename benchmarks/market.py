@@ -18,9 +18,9 @@ from benchmarks.world import (
 from qka.brokers.paper import PaperBroker
 from qka.clock import ReplayClock
 from qka.engine.engine import Engine
-from qka.engine.journal import NoJournal
 from qka.engine.strategy import Strategy
 from qka.feeds.xtdata_words import quote_from_xt
+from qka.journal.port import NoJournal
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.risk.rules import cash, sellable
@@ -116,7 +116,7 @@ def push(quick: bool) -> list[Row]:
             what,
             _floor_subscribed(whole),
             _ours(whole),
-            2.0,
+            None,
             rounds=rounds,
             unit="us",
             note="floor: no events, walks the 500 subscribed",

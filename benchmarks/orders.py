@@ -9,6 +9,7 @@ in batches of one a symbol, and between batches, outside the clock, the broker's
 by `OrderRejected`. Each engine lives for one slice of the measurement, so its books stay small.
 """
 
+import itertools
 import tempfile
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +23,10 @@ from benchmarks.measure import Row, Timed, against
 from benchmarks.world import CASH, NoBroker, six_rules, symbols, tick, with_engine
 from qka.clock import ReplayClock
 from qka.engine.engine import Engine
-from qka.engine.journal import FileJournal, Journal, NoJournal
 from qka.engine.strategy import Strategy
 from qka.feeds.xtdata_words import quote_from_xt
+from qka.journal.port import Journal, NoJournal
+from qka.journal.store import SqliteJournal
 from qka.model.events import OrderRejected
 from qka.model.market import Quote
 from qka.model.order import Approved
@@ -253,11 +255,11 @@ def order(quick: bool) -> list[Row]:
     """Quote to order, without a journal and with one written ahead."""
     many, rounds = len(NAMES), 9 if quick else 15
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "journal.jsonl"
+        numbers = itertools.count()
 
-        def fresh() -> FileJournal:
-            path.unlink(missing_ok=True)
-            return FileJournal(path)
+        def fresh() -> SqliteJournal:
+            path = Path(folder) / f"journal-{next(numbers)}.db"
+            return SqliteJournal(path, "demo", "STOCK", now=lambda: 0, durable=False)
 
         def row(what: str, low: Timed, mine: Timed, note: str, target: float | None) -> Row:
             return against(
@@ -275,7 +277,13 @@ def order(quick: bool) -> list[Row]:
         plain = floor()
         return [
             row("quote to order, 6 rules, NoJournal", plain, ours(NoJournal), "", 2.5),
-            row("quote to order, 6 rules, FileJournal", plain, ours(fresh), "floor: none", None),
+            row(
+                "quote to order, a replay's journal",
+                plain,
+                ours(fresh),
+                "floor: none",
+                None,
+            ),
             row(
                 "the same, the floor writes ahead too",
                 floor(Path(folder) / "floor.jsonl"),

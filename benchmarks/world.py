@@ -14,9 +14,9 @@ from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Sink
 from qka.clock import ReplayClock
 from qka.engine.engine import Engine
-from qka.engine.journal import Journal, NoJournal
 from qka.engine.strategy import Strategy
 from qka.feeds.port import BATCH, Report, play
+from qka.journal.port import Journal, NoJournal
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset
 from qka.model.market import Bar
 from qka.model.money import yuan

@@ -15,10 +15,11 @@ from qka.brokers.paper import PaperBroker
 from qka.clock import WallClock
 from qka.edges import edges
 from qka.engine import engine
-from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.store import SqliteJournal
+from qka.journals import journal_of_run
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
@@ -44,7 +45,7 @@ class Engine(engine.Engine):
 
     settings: Settings
     folder: Path
-    records: FileJournal
+    records: SqliteJournal
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -104,7 +105,8 @@ class Engine(engine.Engine):
             except OSError as error:
                 words = f"run.dir: {base.parent} can't be written ({error.strerror})"
                 raise ConfigError(f"{words}: nothing was started or sent") from None
-        self.records.path = self.folder / "journal.jsonl"
+        if self.records.path.parent == base:
+            self.records.path = self.folder / self.records.path.name
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -120,6 +122,7 @@ class Engine(engine.Engine):
         """What each strategy did and what the account holds; money in CNY."""
         return {
             "run": str(self.folder),
+            "journal": str(self.records.path),
             "name": self.settings.name,
             "ended": self.ended,
             "error": self.error,
@@ -136,9 +139,9 @@ def _project(config: Path) -> Path:
 def _build(chosen: Settings, root: Path) -> Engine:
     account = chosen.account
     folder = _folder(chosen)
-    records = FileJournal(folder / "journal.jsonl")
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
+    records = journal_of_run(chosen, edge.clock, folder)
     built = Engine(
         clock=edge.clock,
         feed=edge.feed,

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
 from qka.clock import ReplayClock
 from qka.engine.engine import Engine
-from qka.engine.journal import Journal, NoJournal
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.feeds.listed import ListFeed
+from qka.journal.port import Journal, NoJournal
+from qka.journal.reading import readable, rows
+from qka.journal.store import SqliteJournal
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
@@ -84,7 +87,7 @@ def engine(
     *strategies: Strategy,
     cash: int = 1_000_000,
     held: dict[str, int] | None = None,
-    journal: Journal | None = None,
+    journal: Journal | Path | None = None,
     gate: Sequence[Rule] | None = None,
     policy: Policy | None = None,
     latency: float | None = None,
@@ -93,6 +96,8 @@ def engine(
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
     clock = ReplayClock(speed=speed)
     held = held or {}
+    if isinstance(journal, Path):
+        journal = SqliteJournal(journal, "demo", "STOCK", now=clock.now, durable=False)
     broker = PaperBroker(clock, FEES, "demo", cash * 100, held, latency=latency)
     built = Engine(
         clock=clock,
@@ -111,6 +116,12 @@ def engine(
     for strategy in strategies:
         built.register(strategy, policy)
     return built
+
+
+def journalled(path: Path) -> list[Any]:
+    """The events of a closed journal, in their order."""
+    with readable(path) as (connection, _):
+        return [record.event for record in rows(connection) if record.is_event]
 
 
 class Recorder(Strategy):

@@ -32,7 +32,9 @@ FLOORS = {
     "loading": 4,
     "edges": 5,
     "doctor": 5,
+    "journals": 5,
     "app": 6,
+    "operator": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 9,
@@ -43,7 +45,12 @@ EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtd
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
 VENDOR = {"vendor.py", "terminal/install.py"}  # may name xtquant, late
 ADAPTERS = {"brokers/trader.py", "feeds/xtdata.py"}  # may ask the former for it
-PORTS = {"qka.feeds.port", "qka.feeds.bars", "qka.brokers.port"}  # what the engine may see
+PORTS = {
+    "qka.feeds.port",
+    "qka.feeds.bars",
+    "qka.brokers.port",
+    "qka.journal.port",
+}  # what the engine may see
 
 
 def modules():

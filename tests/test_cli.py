@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from qka.journal.verify import verify
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -49,7 +51,7 @@ def test_init_makes_a_project_that_runs_at_once(project):
     assert summary["strategies"]["First"]["orders"] == summary["orders"]
     assert {"signals", "orders", "denied", "fills", "account"} <= set(summary)
     assert f"total {summary['account']['total']:,.2f}" in done.stdout
-    assert (run / "journal.jsonl").stat().st_size > 0
+    assert verify(run / "journal.db").problems == []
     assert (run / "log.jsonl").exists()
 
 
@@ -65,11 +67,13 @@ def test_the_shipped_config_trades_the_same_day_twice_byte_for_byte(tmp_path):
         done = qka("run", "config/paper.yaml", "--set", f"run.dir={tmp_path / name}", cwd=ROOT)
         assert done.returncode == 0, done.stderr
         runs.append(next((tmp_path / name).iterdir()))
-    first, second = ((run / "journal.jsonl").read_bytes() for run in runs)
-    assert first == second
-    assert b'"Fill"' in first
+    first, second = (verify(run / "journal.db") for run in runs)
+    assert first.head == second.head
+    assert first.problems == first.doubts == []
     a, b = (json.loads((run / "summary.json").read_text(encoding="utf-8")) for run in runs)
-    assert {**a, "run": ""} == {**b, "run": ""}
+    assert a["fills"] > 0
+    places = {"run": "", "journal": ""}
+    assert {**a, **places} == {**b, **places}
     assert all(book["orders"] for book in a["strategies"].values())
 
 

@@ -192,7 +192,9 @@ def test_the_first_chapter_works_from_nothing(project, monkeypatch):
     assert len(list(Path("runs").iterdir())) == 2
     for run in Path("runs").iterdir():
         assert {file.name for file in run.iterdir()} == {
-            "journal.jsonl",
+            "journal.db",
+            "journal.db.head",
+            "journal.db.lock",
             "log.jsonl",
             "summary.json",
         }

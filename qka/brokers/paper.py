@@ -38,12 +38,13 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import to_cents, turnover, yuan
-from qka.model.order import FINAL, Approved, Order, OrderType, Side
-from qka.model.times import SECOND, at, day_of, same_day
+from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType, Side
+from qka.model.times import SECOND, at, day_of, midnight, same_day
 
 # what is displayed then is no order book
 _VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
 _OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
+_ON_ITS_WAY = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
 class _Working:
@@ -103,6 +104,7 @@ class PaperBroker:
         self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote of today
         self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
         self._deals = 0
+        self._fills: list[Fill] = []  # of today
         self._report: Sink = lambda report: None
 
     # ------------------------------------------------------------ port
@@ -116,6 +118,27 @@ class PaperBroker:
         """Report there from now on: what connecting does, for whoever has no loop."""
         self._report = report
 
+    def resume(self, account: AccountSnapshot) -> None:
+        """Go on with the books of an earlier run; what was on its way then never arrived."""
+        self._cash, self._frozen = to_cents(account.asset.cash), 0
+        self._shares.clear()
+        for position in account.positions:
+            held = self._shares[position.symbol] = _Shares(position.quantity)
+            held.today = position.today
+        numbers = [int(deal.deal_id) for deal in account.deals if deal.deal_id.isdigit()]
+        self._deals, self._fills = max(numbers, default=0), list(account.deals)
+        self._book.clear()
+        self._orders = {order.id: order for order in account.orders}
+        now = self._clock.now()
+        for order in account.orders:
+            if order.status in _ON_ITS_WAY:
+                words = "the run ended before it reached the exchange"
+                self._settle(OrderRejected(now, order.id, words))
+            elif order.status not in FINAL:
+                entry = _Working(order, order.time)
+                self._book.setdefault(order.symbol, {})[order.id] = entry
+                self._hold(entry)
+
     def submit(self, approved: Approved) -> None:
         """Take the order; it reaches the exchange after the latency."""
         order = approved.order
@@ -127,17 +150,19 @@ class PaperBroker:
 
     async def snapshot(self) -> AccountSnapshot:
         """The simulated account's own books; positions carry no prices."""
-        return self.books()
+        books, today = self.books(), midnight(day_of(self._clock.now()))
+        orders = tuple(order for order in books.orders if order.time >= today)
+        return AccountSnapshot(books.asset, books.positions, orders, books.deals)
 
     def books(self) -> AccountSnapshot:
-        """The snapshot, for whoever can't wait: the exchange of a simulated terminal."""
+        """The same with orders of all days, for whoever can't wait: a simulated terminal."""
         positions = tuple(
             Position(symbol, held.quantity, held.today, held.promised)
             for symbol, held in sorted(self._shares.items())
             if held.quantity
         )
         asset = Asset(yuan(self._cash), yuan(self._frozen), yuan(0))
-        return AccountSnapshot(asset, positions, tuple(self._orders.values()))
+        return AccountSnapshot(asset, positions, tuple(self._orders.values()), tuple(self._fills))
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -188,6 +213,7 @@ class PaperBroker:
         if event.phase is Phase.PRE_OPEN:
             self._quoted.clear()
             self._spans.clear()
+            self._fills.clear()
             for held in self._shares.values():
                 held.today = 0
         elif event.phase is Phase.CLOSED:
@@ -293,6 +319,7 @@ class PaperBroker:
                 shares,
                 yuan(fees),
             )
+            self._fills.append(fill)
             self._move(fill, paid, fees)
             self._settle(fill)
 

@@ -8,6 +8,7 @@ A broker promises:
   Silence is never taken for a refusal, and nothing is ever sent a second time.
 * Reports may come late, twice or out of order; each names our own order id.
 * Shares and cash change hands only by `Fill`.
+* Orders that others place on the account are told of by `OrderAdopted`, then like any.
 
 Why no `async def submit`: an outcome that comes both as a return value and as a report has two
 orders of arrival; here there is one way in, the door, and one order.
@@ -17,10 +18,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qka.model.account import AccountIdentity, AccountSnapshot
-from qka.model.events import Fill, LinkState, OrderReport
+from qka.model.events import Fill, LinkState, OrderAdopted, OrderReport
 from qka.model.order import Approved, Order
 
-Sink = Callable[[OrderReport | Fill | LinkState], None]
+Sink = Callable[[OrderReport | OrderAdopted | Fill | LinkState], None]
 
 
 class Broker(Protocol):
@@ -28,6 +29,13 @@ class Broker(Protocol):
 
     async def connect(self, report: Sink) -> AccountIdentity:
         """Reach the account; raises BrokerUnavailable. Reports go to `report`, on the loop."""
+
+    def resume(self, account: AccountSnapshot) -> None:
+        """Go on from what an earlier run knew; call it once, after connecting.
+
+        What became of its orders since, and orders it did not know, are reported before the next
+        `snapshot` returns; an order that the broker does not show is UNKNOWN then.
+        """
 
     def submit(self, approved: Approved) -> None:
         """Take an order into the outbox. The outcome is reported."""
@@ -38,7 +46,8 @@ class Broker(Protocol):
     async def snapshot(self) -> AccountSnapshot:
         """What is true now: asset, positions, today's orders and deals; raises BrokerUnavailable.
 
-        Orders that it lists are reported on from here on, whoever placed them.
+        The first one, where nothing was resumed, is where the account's books begin: what it lists
+        is not reported, only what comes of it later.
         """
 
     async def close(self) -> None:

@@ -49,6 +49,7 @@ from qka.model.events import (
     CancelRequested,
     Fill,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderExpired,
     OrderRejected,
@@ -75,10 +76,13 @@ def price_of(price: float) -> float:
 class _Tracked:
     """One of our orders, as the reports so far have left it."""
 
-    __slots__ = ("cancel_failed", "deals", "doubted", "final", "news", "order", "traded")
+    __slots__ = (
+        "cancel_failed", "deals", "doubted", "final", "foreign", "news", "order", "traded",
+    )  # fmt: skip
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, *, foreign: bool = False) -> None:
         self.order = order
+        self.foreign = foreign  # placed by others: its remark may be that of many orders
         self.traded = 0  # the most shares its records have said it traded
         self.final: OrderReport | None = None  # held back until the deals cover `traded`
         self.deals: set[tuple[date, str]] = set()  # (day, deal id) reported
@@ -107,18 +111,18 @@ class Reports:
     """Keeps what the broker has said of our orders, and says only what is new.
 
     `report` gets reports and fills; `unsettled(order_id)` is called when the account's orders and
-    deals must be queried to know more; `external` gets records of orders that are not ours.
-    `now` is the market's time in ns.
+    deals must be queried to know more; `external` gets records of orders that are not known, each
+    once. `now` is the market's time in ns.
     """
 
     def __init__(
         self,
-        report: Callable[[OrderReport | Fill], None],
+        report: Callable[[OrderReport | OrderAdopted | Fill], None],
         fees: FeeSchedule,
         now: Callable[[], int],
         *,
         unsettled: Callable[[str], None] = lambda order_id: None,
-        external: Callable[[Record], None] = lambda record: None,
+        external: Callable[[Record], None] | None = None,
     ) -> None:
         self._report = report
         self._fees = fees
@@ -133,14 +137,14 @@ class Reports:
 
     # ------------------------------------------------------------ what we do
 
-    def track(self, order: Order, told: Iterable[Fill] = ()) -> None:
+    def track(self, order: Order, told: Iterable[Fill] = (), *, foreign: bool = False) -> None:
         """Know an order as ours; before it is sent, or after a restart as it was left.
 
-        `told`: what it has traded by then, which is not reported again. A second call for the
-        same order changes nothing.
+        `told`: what it has traded by then, which is not reported again; `foreign`: it was placed
+        by others. A second call for the same order changes nothing.
         """
         if order.id not in self._tracked:
-            tracked = self._tracked[order.id] = _Tracked(order)
+            tracked = self._tracked[order.id] = _Tracked(order, foreign=foreign)
             for fill in told:
                 tracked.deals.add((day_of(fill.time), fill.deal_id))
             if order.broker_id or order.filled:
@@ -154,11 +158,28 @@ class Reports:
         fresh: dict[str, _Tracked] = {}
         for order in snapshot.orders:
             if order.id not in self._tracked:
-                tracked = self._tracked[order.id] = fresh[order.id] = _Tracked(order)
+                tracked = self._tracked[order.id] = fresh[order.id] = _Tracked(order, foreign=True)
                 self._resume(tracked)
         for deal in snapshot.deals:
             if deal.order_id in fresh:
                 fresh[deal.order_id].deals.add((day_of(deal.time), deal.deal_id))
+
+    def take_in(self, record: XtOrder) -> None:
+        """An order that others placed is one of the account's: known and reported from here on."""
+        day = day_of(moment_of(record.order_time) or self._now())
+        if side_of(record.order_type) is None or self._find(record, day) is not None:
+            return
+        found = _order_of(record, _foreign_id(record.order_id, day), self._now())
+        order = replace(found, strategy="", status=OrderStatus.SUBMITTED, reason="")
+        tracked = self._tracked[order.id] = _Tracked(order, foreign=True)
+        self._resume(tracked)
+        self._report(OrderAdopted(self._now(), order))
+        self.order(record)
+
+    def known_as(self, record: XtOrder) -> str:
+        """The id of the order that the record is of, "" when it is none we know."""
+        tracked = self._find(record, day_of(moment_of(record.order_time) or self._now()))
+        return "" if tracked is None else tracked.order.id
 
     def cancelling(self, order_id: str, *, late: bool = False) -> None:
         """We ask for a cancel. The engine has said so itself; a `late` one is said again.
@@ -380,6 +401,7 @@ class Reports:
         absence is no proof.
         """
         since = self.news if since is None else since
+        trades, known = list(trades), len(self._tracked)
         for trade in trades:  # first, so that a final status finds its deals
             self.trade(trade)
         for record in orders:
@@ -393,6 +415,9 @@ class Reports:
             if working and tracked.order.status is _PENDING:
                 words = f"the order is still {status_words(record.order_status)}"
                 self.cancel_refused(tracked.order.id, words)
+        if len(self._tracked) > known:  # orders were taken in: these are their deals
+            for trade in trades:
+                self.trade(trade)
 
     def expire(self, made_before: int, listed: Iterable[XtOrder], reason: str) -> None:
         """The day has ended: what was made before a moment (ns) and is not final is gone.
@@ -470,6 +495,8 @@ class Reports:
     ) -> _Tracked | None:
         """By remark, by the day's order number, by the counter's number; else not ours."""
         tracked = self._tracked.get(getattr(record, "order_remark", ""))
+        if tracked is not None and tracked.foreign:
+            tracked = None  # others may give all their orders one remark
         if tracked is None and record.order_id > 0:
             tracked = self._tracked.get(self._numbers.get((day, record.order_id), ""))
         sysid, symbol = getattr(record, "order_sysid", ""), getattr(record, "stock_code", "")
@@ -481,7 +508,7 @@ class Reports:
         return tracked
 
     def _stranger(self, key: tuple[Any, ...], record: Record) -> None:
-        if self._strangers.get(key) != record:
+        if self.external is not None and self._strangers.get(key) != record:
             self._strangers[key] = record
             self.external(record)
 
@@ -520,14 +547,16 @@ def snapshot_of(
     trades: Iterable[XtTrade],
     fees: FeeSchedule,
     now: int,
+    known_as: Callable[[XtOrder], str] = lambda record: "",
 ) -> AccountSnapshot:
     """What queries say, in our words. Fees of the deals are by our schedule.
 
-    An order's id is its remark where that is one order's alone, else `x260105-1082` of the day
-    and the terminal's number. Records that are neither a buy nor a sell are left out.
+    An order's id is the one it is `known_as`; else its remark where that is one order's alone, else
+    `x260105-1082` of the day and the terminal's number. Records that are neither a buy nor a sell
+    are left out.
     """
     records = [record for record in orders if side_of(record.order_type) is not None]
-    ids = _ids_of(records, now)
+    ids = _ids_of(records, now, known_as)
     books = {record.order_id: _order_of(record, ids[record.order_id], now) for record in records}
     deals: dict[tuple[Any, ...], Fill] = {}
     for trade in trades:
@@ -553,19 +582,21 @@ def snapshot_of(
     )
 
 
-def _ids_of(records: list[XtOrder], now: int) -> dict[int, str]:
+def _ids_of(records: list[XtOrder], now: int, known_as: Callable[[XtOrder], str]) -> dict[int, str]:
     """The terminal's number -> the id we know the order by."""
     remarks = [record.order_remark for record in records]
     ids: dict[int, str] = {}
     for record in records:
         remark = record.order_remark
         ours = remark.isascii() and remarks.count(remark) == 1 and bool(remark)
-        ids[record.order_id] = remark if ours else _foreign_id(record.order_id, now)
+        ids[record.order_id] = known_as(record) or (
+            remark if ours else _foreign_id(record.order_id, day_of(now))
+        )
     return ids
 
 
-def _foreign_id(number: int, now: int) -> str:
-    return f"x{day_of(now):%y%m%d}-{number}"
+def _foreign_id(number: int, day: date) -> str:
+    return f"x{day:%y%m%d}-{number}"
 
 
 def _order_of(record: XtOrder, order_id: str, now: int) -> Order:
@@ -590,7 +621,7 @@ def _order_of(record: XtOrder, order_id: str, now: int) -> Order:
 def _bare(trade: XtTrade, side: Side, now: int) -> Order:
     """The order of a deal that is not among the orders."""
     order_id = trade.order_remark if trade.order_remark.isascii() else ""
-    order_id = order_id or _foreign_id(trade.order_id, now)
+    order_id = order_id or _foreign_id(trade.order_id, day_of(now))
     return Order(order_id, trade.stock_code, side, trade.traded_volume, trade.traded_price)
 
 

@@ -15,13 +15,20 @@ from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Sink
-from qka.brokers.records import XtAsset, XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.records import (
+    Record,
+    XtAsset,
+    XtCancelOrderResponse,
+    XtOrder,
+    XtOrderResponse,
+    XtTrade,
+)
 from qka.brokers.reports import Reports, snapshot_of
 from qka.brokers.words import SIDE_CODES, price_type
 from qka.clock import Clock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountSnapshot
-from qka.model.events import CancelRefused, Fill, LinkState, OrderReport
+from qka.model.events import CancelRefused, Fill, LinkState, OrderAdopted, OrderReport
 from qka.model.order import FINAL, Approved, Order, OrderStatus
 from qka.model.times import at, day_of
 
@@ -64,6 +71,7 @@ class XtBroker:
         self._look = asyncio.Event()  # there is a new reason to look
         self._ended: date | None = None  # a day whose end has come and was not looked at yet
         self._tasks: set[asyncio.Task[None]] = set()
+        self._left: set[str] = set()  # orders resumed without the broker's word, not sought yet
 
     # ------------------------------------------------------------ port
 
@@ -72,6 +80,15 @@ class XtBroker:
         self._sink = report
         self._clock.on_day(self._on_day)
         self._spawn(self._looking())
+
+    def resume(self, account: AccountSnapshot) -> None:
+        """Go on from what an earlier run knew; the next snapshot reports what came of it."""
+        for order in account.orders:
+            told = [deal for deal in account.deals if deal.order_id == order.id]
+            self.reports.track(order, told, foreign=not order.signal)
+            if order.status in (OrderStatus.NEW, OrderStatus.SUBMITTING):
+                self._left.add(order.id)
+        self.reports.external = self._external
 
     def submit(self, approved: Approved) -> None:
         """Send an order; the outcome is reported."""
@@ -96,7 +113,8 @@ class XtBroker:
     async def snapshot(self) -> AccountSnapshot:
         """The account as the broker has it now; raises BrokerUnavailable.
 
-        Its orders are reported on from here on, whoever placed them.
+        Its orders are reported on from here on, whoever placed them; what came of those that are
+        known is reported before this returns.
         """
         asset = await self._link.query("query_stock_asset")
         if not isinstance(asset, XtAsset):
@@ -104,9 +122,22 @@ class XtBroker:
         positions = await self._link.query("query_stock_positions")
         orders = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
-        now = self._clock.now()
-        snapshot = snapshot_of(asset, positions, orders, trades, self._fees, now)
+        if self.reports.external is not None:
+            self.reports.reconcile(orders, trades, self._cancelling)
+        for order_id in self._left:
+            self.reports.unknown(order_id, "the engine ended before the broker's answer came")
+        self._left.clear()
+        snapshot = snapshot_of(
+            asset,
+            positions,
+            orders,
+            trades,
+            self._fees,
+            self._clock.now(),
+            self.reports.known_as,
+        )
         self.reports.adopt(snapshot)
+        self.reports.external = self._external
         self.missed()  # what was pushed of them while we asked
         return snapshot
 
@@ -207,8 +238,17 @@ class XtBroker:
                     raise
             await asyncio.sleep(1)
 
-    def _told(self, event: OrderReport | Fill) -> None:
+    def _external(self, record: Record) -> None:
+        """Something of an order that we do not know: one that others placed."""
+        if isinstance(record, XtOrder):
+            self.reports.take_in(record)
+        elif isinstance(record, XtTrade):
+            self.missed()  # its order was not told of yet
+
+    def _told(self, event: OrderReport | OrderAdopted | Fill) -> None:
         self._sink(event)
+        if isinstance(event, OrderAdopted):
+            return
         if event.order_id in self._wishes:
             order = self.reports.order_of(event.order_id)
             if order is None or order.status in FINAL:

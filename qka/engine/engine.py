@@ -22,9 +22,10 @@ from qka.engine.door import Door
 from qka.engine.executor import Executor
 from qka.engine.guest import Guest, named, words
 from qka.engine.history import History
-from qka.engine.journal import Journal
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.reconciler import Reconciler
+from qka.engine.recovery import Checkpoint, Past, Standing
 from qka.engine.runner import Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
@@ -32,6 +33,8 @@ from qka.engine.tally import Tally
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
+from qka.journal.port import Journal, Note
+from qka.model.account import AccountSnapshot
 from qka.model.events import (
     REPORTS,
     Alert,
@@ -42,6 +45,7 @@ from qka.model.events import (
     LinkState,
     OperatorCommand,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderDenied,
     OrderExpired,
@@ -57,7 +61,8 @@ from qka.model.events import (
     TradingState,
 )
 from qka.model.market import Bar, Quote
-from qka.model.order import Order, Side
+from qka.model.order import Order
+from qka.model.times import SECOND, day_of
 from qka.risk.gate import Gate
 from qka.risk.rules import Rule
 from qka.secrets import mask
@@ -65,6 +70,7 @@ from qka.secrets import mask
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
     SessionPhase,
+    OrderAdopted,
     OrderSubmitted,
     OrderAccepted,
     OrderRejected,
@@ -81,7 +87,13 @@ JOURNALLED = (
 )
 # seconds an async handler may hold up a simulated clock before it is told, and stopped
 PATIENCE = (10.0, 60.0)
+KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
+_STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
+
+
+def _stricter(one: TradingState, other: TradingState) -> bool:
+    return _STRICTNESS.index(one) > _STRICTNESS.index(other)
 
 
 class Engine:
@@ -124,13 +136,12 @@ class Engine:
             self.ledger,
             broker,
             post=self.bus.post,
-            decide=self.decide,
             on_trouble=lambda message: self.alert(Severity.ERROR, "desk", message),
             on_fault=self.fault,
         )
         self.executor = Executor(
             self.ledger,
-            self._place_signal,
+            self.desk.place,
             ratio,
             post=self.bus.post,
             alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
@@ -146,6 +157,20 @@ class Engine:
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
         self._sessions = Sessions(clock, self.publish, is_trading_day)
+        self.past = Past(journal)
+        self.reconciler = Reconciler(
+            clock,
+            self.ledger,
+            broker,
+            journal,
+            publish=self.publish,
+            alert=lambda severity, message: self.alert(severity, "account", message),
+            hold=self._hold,
+            release=self._release,
+            checkpoint=self._checkpoint,
+        )
+        self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        self._held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -198,7 +223,10 @@ class Engine:
             for kind, handler in room.handlers().items():
                 self.bus.subscribe(kind, handler, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
+        self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
+        self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
         self.bus.subscribe(TimerFired, self._on_timer, self)
@@ -307,7 +335,12 @@ class Engine:
         finally:
             for runner in self._runners.values():
                 runner.leave()
+            await self.reconciler.close()
             self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
+            with contextlib.suppress(OSError):  # the journal says so when it is closed
+                self._keep()
+                if not self._held:
+                    self._checkpoint()
             await self._close()
 
     async def _quiet(self, grace: float) -> None:
@@ -336,6 +369,8 @@ class Engine:
         self._symbols = list(await self.feed.open(self._wanted_symbols()))
         self._wire_market_data(self._symbols)
         self._open_records()
+        self.past.relive(self.ledger, self.gate, self.tally)
+        self._resume_trading()
         self.door.open()
         identity = await self.broker.connect(self.publish)
         if identity.account_id != self.account_id:
@@ -343,7 +378,7 @@ class Engine:
                 f"the broker serves account {identity.account_id}, the config names "
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
-        self.ledger.adopt(await self.broker.snapshot())
+        await self._begin_books()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -351,13 +386,111 @@ class Engine:
         self.clock.begin(self.feed.start)
         self.publish(EngineState(self.clock.now(), "started", self.ledger.trading))
         for runner in self._runners.values():
-            await runner.start()
+            kept = self.past.state(runner.name)
+            await runner.start(kept, self.past.timers)
+        self.journal.attach(self._keep, self._flush_soon)
+        self.reconciler.start()
+        self._keep_up()
         if self.clock.waits:
             for box in self._boxes:
                 box.patience = PATIENCE
         self._check_warmth()
         if not self._asked:
             self._feeding = asyncio.create_task(self.feed.run(self._entrance()))
+
+    # ------------------------------------------------------------ what outlives the run
+
+    async def _begin_books(self) -> None:
+        """The account's books: the broker's own at first, then the journal's, held against it."""
+        if not self.past.known:
+            self.ledger.adopt(await self.broker.snapshot())
+            self._checkpoint()
+            return
+        today = day_of(self.clock.now())
+        if self.past.day < today:
+            self.ledger.new_day()
+        books = self.ledger.books(today)
+        self.broker.resume(
+            AccountSnapshot(
+                self.ledger.asset,
+                tuple(self.ledger.positions()),
+                tuple(books.orders),
+                tuple(books.deals),
+            )
+        )
+        await self.reconciler.begin(self.past.accepted())
+
+    def _resume_trading(self) -> None:
+        """What halted an earlier run halts this one too, until an operator lifts it."""
+        self._trading = self.ledger.trading
+        left = self.past.standing()
+        if left is not None and _stricter(left.trading, self._trading):
+            self._trading = self.ledger.trading = left.trading
+            self.alert(
+                Severity.WARNING,
+                "engine",
+                f"trading is {left.trading} since an earlier run: {left.reason or 'no reason kept'}"
+                "; `qka resume CONFIG` lifts it",
+            )
+
+    def _checkpoint(self) -> None:
+        """Put down where everything stands, so that a start need not read what was before."""
+        self.journal.note(
+            Note.SNAPSHOT,
+            Checkpoint(
+                self.ledger.books(day_of(self.clock.now())),
+                self.tally.owners(),
+                self.tally.signal,
+                self.gate.rates(),
+                self.past.timers,
+            ),
+            ahead=True,
+        )
+
+    def _hold(self, why: str) -> None:
+        """No new order leaves until the books agree; what was told of trading stays told."""
+        self._held = why
+        self.ledger.trading = TradingState.HALTED
+        self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
+        self.alert(Severity.ERROR, "account", f"HALTED: {why}")
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = ""
+            self.ledger.trading = self._trading
+            words = "the books agree again"
+            self.bus.post(EngineState(self.clock.now(), "released", self._trading, words))
+            self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
+
+    def _keep(self) -> None:
+        """Write down the strategies' states that have changed."""
+        for runner in self._runners.values():
+            runner.keep(self.journal)
+
+    def _keep_up(self) -> None:
+        """States that changed without an order are written down too, a moment later."""
+        if self.clock.waits:
+            return
+
+        def due() -> None:
+            if self._state == "started":
+                self._flush()
+                self._keep_up()
+
+        self.clock.call_at(self.clock.now() + int(KEPT * SECOND), due)
+
+    def _flush_soon(self) -> None:
+        """Records wait: when this turn of the loop is over they are handed on."""
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._state == "started":
+            try:
+                self.journal.flush()
+            except OSError as error:
+                self.fault(unwritable(error))
+
+    # ------------------------------------------------------------ the feed
 
     def _entrance(self) -> Callable[[Any], None]:
         """Where the feed's events come in.
@@ -478,22 +611,18 @@ class Engine:
 
     # ------------------------------------------------------------ decide
 
-    def decide(self, event: Any) -> None:
-        """Journal a decision of ours when it is made, and publish it when its maker is done."""
-        try:
-            self.journal.append(event)
-        except OSError as error:
-            self.fault(unwritable(error))
-        self.bus.post(event)
-
     @property
     def faults(self) -> frozenset[str]:
         """What the engine itself was at fault with."""
         return frozenset(self._faults)
 
     def set_trading(self, state: TradingState, reason: str) -> None:
-        """ACTIVE, REDUCING or HALTED from this moment on."""
-        self.ledger.trading = state
+        """ACTIVE, REDUCING or HALTED from this moment on, and after a restart too."""
+        self._trading = state
+        if not self._held:
+            self.ledger.trading = state
+        with contextlib.suppress(OSError):  # what can't be written halts anyway
+            self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
         self.bus.post(EngineState(self.clock.now(), "trading", state, reason))
 
     def stop_strategy(self, name: str, why: str) -> None:
@@ -522,11 +651,6 @@ class Engine:
             self.set_trading(TradingState.HALTED, message)
         self.alert(Severity.ERROR, "engine", f"HALTED: {message}")
 
-    def _place_signal(self, signal: Signal, side: Side, quantity: int) -> Order:
-        return self.desk.place(
-            signal.strategy, signal.symbol, side, quantity, signal.price, signal.id
-        )
-
     def _signal_failed(self, signal: Signal, error: Exception) -> None:
         runner = self._runners.get(signal.strategy)
         if runner is None:
@@ -542,6 +666,15 @@ class Engine:
 
     def _on_phase(self, event: SessionPhase) -> None:
         self.phase = event
+
+    def _on_adopted(self, event: OrderAdopted) -> None:
+        order = event.order
+        self.alert(
+            Severity.WARNING,
+            "account",
+            f"order {order.id} was placed by others: {order.side} {order.quantity} {order.symbol} "
+            f"at {order.price:g}; it counts in every limit",
+        )
 
     def _on_own_order(self, event: OrderRequested | OrderDenied) -> None:
         self._tell(event.order)
@@ -572,6 +705,7 @@ class Engine:
             runner.on_order(order)
 
     def _on_timer(self, event: TimerFired) -> None:
+        self.past.timers[f"{event.strategy} {event.name}"] = event.time
         runner = self._runners.get(event.strategy)
         if runner is not None:
             runner.on_timer(event)

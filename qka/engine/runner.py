@@ -5,23 +5,27 @@ alone when it keeps raising.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from qka.ashare.sessions import cancels_from
 from qka.engine.bus import Bus
+from qka.engine.desk import Trade
 from qka.engine.guest import NO_GENERATOR, Guest, is_generator, words
 from qka.engine.strategy import SignalStrategy, Strategy
 from qka.engine.timers import Timers
 from qka.errors import ConfigError
-from qka.model.events import SessionPhase, Signal, TimerFired
+from qka.journal.port import Journal, Note
+from qka.model.events import SessionPhase, Severity, Signal, TimerFired
 from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
 from qka.model.times import show
 from qka.risk.rules import Denial
+from qka.wire import canonical
 
 if TYPE_CHECKING:
     from qka.engine.engine import Engine
@@ -52,7 +56,7 @@ class Policy:
 class Runner(Guest):
     """Runs one strategy; it is also the `Room` that strategy is given."""
 
-    trade: Callable[[str, Side, int, float | None, str], Order]
+    trade: Trade
 
     def __init__(self, strategy: Strategy, engine: "Engine", policy: Policy) -> None:
         super().__init__(strategy.name, engine, _home(strategy))
@@ -61,12 +65,16 @@ class Runner(Guest):
         self.ledger = engine.ledger
         self.history = engine.history
         self.executor = engine.executor
-        self.trade = partial(engine.desk.trade, self.name)  # the corridor, without a step more
+        self.trade = engine.desk.trader(self.name)
         self._policy = policy
         self._ready = False  # on_start is done
         self._errors = 0
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
+        self._begun = False  # on_start was called
+        self._missed: list[tuple[Callable[[Any], None], Any]] = []  # what happened before it
+        self._state_told = False  # that its state can't be kept
+        self._kept = b""  # its state, as it was written down last
         self._timers = Timers(engine.clock, self._fire)
         check_class(strategy)
         strategy._room = self
@@ -118,11 +126,27 @@ class Runner(Guest):
 
     # ------------------------------------------------------------ life
 
-    async def start(self) -> None:
-        """Call on_start; a strategy that can't start is stopped."""
-        self.active = True
+    async def start(
+        self, state: Mapping[str, Any] | None = None, fired: Mapping[str, int] | None = None
+    ) -> None:
+        """Call on_start; a strategy that can't start is stopped.
+
+        `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last (ns).
+        """
+        if state is not None:
+            self.strategy.state = {**self.strategy.state, **state}
+            self._kept = self._written(self.strategy.state)
+        self._timers.fired = {
+            name.removeprefix(f"{self.name} "): when
+            for name, when in (fired or {}).items()
+            if name.startswith(f"{self.name} ")
+        }
+        self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
+        for handler, event in self._missed:
+            handler(event)
+        self._missed.clear()
         if isinstance(self.strategy, SignalStrategy):
             self.call(self.every, self.strategy.interval, self.strategy.poll)
         self._engine.bus.drain()
@@ -131,6 +155,31 @@ class Runner(Guest):
         self._ready = True
         if self._engine.phase is not None:
             self.call(self.strategy.on_phase, self._engine.phase)
+
+    def keep(self, journal: Journal) -> None:
+        """Write its state down if it has changed; raises OSError when that can't be."""
+        state = self.strategy.state
+        if not state and not self._kept:
+            return
+        written = self._written(state)
+        if written != self._kept:
+            self._kept = written
+            journal.note(Note.STATE, msgspec.Raw(written), self.name)
+
+    def _written(self, state: Any) -> bytes:
+        """The state as it can be kept; what can't be is told, and the state before it stays."""
+        try:
+            return canonical(state)
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            if not self._state_told:
+                self._state_told = True
+                self._engine.alert(
+                    Severity.WARNING,
+                    self.name,
+                    f"its state can't be kept across a restart: {words(error)}; put plain values "
+                    "into self.state: numbers, text, lists, dicts",
+                )
+            return self._kept
 
     def failed(self, handler: Any, event: Any, error: BaseException) -> None:
         """A handler raised: alert once for each place, stop the strategy when it goes on."""
@@ -176,12 +225,17 @@ class Runner(Guest):
 
     def on_order(self, order: Order) -> None:
         """One of its orders changed."""
-        if self._hears_orders:
+        if not self._begun:
+            self._missed.append((self.on_order, order))
+        elif self._hears_orders:
             self._hear(self.name, self.strategy.on_order, order)
 
     def on_fill(self, fill: Any) -> None:
         """One of its orders traded."""
-        self.call(self.strategy.on_fill, fill)
+        if self._begun:
+            self.call(self.strategy.on_fill, fill)
+        else:
+            self._missed.append((self.on_fill, fill))
 
     def on_timer(self, event: TimerFired) -> None:
         """One of its timers came due."""
@@ -230,7 +284,7 @@ class Runner(Guest):
         if not self.active:
             return self._refused(made.symbol, side, quantity, made.price, made.reason)
         desk.say(made)
-        return desk.place(self.name, made.symbol, side, quantity, made.price, made.id)
+        return desk.place(made, side, quantity)
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -262,8 +316,8 @@ class Runner(Guest):
         """What `trade` is once the strategy was stopped."""
         denial = Denial("stopped", f"{self.name} was stopped")
         price = None if price is None else float(price)
-        desk = self._engine.desk
-        return desk.place(self.name, symbol, side, int(quantity), price, denial=denial)
+        unsaid = Signal(symbol, side, price=price, strategy=self.name)
+        return self._engine.desk.place(unsaid, side, int(quantity), denial)
 
 
 def _home(strategy: Strategy) -> str:

@@ -7,6 +7,7 @@ strategies and the account's own add up to the profit of the account, to the cen
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from qka.engine.ledger import Ledger
@@ -60,15 +61,44 @@ class Tally:
         self._outside = _Book()  # of fills that no strategy asked for
         self._lots: dict[str, dict[str, _Lot]] = {}  # symbol -> owner -> what it holds
         self._start = 0  # cents, all the account began with
+        self.signal = 0  # number of the last signal
         self.alerts: list[Alert] = []
 
     def begin(self) -> None:
-        """The account's books are right: profit is counted from here."""
+        """The account's books are right: profit is counted from here.
+
+        Shares keep their owners, at what they are worth now; those of nobody are the account's.
+        """
         self._start = self._ledger.total_cents
-        self._lots = {
-            p.symbol: {_ACCOUNT: _Lot(p.quantity, self._ledger.worth(p.symbol))}
-            for p in self._ledger.positions()
+        owners, self._lots = self.owners(), {}
+        for book in self._books.values():
+            book.flow = 0
+        for position in self._ledger.positions():
+            worth, left = self._ledger.worth(position.symbol), position.quantity
+            lots = self._lots[position.symbol] = {}
+            whole = _Lot(left, worth)
+            for owner, shares in owners.get(position.symbol, {}).items():
+                lots[owner] = lot = _Lot(*whole.give(shares))
+                self.book(owner).flow -= lot.cost
+            lots[_ACCOUNT] = whole
+
+    def owners(self) -> dict[str, dict[str, int]]:
+        """Symbol -> strategy -> shares it bought and did not sell."""
+        return {
+            symbol: owned
+            for symbol, lots in self._lots.items()
+            if (owned := {o: lot.shares for o, lot in lots.items() if o and lot.shares > 0})
         }
+
+    def remember(self, owners: Mapping[str, Mapping[str, int]], signal: int) -> None:
+        """Go on from what an earlier run knew."""
+        self.signal = signal
+        self._lots = {s: {o: _Lot(shares) for o, shares in of.items()} for s, of in owners.items()}
+
+    def move(self, fill: Fill) -> None:
+        """Shares of an earlier run's fill found another owner; its money is history."""
+        if self._ledger.booked is not None:
+            self._share(fill, self._owner(fill), 0, 0)
 
     def book(self, strategy: str) -> _Book:
         """The figures of a strategy, begun when first asked for."""
@@ -94,6 +124,7 @@ class Tally:
         self.book(strategy).errors += 1
 
     def _on_signal(self, signal: Signal) -> None:
+        self.signal = signal.id
         self.book(signal.strategy).signals += 1
 
     def _on_requested(self, event: OrderRequested) -> None:
@@ -110,12 +141,20 @@ class Tally:
         turnover, fees = self._ledger.booked, to_cents(fill.fees)
         if turnover is None:
             return  # heard before
-        order = self._ledger.order(fill.order_id)
-        owner = order.strategy if order is not None else _ACCOUNT
+        owner = self._owner(fill)
         book = self.book(owner)
         book.fills += 1
         book.fees += fees
         book.turnover += turnover
+        self._share(fill, owner, turnover, fees)
+
+    def _owner(self, fill: Fill) -> str:
+        order = self._ledger.order(fill.order_id)
+        return order.strategy if order is not None else _ACCOUNT
+
+    def _share(self, fill: Fill, owner: str, turnover: int, fees: int) -> None:
+        """Shares and money (cents) of a fill to and from their owners."""
+        book = self.book(owner)
         lots = self._lots.setdefault(fill.symbol, {})
         mine = lots.setdefault(owner, _Lot())
         if fill.side is Side.BUY:

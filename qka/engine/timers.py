@@ -1,6 +1,6 @@
 """One strategy's timers: `at` once a trading day, `every` so often while the market trades."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
@@ -38,6 +38,7 @@ class Timers:
 
     def __init__(self, clock: Clock, fire: Callable[[str], None]) -> None:
         self.handlers: dict[str, Callable[[], Any]] = {}  # name -> what it calls
+        self.fired: Mapping[str, int] = {}  # name -> when an earlier run fired it last (ns)
         self._clock = clock
         self._fire = fire
         self._daily: list[_Daily] = []
@@ -93,12 +94,12 @@ class Timers:
     def _arm_daily(self, timer: _Daily, day: date, earliest: int) -> None:
         timer.day = day
         when = at(day, timer.clock_time)
-        if when >= earliest:
+        if when >= earliest and self.fired.get(timer.name, 0) < when:
             self._clock.call_at(when, lambda: self._fire(timer.name))
 
     def _arm_regular(self, timer: _Regular, session: SessionPhase) -> None:
         """The next moment of a session that began at `session.time`, if it still lies in it."""
-        now = max(self._clock.now(), timer.due)
+        now = max(self._clock.now(), timer.due, self.fired.get(timer.name, 0))
         passed = max(0, now - session.time) // timer.period
         when = session.time + (passed + 1) * timer.period
         noon = at(session.day, "12:00")

@@ -28,6 +28,7 @@ class Note(enum.StrEnum):
     RECOVERED = "recovered"  # what was before it came out of a damaged journal
     ACCOUNT = "account"  # what the broker said there is, when we adopted it
     RECONCILED = "reconciled"  # what a comparison with the broker found
+    ACCEPTED = "accepted"  # what of it the operator takes over
     TRADING = "trading"  # the trading state and why
     RISK = "risk"  # key: a counter: the day's loss, the peak equity
     WINDOW = "window"  # key: a rate rule: the times it remembers
@@ -61,6 +62,11 @@ class Record(NamedTuple):
     def mark(self) -> Mark:
         """Its place in the chain."""
         return Mark(self.seq, self.hash)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it records an event, and not a note."""
+        return self.key is None and self.kind[:1].isupper()
 
     @property
     def event(self) -> Event:

@@ -1,8 +1,9 @@
 """The journal of an account: one SQLite file, written before anything is sent.
 
 What is appended waits in memory, already numbered and chained, until the next `write_ahead`,
-`flush` or `close` puts all of it on the disk in one transaction. So a killed process loses only
-records after the last of these: no intent that was sent, only what the broker tells again.
+`flush` or `close` commits all of it in one transaction. So a killed process loses only records
+after the last of these: no intent that was sent, only what the broker tells again. A flush does
+not wait for the disk: a power cut goes back to the last `write_ahead`, a kill does not.
 
 When the disk can't be written, records go on waiting, in order, and are written as soon as it can:
 the chain has no holes. Only an intent that could not be written is forgotten, since it was not
@@ -32,8 +33,12 @@ _CHUNK = 1000  # records that are read at once
 _QUIET_PAGES = 250  # of the -wal file: then its content is moved on, in a quiet moment
 
 
+def _nothing() -> None:
+    """Nobody is attached."""
+
+
 class SqliteJournal:
-    """The journal of one account; see `qka.engine.journal.Journal`.
+    """The journal of one account; see `qka.journal.port.Journal`.
 
     `now`: the engine's clock. `durable=False` is for runs that can be repeated: nothing waits for
     the disk. `account_locks`: a folder, one for all journals, where the account itself is locked;
@@ -58,7 +63,10 @@ class SqliteJournal:
         self.failing = ""
         self.doubt = ""  # what nobody could vouch for when it was opened
         self._now = now
+        self._gather: Callable[[], None] = _nothing
+        self._soon: Callable[[], None] = _nothing
         self._waiting: list[Record] = []
+        self._syncing = True  # whether commits wait for the disk itself now
         self._retry = 0  # ns: not before
         self._pages = 0  # of the -wal file that wait to be moved on, about
         self._connection: sqlite3.Connection | None = None
@@ -82,7 +90,7 @@ class SqliteJournal:
                 self.path, self.owner, self._now(), self.durable
             )
             self._waiting.clear()
-            self.failing = ""
+            self._syncing, self.failing = True, ""
             self._witness = witness.Witness(witness.beside(self.path))
             self._witness.open(self.safe)
         except OSError as error:
@@ -108,6 +116,13 @@ class SqliteJournal:
         finally:
             self._let_go()
 
+    def attach(self, gather: Callable[[], None], soon: Callable[[], None]) -> None:
+        """`gather` is called before a commit, to note what belongs with it; `soon` when there is
+        something to flush. A journal that is not durable calls neither.
+        """
+        if self.durable:
+            self._gather, self._soon = gather, soon
+
     # ------------------------------------------------------------ write
 
     def append(self, event: object) -> None:
@@ -128,6 +143,7 @@ class SqliteJournal:
         if not self.durable:
             self.append(event)
             return
+        self._gather()
         self._add(type(event).__name__, None, encode(event))
         try:
             self._commit()
@@ -148,11 +164,13 @@ class SqliteJournal:
             self._try()
 
     def flush(self) -> None:
-        """Put on the disk what waits: for a timer, or when there is nothing else to do.
+        """Hand to the system what waits: when there is nothing else to do.
 
-        Raises OSError when that can't be.
+        It outlives this process then; a power cut, when the next intent has been written. Raises
+        OSError when that can't be.
         """
-        self._commit()
+        self._gather()
+        self._commit(synced=False)
         if self._pages >= _QUIET_PAGES:
             self._pages = 0
             try:
@@ -246,6 +264,8 @@ class SqliteJournal:
         seq, ts = before + 1, self._now()
         own = digest(prev_hash, seq, ts, kind, key, payload)
         self._waiting.append(Record(seq, ts, kind, key, payload, prev_hash, own))
+        if len(self._waiting) == 1:
+            self._soon()
 
     def _try(self) -> None:
         """Commit, but in hard times not for every record."""
@@ -253,12 +273,18 @@ class SqliteJournal:
             raise self._unwritten()
         self._commit()
 
-    def _commit(self) -> None:
-        """Everything that waits, in one transaction; raises OSError, and all goes on waiting."""
+    def _commit(self, *, synced: bool = True) -> None:
+        """Everything that waits, in one transaction; raises OSError, and all goes on waiting.
+
+        `synced`: on the disk itself, with all before it.
+        """
         waiting, connection = self._waiting, self._opened()
         if not waiting:
             return
         try:
+            if self.durable and synced is not self._syncing:
+                connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+                self._syncing = synced
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(schema.INSERT, waiting)
             connection.execute("COMMIT")
@@ -278,7 +304,7 @@ class SqliteJournal:
             self.safe = next((r.mark for r in waiting if r.seq == done), self.safe)
             waiting[:] = [record for record in waiting if record.seq > done]
             raise
-        if self._witness is not None:
+        if self._witness is not None and synced:
             self._witness.write(self.safe)
         if self.failing:
             self.failing = ""
@@ -313,6 +339,8 @@ class SqliteJournal:
         if self._connection is not None:
             try:
                 self._connection.close()
+                if self._witness is not None:
+                    self._witness.write(self.safe)
             except sqlite3.Error as error:
                 logger.warning("{}: {}", self.path, why(error))
             self._connection = None

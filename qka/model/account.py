@@ -59,7 +59,7 @@ class AccountIdentity(msgspec.Struct, frozen=True):
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
-    """What the broker says is true now."""
+    """What the broker says is true now; or what an engine knew, for its broker to go on from."""
 
     asset: Asset
     positions: tuple[Position, ...]

@@ -140,6 +140,15 @@ class OrderExpired(_Event, frozen=True, gc=False, tag=True):
     reason: str = ""
 
 
+class OrderAdopted(_Event, frozen=True, gc=False, tag=True):
+    """An order that is not ours was found at the broker: placed by hand, or by another program.
+
+    The order as it was before anything came of it; its fills and reports follow like any.
+    """
+
+    order: Order
+
+
 class OrderUnknown(_Event, frozen=True, gc=False, tag=True):
     """Nobody can say what became of it; its cash and shares stay reserved until evidence comes."""
 
@@ -223,6 +232,7 @@ Event = (
     | Signal
     | OrderRequested
     | OrderDenied
+    | OrderAdopted
     | OrderReport
     | Fill
     | PositionChanged

@@ -221,6 +221,16 @@ class RunSettings(Section):
     history: Count = Field(1000, description="Bars kept in memory per symbol and period.")
 
 
+class JournalSettings(Section):
+    """The account's journal."""
+
+    dir: Path | None = Field(
+        None,
+        description="Folder of the account's journal; none: `journals`, and the run's own folder "
+        "where time, or the account, is made up anew for each run.",
+    )
+
+
 class LogSettings(Section):
     """The log."""
 
@@ -253,6 +263,9 @@ class Settings(BaseSettings):
     )
     strategies: tuple[StrategySettings, ...] = Field((), description="What trades.")
     run: RunSettings = Field(default_factory=RunSettings, description="The run's folder.")
+    journal: JournalSettings = Field(
+        default_factory=JournalSettings, description="What outlives a run."
+    )
     log: LogSettings = Field(default_factory=LogSettings, description="The log.")
 
     @classmethod

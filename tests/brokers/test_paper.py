@@ -789,7 +789,7 @@ def same_books(desk, ledger, orders):
     assert ours.cash == 100_000 + sum(cash_flow(desk.reports).values())
     fills = [report for report in desk.reports if isinstance(report, Fill)]
     assert len({fill.deal_id for fill in fills}) == len(fills)
-    for order, theirs in zip(orders, desk.snapshot.orders, strict=True):
+    for order, theirs in zip(orders, desk.broker.books().orders, strict=True):
         mine = ledger.order(order.id)
         done = [fill for fill in fills if fill.order_id == order.id]
         assert mine.filled == theirs.filled == sum(fill.quantity for fill in done)
@@ -810,7 +810,7 @@ def same_books(desk, ledger, orders):
 def test_the_last_cent_pays_for_an_order_however_it_is_filled(symbol, ticks, lots, bars):
     unit = 1000 if symbol == FUND else 100
     order = an_order(lots * 100, ticks / unit, symbol=symbol, time=moment("10:00"))
-    need = Ledger(ManualClock(), FEES, 0).reserve(order)
+    need = Ledger(ManualClock(), FEES, 0).claim(order)[1]
     desk = in_bars("10:00", cash=Decimal(need) / 100, latency=0)
     ledger = Ledger(desk.clock, FEES, need)
     book = ledger.handlers()

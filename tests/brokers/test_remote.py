@@ -701,8 +701,7 @@ class Trading:
     def cut(self):
         """The link breaks at the server's end."""
         for session in list(self.served.server.http.sessions._open):
-            if session._request.transport is not None:
-                session._request.transport.abort()
+            session._transport.abort()
 
     def moves(self):
         """A second passes and everything may trade."""

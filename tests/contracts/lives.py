@@ -10,13 +10,13 @@ The next life begins with what the journals say, and nothing else.
 import json
 from pathlib import Path
 
+from lines import FileJournal
 from msgspec import ValidationError
 from msgspec.structs import replace
 
 from qka import wire
 from qka.brokers.port import Broker
 from qka.clock import ManualClock
-from qka.engine.journal import FileJournal
 from qka.engine.ledger import Ledger
 from qka.model.events import (
     CancelRequested,

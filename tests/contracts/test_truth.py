@@ -70,8 +70,8 @@ async def test_an_order_under_a_wrong_number(world):
 
 
 async def test_an_order_that_the_engine_forgot(world):
-    del world.ledger.orders["o2"]
-    assert found(world, "the engine forgot {'o2'}")
+    del world.ledger.orders["o1"]
+    assert found(world, "the engine forgot {'o1'}")
 
 
 async def test_a_fill_that_was_not_told(world):

@@ -1,22 +1,19 @@
 """From quote to fill: a strategy's day on paper, as its author sees it."""
 
-import json
 import re
 from decimal import Decimal
 
 import numpy as np
 import pytest
 from builders import a_bar
-from stage import DAY, SYMBOL, Recorder, engine, quotes, rules
+from stage import DAY, SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
 from qka import secrets
-from qka.engine.journal import FileJournal
 from qka.errors import ConfigError
 from qka.model.events import Alert, OrderRequested
 from qka.model.order import OrderStatus as S
 from qka.model.times import at, show, to_datetime
-from qka.wire import decode
 
 
 class BuyOnce(Recorder):
@@ -100,11 +97,9 @@ def test_two_buys_in_one_handler_cannot_spend_the_same_cash():
 
 
 def test_the_journal_holds_the_intent_before_any_report_on_it(tmp_path):
-    journal = FileJournal(tmp_path / "journal.jsonl")
-    engine(quotes([10.0] * 3), BuyOnce(), journal=journal).run()
-    records = [json.loads(line) for line in journal.path.read_bytes().splitlines()]
-    kinds = [record["event"]["type"] for record in records]
-    assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+    path = tmp_path / "journal.db"
+    engine(quotes([10.0] * 3), BuyOnce(), journal=path).run()
+    kinds = [type(event).__name__ for event in journalled(path)]
     story = ["Signal", "OrderRequested", "OrderSubmitted", "OrderAccepted", "Fill"]
     assert [kind for kind in kinds if kind in story] == story
     assert kinds[-1] == "EngineState"
@@ -136,16 +131,15 @@ class Acts(Recorder):
     ],
 )
 def test_numbers_of_numpy_and_decimal_trade_and_are_journalled_like_any(tmp_path, act, quantity):
-    journal, alerts = FileJournal(tmp_path / "journal.jsonl"), []
+    path, alerts = tmp_path / "journal.db", []
     strategy = Acts(act)
-    built = engine(quotes([10.0] * 3), strategy, journal=journal)
+    built = engine(quotes([10.0] * 3), strategy, journal=path)
     built.listen(Alert, alerts.append)
     built.run()
     assert alerts == []
     assert strategy.order.status is S.SUBMITTING
     assert statuses(strategy)[-1] is S.FILLED
-    lines = journal.path.read_text(encoding="utf-8").splitlines()
-    events = [decode(json.dumps(json.loads(line)["event"])) for line in lines]
+    events = journalled(path)
     assert [e.order.quantity for e in events if isinstance(e, OrderRequested)] == [quantity]
 
 

@@ -2,23 +2,22 @@
 
 import asyncio
 import inspect
-import json
 import re
 import threading
 
 import pytest
-from stage import FEES, SYMBOL, engine, quotes, rules
+from stage import FEES, SYMBOL, engine, journalled, quotes, rules
 
 import qka
 from qka.brokers.paper import PaperBroker
 from qka.clock import WallClock
 from qka.engine.engine import Engine
-from qka.engine.journal import FileJournal, NoJournal
 from qka.engine.runner import Policy
-from qka.model.events import SessionPhase, TradingState
+from qka.journal.port import NoJournal
+from qka.journal.verify import verify
+from qka.model.events import OrderRequested, SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.order import OrderStatus as S
-from qka.wire import decode
 
 
 class Good(qka.Strategy):
@@ -161,8 +160,8 @@ def test_whatever_it_raises_stays_its_own_error(tmp_path, where, error):
     alone = engine(quotes([10.0] * 30), Good(name="good")).run()
     bad = Raises(where, error)
     bad.name = "bad"
-    journal = FileJournal(tmp_path / "journal.jsonl")
-    built = engine(quotes([10.0] * 30), bad, Good(name="good"), journal=journal)
+    path = tmp_path / "journal.db"
+    built = engine(quotes([10.0] * 30), bad, Good(name="good"), journal=path)
     summary = built.run()
     assert summary["strategies"]["good"] == alone["strategies"]["good"]
     assert summary["strategies"]["bad"]["errors"] >= 1
@@ -286,23 +285,29 @@ def test_plain_and_async_handlers_decide_alike(shape):
     assert (figures["orders"], figures["fills"]) == (10, 10)
 
 
-class FullDisk(FileJournal):
+class FullDisk(NoJournal):
     """A journal whose disk is full after some records."""
 
+    def __init__(self):
+        self.written = []
+
     def append(self, event):
-        if self.seq >= 25:
+        if len(self.written) >= 25:
             raise OSError(28, "No space left on device")
-        super().append(event)
+        self.written.append(event)
+
+    write_ahead = append
 
 
-def test_when_the_journal_cannot_be_written_no_new_order_leaves_and_it_says_so(tmp_path):
-    built = engine(quotes([10.0] * 60), Good(), journal=FullDisk(tmp_path / "j"))
+def test_when_the_journal_cannot_be_written_no_new_order_leaves_and_it_says_so():
+    journal = FullDisk()
+    built = engine(quotes([10.0] * 60), Good(), journal=journal)
     submitted = []
     real = built.broker.submit
     built.broker.submit = lambda approved: (submitted.append(approved), real(approved))
     summary = built.run()
-    written = (tmp_path / "j").read_text().count("OrderRequested")
-    assert len(submitted) == written
+    written = [event for event in journal.written if isinstance(event, OrderRequested)]
+    assert len(submitted) == len(written)
     assert built.ledger.trading is TradingState.HALTED
     assert any("No space left" in alert for alert in summary["alerts"])
     assert summary["strategies"]["Good"]["denied"]
@@ -326,14 +331,14 @@ def test_a_reason_that_cannot_be_written_as_it_is_halts_nobody(tmp_path, act):
                 self.state["done"] = True
                 act(self)
 
-    journal = FileJournal(tmp_path / "journal.jsonl")
-    built = engine(quotes([10.0] * 9), Odd(), Good(), journal=journal)
+    path = tmp_path / "journal.db"
+    built = engine(quotes([10.0] * 9), Odd(), Good(), journal=path)
     summary = built.run()
     assert summary["alerts"] == []
     assert built.ledger.trading is TradingState.ACTIVE
     assert summary["strategies"]["Good"]["fills"] == 3
-    for line in journal.path.read_bytes().splitlines():
-        decode(json.dumps(json.loads(line)["event"]))
+    assert verify(path).problems == []
+    assert len(journalled(path)) > 20
 
 
 class NoEnd(NoJournal):

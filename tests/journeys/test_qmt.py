@@ -10,9 +10,9 @@ from qka.brokers.link import TraderLink
 from qka.brokers.xtquant import XtquantBroker
 from qka.clock import ManualClock
 from qka.engine.engine import Engine
-from qka.engine.journal import NoJournal
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.xtdata import XtdataFeed
+from qka.journal.port import NoJournal
 from qka.model.money import to_cents
 from qka.model.order import OrderStatus
 

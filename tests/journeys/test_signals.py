@@ -8,7 +8,7 @@ import pytest
 from stage import DAY, SYMBOL, Recorder, engine, quotes
 
 import qka
-from qka.engine.journal import FileJournal
+from qka.journal.verify import verify
 from qka.model.events import CancelRequested, TradingState
 from qka.model.order import OrderStatus as S
 from qka.model.times import at
@@ -199,9 +199,9 @@ class Dawdles(qka.Strategy):
 def test_two_slow_strategies_decide_the_same_on_every_run(tmp_path):
     journals = set()
     for run in range(4):
-        journal = FileJournal(tmp_path / f"{run}.jsonl")
-        engine(quotes([10.0] * 20), Dawdles(name="a"), Dawdles(name="b"), journal=journal).run()
-        journals.add(journal.path.read_bytes())
+        path = tmp_path / f"{run}.db"
+        engine(quotes([10.0] * 20), Dawdles(name="a"), Dawdles(name="b"), journal=path).run()
+        journals.add(verify(path).head)
     assert len(journals) == 1
 
 

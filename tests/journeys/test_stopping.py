@@ -9,7 +9,6 @@ from stage import DAY, SYMBOL, Recorder, engine, quotes
 
 import qka
 from qka.engine import engine as room
-from qka.engine.journal import FileJournal
 from qka.engine.runner import Policy
 from qka.model.events import EngineState, OrderDenied, SessionPhase
 from qka.model.market import Phase
@@ -293,7 +292,7 @@ async def test_an_engine_whose_start_failed_is_not_started_again():
 
 async def test_what_comes_after_the_end_is_no_fault(tmp_path):
     late = Recorder(symbols=[SYMBOL])
-    built = engine(quotes([10.0] * 3), late, journal=FileJournal(tmp_path / "journal.jsonl"))
+    built = engine(quotes([10.0] * 3), late, journal=tmp_path / "journal.db")
     await built.run_async()
     assert late.buy(SYMBOL, 100, 10.0).status is S.DENIED
     built.publish(SessionPhase(built.clock.now(), DAY, Phase.PRE_OPEN))

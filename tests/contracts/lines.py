@@ -1,33 +1,15 @@
-"""The journal: what happened, one JSON line a record, append-only.
+"""A journal for thousands of short lives: JSON lines, handed to the system when written ahead.
 
-Orders are written ahead: `write_ahead()` returns when the intent has left the process. Quotes and
-bars are not in it.
+What it promises a killed process is what the real one promises, without waiting for the disk.
 """
 
 import contextlib
 from io import FileIO
 from pathlib import Path
-from typing import Protocol
 
 from qka.wire import encode
 
 _BUFFER = 8192  # bytes
-
-
-class Journal(Protocol):
-    """Append and commit."""
-
-    def open(self) -> None:
-        """Make ready; raises OSError when the file can't be made."""
-
-    def append(self, event: object) -> None:
-        """Add a record; raises OSError when it can't be written."""
-
-    def write_ahead(self, event: object) -> None:
-        """Add a record; it and all before it are safe when this returns, else raises OSError."""
-
-    def close(self) -> None:
-        """Commit and let go of the file; calling it twice is fine."""
 
 
 class FileJournal:
@@ -91,19 +73,3 @@ class FileJournal:
         self._size += written
         self._waiting.clear()
         self._room = _BUFFER
-
-
-class NoJournal:
-    """Remembers nothing: for tests and benchmarks."""
-
-    def open(self) -> None:
-        """Nothing."""
-
-    def append(self, event: object) -> None:
-        """Nothing."""
-
-    def write_ahead(self, event: object) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""

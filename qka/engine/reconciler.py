@@ -1,0 +1,293 @@
+"""Holds the engine's books against the broker's: at the start, now and then, at a day's end.
+
+What differs is explained, accepted by the operator, or holds the trading back until one of these.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from loguru import logger
+
+from qka.brokers.port import Broker
+from qka.clock import Clock
+from qka.engine import comparison
+from qka.engine.comparison import Difference
+from qka.engine.ledger import Ledger
+from qka.engine.recovery import left_over
+from qka.errors import QkaError
+from qka.journal.port import Journal, Note
+from qka.model.account import AccountSnapshot
+from qka.model.events import LinkState, OrderExpired, SessionPhase, Severity
+from qka.model.market import Phase
+from qka.model.order import OrderStatus
+from qka.model.times import SECOND, at, day_of
+
+TRIES = 3  # looks at an account that moves while it is looked at
+PAUSE = 1.0  # seconds between them
+EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
+LINGERS = 30.0  # seconds after which an order on its way is worth a word
+_ON_ITS_WAY = {
+    OrderStatus.SUBMITTING,
+    OrderStatus.SUBMITTED,
+    OrderStatus.PENDING_CANCEL,
+    OrderStatus.UNKNOWN,
+}
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What a comparison with the broker found."""
+
+    day: date
+    when: str  # start, run or end
+    clean: bool
+    fingerprint: str  # of the differences
+    differences: list[Difference]
+    orders: int
+    deals: int
+    fees: str  # CNY, of the day as we count them
+    cash: str  # CNY, as the broker has it
+    accepted: bool = False  # by the operator
+
+
+class Reconciler:
+    """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
+    where the engine stands; `alert` tells a human.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        broker: Broker,
+        journal: Journal,
+        *,
+        publish: Callable[[Any], None],
+        alert: Callable[[Severity, str], None],
+        hold: Callable[[str], None],
+        release: Callable[[], None],
+        checkpoint: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._broker = broker
+        self._journal = journal
+        self._publish = publish
+        self._alert = alert
+        self._hold = hold
+        self._release = release
+        self._checkpoint = checkpoint
+        self._seen = ""  # fingerprint of the last look's differences
+        self._told = ""  # fingerprint of what a human was told
+        self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False  # in the world's time
+        self._closed = False
+
+    # ------------------------------------------------------------ at the start
+
+    async def begin(self, accepted: str) -> None:
+        """The account as it is against the journal's; raises BrokerUnavailable.
+
+        `accepted`: the fingerprint of what the operator takes over, "" for nothing.
+        """
+        ledger, now = self._ledger, self._clock.now()
+        over = left_over(ledger, day_of(now))
+        snapshot, differences = await self._compare()
+        for order in over:
+            words = "its day ended while the engine was away; if it traded, the shares say so"
+            self._publish(OrderExpired(now, order.id, words))
+        differences = comparison.by_orders(differences, ledger, snapshot, over)
+        self._judge("start", snapshot, differences, accepted)
+
+    def _judge(
+        self,
+        when: str,
+        snapshot: AccountSnapshot,
+        differences: Sequence[Difference],
+        accepted: str = "",
+    ) -> None:
+        """Write down what was found; go on from the broker's books, or hold."""
+        day, mark = day_of(self._clock.now()), comparison.fingerprint(differences)
+        open_ = comparison.unexplained(differences)
+        agreed = bool(open_) and accepted == mark
+        self._journal.note(
+            Note.RECONCILED,
+            Settled(
+                day,
+                when,
+                not open_,
+                mark if differences else "",
+                list(differences),
+                len(snapshot.orders),
+                len(snapshot.deals),
+                f"{comparison.charged(self._ledger, day)}",
+                f"{snapshot.asset.cash}",
+                agreed,
+            ),
+        )
+        if open_ and not agreed:
+            self._told = mark
+            self._hold(self._refusal(differences, mark))
+            return
+        if differences:
+            words = "accepted by the operator" if agreed else "explained"
+            self._alert(
+                Severity.WARNING,
+                f"the account differs from the journal, {words}; its books are taken over:\n"
+                + comparison.table(differences),
+            )
+            self._ledger.settle(snapshot.positions, snapshot.asset.cash)
+        self._told = ""
+        self._release()
+        self._checkpoint()
+
+    def _refusal(self, differences: Sequence[Difference], mark: str) -> str:
+        return (
+            "the account is not what the journal says, and nothing explains it. No new order "
+            "leaves; working orders stay as they are.\n"
+            f"{comparison.table(differences)}\n"
+            "Look into the broker's terminal. If the broker is right: stop the engine, "
+            f"`qka accept CONFIG {mark}`, and start again"
+        )
+
+    async def _compare(self) -> tuple[AccountSnapshot, list[Difference]]:
+        """Shares and cash that differ, also after a second and a third look."""
+        differences: list[Difference] = []
+        for number in range(TRIES):
+            if number and not self._clock.waits:
+                await self._pause(PAUSE)
+            snapshot = await self._broker.snapshot()
+            fees = comparison.charged(self._ledger, day_of(self._clock.now()))
+            differences = [
+                *comparison.holdings(self._ledger, snapshot),
+                *comparison.money(self._ledger, snapshot, fees),
+            ]
+            if not differences:
+                break
+        return snapshot, differences
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.get_running_loop().create_future()
+
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        self._clock.call_at(self._clock.now() + int(seconds * SECOND), end)
+        await over
+
+    # ------------------------------------------------------------ while it runs
+
+    def start(self) -> None:
+        """Look at the account every now and then; only the world's time moves it unseen."""
+        if not self._clock.waits:
+            self._running = True
+            self._every_now_and_then()
+
+    def _every_now_and_then(self) -> None:
+        def again() -> None:
+            self._look_soon()
+            if self._running:
+                self._every_now_and_then()
+
+        self._clock.call_at(self._clock.now() + int(EVERY * SECOND), again)
+
+    def _look_soon(self) -> None:
+        if self._running:
+            self._spawn(self.look())
+
+    def on_link(self, event: LinkState) -> None:
+        """The broker is back: what happened meanwhile is looked at."""
+        if event.up and event.link == "broker" and self._running:
+            self._clock.call_at(self._clock.now() + int(PAUSE * SECOND), self._look_soon)
+
+    async def look(self) -> None:
+        """Shares against the broker's, and orders that are long on their way.
+
+        Cash is left to the day's end: brokers book their fees when they please.
+        """
+        snapshot = await self._broker.snapshot()
+        self._look_at_orders()
+        differences = comparison.holdings(self._ledger, snapshot)
+        mark = comparison.fingerprint(differences) if differences else ""
+        steady, self._seen = mark == self._seen, mark
+        if differences and steady and mark != self._told:
+            self._judge("run", snapshot, differences)
+        elif not differences and self._told:
+            self._judge("run", *await self._compare())
+
+    def _look_at_orders(self) -> None:
+        now, before, self._waiting = self._clock.now(), self._waiting, {}
+        for order in self._ledger.working():
+            if order.status not in _ON_ITS_WAY:
+                continue
+            status, since = before.get(order.id, (order.status, now))
+            if status is not order.status:
+                since = now
+            self._waiting[order.id] = order.status, since
+            waited = (now - since) / SECOND
+            if LINGERS <= waited < LINGERS + EVERY:
+                self._alert(
+                    Severity.WARNING,
+                    f"order {order.id} ({order.side} {order.quantity} {order.symbol}) has been "
+                    f"{order.status} for {waited:.0f} s: look at it in the broker's terminal",
+                )
+
+    # ------------------------------------------------------------ at a day's end
+
+    def on_phase(self, event: SessionPhase) -> None:
+        """When a day has ended it is settled, ten minutes after its last phase began."""
+        if event.phase is Phase.CLOSED:
+            day = event.day
+            self._clock.call_at(at(day, "15:40"), lambda: self._spawn(self.settle(day)))
+
+    async def settle(self, day: date) -> None:
+        """Orders, deals, shares, cash and fees of a day against the broker's, to the cent."""
+        if self._closed or day != day_of(self._clock.now()):
+            return
+        snapshot, differences = await self._compare()
+        differences += comparison.orders(self._ledger, snapshot)
+        self._judge("end", snapshot, differences)
+        if not differences:
+            logger.log(
+                "DEBUG" if self._clock.waits else "INFO",
+                "{} is settled: {} orders, {} deals, cash {} CNY, all as the broker has it",
+                day,
+                len(snapshot.orders),
+                len(snapshot.deals),
+                snapshot.asset.cash,
+            )
+
+    # ------------------------------------------------------------ inside
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Time that waits for handlers waits for this too."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except QkaError as error:
+                logger.warning("the account can't be compared now: {}", error)
+            except OSError as error:
+                logger.error("what a comparison found can't be written down: {}", error)
+            except Exception as error:  # ours: nothing is certain any more
+                logger.opt(exception=error).error("comparing the account failed")
+                self._hold(f"comparing the account with the broker's failed: {error!r}")
+            finally:
+                self._clock.hold(-1)
+
+        self._clock.hold(1)
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        self._running, self._closed = False, True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

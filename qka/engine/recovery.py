@@ -1,0 +1,110 @@
+"""What an earlier run left in the journal, brought back before anything trades.
+
+A checkpoint says where the engine stood; the records after it are lived through again, in their
+order, and tell nobody. So a start reads a day at most, however long the account has traded.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from qka.engine.ledger import Books, Ledger
+from qka.engine.tally import Tally
+from qka.journal.port import Journal, Note
+from qka.model.events import (
+    CancelRequested,
+    Fill,
+    OrderRequested,
+    Signal,
+    TimerFired,
+    TradingState,
+)
+from qka.model.order import Order
+from qka.model.times import day_of
+from qka.risk.gate import Gate
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """Where an engine stands: nothing before it need be read."""
+
+    books: Books
+    owners: dict[str, dict[str, int]]  # symbol -> strategy -> shares it bought
+    signal: int  # the last one's number
+    rates: dict[str, list[int]]  # rate limit -> moments (ns) it remembers
+    timers: dict[str, int]  # strategy and timer -> when it fired last (ns)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The trading state as it was put down, and who is to lift it."""
+
+    trading: TradingState
+    reason: str
+
+
+class Past:
+    """What the journal knows of earlier runs. `known`: there was one."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.known = False
+        self.day = date.min  # of the last record
+        self.timers: dict[str, int] = {}
+
+    def relive(self, ledger: Ledger, gate: Gate, tally: Tally) -> None:
+        """Bring ledger, rate limits and owners to where they were; raises JournalDamaged."""
+        last = self._journal.latest(Note.SNAPSHOT)
+        if last is None:
+            return
+        self.known = True
+        begin = msgspec.json.decode(last.payload, type=Checkpoint)
+        ledger.restore(begin.books)
+        gate.remember(begin.rates)
+        tally.remember(begin.owners, begin.signal)
+        self.timers = dict(begin.timers)
+        self.day = day_of(last.ts)
+        with ledger.quietly() as book:
+            for record in self._journal.records(last.seq):
+                self.day = max(self.day, day_of(record.ts))
+                if not record.is_event:
+                    continue
+                event = record.event
+                book(event)
+                match event:
+                    case OrderRequested():
+                        gate.count(event.order.strategy, event.order.time)
+                    case CancelRequested():
+                        order = ledger.order(event.order_id)
+                        gate.count(order.strategy if order else "", event.time)
+                    case Fill():
+                        tally.move(event)
+                    case Signal():
+                        tally.signal = max(tally.signal, event.id)
+                    case TimerFired():
+                        self.timers[f"{event.strategy} {event.name}"] = event.time
+
+    def standing(self) -> Standing | None:
+        """The trading state that a run before this one left."""
+        last = self._journal.latest(Note.TRADING)
+        return None if last is None else msgspec.json.decode(last.payload, type=Standing)
+
+    def accepted(self) -> str:
+        """The fingerprint of the differences that the operator takes over, "" for none.
+
+        It counts once: not when the books were compared after it.
+        """
+        told = self._journal.latest(Note.ACCEPTED)
+        compared = self._journal.latest(Note.RECONCILED)
+        if told is None or (compared is not None and compared.seq > told.seq):
+            return ""
+        return str(told.value["fingerprint"])
+
+    def state(self, strategy: str) -> Mapping[str, object] | None:
+        """A strategy's `state` as it was left."""
+        last = self._journal.latest(Note.STATE, strategy)
+        return None if last is None else last.value
+
+
+def left_over(ledger: Ledger, today: date) -> list[Order]:
+    """Orders of an earlier day that nobody saw the end of: a day takes its orders with it."""
+    return [order for order in ledger.working() if day_of(order.time) < today]

@@ -1,0 +1,220 @@
+"""An engine that stops and starts again: what it finds and books, and when it will not trade."""
+
+from itertools import count
+
+import pytest
+from builders import SYMBOL, a_quote, moment
+from qmt import ACCOUNT, PATH, a_terminal, eventually
+from stage import FEES, rules
+
+import qka
+from qka.brokers.link import TraderLink
+from qka.brokers.xtquant import XtquantBroker
+from qka.clock import WallClock
+from qka.engine.engine import Engine
+from qka.feeds.xtdata import XtdataFeed
+from qka.journal.port import Note
+from qka.journal.store import SqliteJournal
+from qka.journal.verify import verify
+from qka.model.events import OrderRequested, TradingState
+from qka.model.money import to_cents
+from qka.model.order import Order, OrderStatus, Side
+from qka.risk.rules import RateLimit, SlidingWindow
+
+QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
+S = OrderStatus
+
+
+class Notes(qka.Strategy):
+    """Does nothing by itself; remembers what it hears, and counts its fills in its state."""
+
+    symbols = [SYMBOL]
+
+    def on_start(self):
+        self.heard = ["start"]
+
+    def on_quote(self, quote):
+        pass
+
+    def on_order(self, order):
+        self.heard.append(order.status)
+
+    def on_fill(self, fill):
+        self.heard.append(fill.quantity)
+        self.state["filled"] = self.state.get("filled", 0) + fill.quantity
+
+
+class Desk:
+    """One account at a simulated terminal, and engines over it, one after the other."""
+
+    def __init__(self, terminal, folder):
+        self.terminal = terminal
+        self.folder = folder
+        self.seconds = count(6, 3)
+
+    @property
+    def path(self):
+        return self.folder / "journal.db"
+
+    def engine(self, strategy=None, gate=None):
+        clock = WallClock()
+        clock.follow(self.terminal.now())
+        link = TraderLink(PATH, ACCOUNT, **QUICK)
+        link._pool._folder = self.folder
+        engine = Engine(
+            clock=clock,
+            feed=XtdataFeed(clock, check=0.02),
+            broker=XtquantBroker(link, clock, FEES),
+            journal=SqliteJournal(self.path, ACCOUNT, "STOCK", now=clock.now),
+            rules=rules() if gate is None else gate,
+            fees=FEES,
+            cash=10_000_000,
+            account_id=ACCOUNT,
+        )
+        self.strategy = strategy or Notes()
+        engine.register(self.strategy)
+        return engine
+
+    def quote(self, last=10.0, **changes):
+        time = moment(f"10:00:{next(self.seconds):02d}")
+        self.terminal.quote(a_quote(last, time=time, **changes))
+
+    async def placed(self, engine, quantity=500, price=10.02):
+        order = self.strategy.buy(SYMBOL, quantity, price)
+        await eventually(lambda: engine.ledger.order(order.id).status is S.ACCEPTED)
+        return order.id
+
+    def agrees(self, engine):
+        """The engine's books are the exchange's own."""
+        books = self.terminal.books(ACCOUNT)
+        assert to_cents(engine.ledger.asset.cash) == books.cash
+        held = {p.symbol: p.quantity for p in engine.ledger.positions()}
+        assert held == {symbol: shares for symbol, shares in books.shares.items() if shares}
+        return True
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with a_terminal(id_cooldown=0.0) as terminal:
+        yield Desk(terminal, tmp_path)
+
+
+async def test_what_traded_while_the_engine_was_away_is_booked_and_its_strategy_is_told(desk):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine)
+    desk.quote()
+    async with desk.engine() as engine:
+        order = engine.ledger.order(order_id)
+        assert (order.status, order.filled) == (S.FILLED, 500)
+        assert desk.strategy.heard == ["start", 500, S.FILLED]
+        assert desk.strategy.state == {"filled": 500}
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert desk.agrees(engine)
+    async with desk.engine() as engine:
+        assert desk.strategy.heard == ["start"]
+        assert desk.strategy.state == {"filled": 500}
+        assert desk.agrees(engine)
+        assert engine.tally.owners() == {SYMBOL: {"Notes": 500}}
+    assert verify(desk.path).problems == []
+
+
+async def test_an_order_that_still_works_goes_on_under_its_id(desk):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine)
+    async with desk.engine() as engine:
+        (order,) = desk.strategy.orders()
+        assert (order.id, order.status) == (order_id, S.ACCEPTED)
+        assert desk.strategy.account.frozen > 0
+        desk.quote()
+        await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+        assert desk.agrees(engine)
+        other = await desk.placed(engine, 100, 9.5)
+        assert other != order_id
+
+
+async def test_orders_placed_by_hand_are_adopted_and_shown_as_such(desk):
+    async with desk.engine() as engine:
+        number = desk.terminal.order(ACCOUNT, SYMBOL, 23, 300, 11, 10.02)
+        await eventually(lambda: f"x260105-{number}" in engine.ledger.orders)
+        desk.quote()
+        await eventually(lambda: engine.ledger.order(f"x260105-{number}").status is S.FILLED)
+        assert desk.agrees(engine)
+        assert "placed by others" in " ".join(engine.summary()["alerts"])
+        assert engine.summary()["strategies"]["Notes"]["fills"] == 0
+    away = desk.terminal.order(ACCOUNT, SYMBOL, 23, 200, 11, 10.02)
+    desk.quote()
+    async with desk.engine() as engine:
+        order = engine.ledger.order(f"x260105-{away}")
+        assert (order.status, order.filled, order.strategy) == (S.FILLED, 200, "")
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert desk.agrees(engine)
+
+
+async def test_what_nothing_explains_holds_the_trading_until_it_is_accepted(desk):
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+    desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"].quantity += 100  # a transfer
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
+        order = desk.strategy.buy(SYMBOL, 100, 10.0)
+        assert order.status is S.DENIED
+        (alert,) = engine.summary()["alerts"]
+        assert "000001.SZ  1000 shares  1100 shares  nothing" in alert
+        mark = alert.partition("qka accept CONFIG ")[2][:6]
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED  # nobody accepted it
+    journal = SqliteJournal(desk.path, ACCOUNT, "STOCK", now=lambda: 1)
+    journal.open()
+    journal.note(Note.ACCEPTED, {"fingerprint": mark, "who": "a trader"})
+    journal.close()
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert engine.ledger.position("000001.SZ").quantity == 1100
+        assert desk.agrees(engine)
+    async with desk.engine() as engine:
+        assert engine.summary()["alerts"] == []
+
+
+async def test_an_intent_that_was_never_sent_is_unknown_and_blocks_its_symbol(desk):
+    async with desk.engine() as engine:
+        now = engine.clock.now()
+        lost = Order(
+            "q260105-lost-000001", SYMBOL, Side.BUY, 100, 10.0, strategy="Notes", signal=7,
+            time=now, status=S.SUBMITTING,
+        )  # fmt: skip
+        engine.journal.write_ahead(OrderRequested(now, lost))
+        engine.ledger.open(lost)
+    async with desk.engine() as engine:
+        order = engine.ledger.order(lost.id)
+        assert order.status is S.UNKNOWN
+        assert "before the broker's answer" in order.reason
+        assert desk.strategy.buy(SYMBOL, 100, 10.0).status is S.DENIED
+        assert engine.ledger.asset.frozen > 1000
+    assert desk.terminal.books(ACCOUNT).orders == ()
+
+
+async def test_a_halt_is_there_again_after_a_restart(desk):
+    async with desk.engine() as engine:
+        engine.fault("something of ours broke")
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
+        assert "qka resume" in " ".join(engine.summary()["alerts"])
+        engine.set_trading(TradingState.ACTIVE, "an operator")
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
+async def test_rate_windows_remember_what_was_sent_before_a_restart(desk):
+    def gate():
+        return [RateLimit(SlidingWindow(3, 3600))]
+
+    async with desk.engine(gate=gate()) as engine:
+        await desk.placed(engine, 100, 9.5)
+        await desk.placed(engine, 100, 9.5)
+    async with desk.engine(gate=gate()) as engine:
+        assert desk.strategy.buy(SYMBOL, 100, 9.5).status is S.SUBMITTING
+        denied = desk.strategy.buy(SYMBOL, 100, 9.5)
+        assert (denied.status, denied.reason) == (
+            S.DENIED,
+            "3 orders and cancels in 3600 s are reached",
+        )
