@@ -58,7 +58,7 @@ from qka.model.events import (
     OrderUnknown,
 )
 from qka.model.life import after
-from qka.model.money import cents, on_tick, to_cents, yuan
+from qka.model.money import on_tick, to_cents, turnover, yuan
 from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
 from qka.model.times import day_of
 
@@ -364,7 +364,7 @@ class Reports:
             order.side,
             price,
             record.traded_volume,
-            _owed(self._fees, tracked.order, cents(price, record.traded_volume), day),
+            _owed(self._fees, tracked.order, turnover(price, record.traded_volume), day),
         )
         tracked.order = after(tracked.order, fill)
         self._report(fill)
@@ -530,10 +530,9 @@ def _deal_id(trade: XtTrade) -> str:
     return f"{trade.traded_time}-{trade.traded_price}-{trade.traded_volume}"
 
 
-def _owed(fees: FeeSchedule, order: Order, turnover: int, day: date) -> Decimal:
-    """What the order owes more because of this turnover (cents), as CNY."""
-    everything = to_cents(order.turnover) + turnover
-    owed = fees.of_order(order.symbol, order.side, everything, day)
+def _owed(fees: FeeSchedule, order: Order, more: Decimal, day: date) -> Decimal:
+    """What the order owes more because of this exact turnover, both in CNY."""
+    owed = fees.of_order(order.symbol, order.side, to_cents(order.turnover + more), day)
     return yuan(owed - to_cents(order.fees))
 
 
@@ -635,7 +634,7 @@ def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: in
         order.side,
         price,
         trade.traded_volume,
-        _owed(fees, order, cents(price, trade.traded_volume), day),
+        _owed(fees, order, turnover(price, trade.traded_volume), day),
     )
 
 

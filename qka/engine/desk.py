@@ -7,7 +7,7 @@ meanwhile.
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine.guest import words
 from qka.engine.ledger import Ledger
+from qka.engine.numbers import MOST_MONEY, MOST_PRICE, MOST_SHARES, N, limit_price, number, plain
 from qka.engine.sizing import protection
 from qka.errors import StopNow
 from qka.journal.port import Journal
@@ -35,11 +36,8 @@ from qka.risk.gate import Gate
 from qka.risk.rules import Denial
 
 _LIMIT, _MARKET, _SUBMITTING = OrderType.LIMIT, OrderType.MARKET, OrderStatus.SUBMITTING
-_TAILS = tuple(f"{number:03d}" for number in range(1000))
+_TAILS = tuple(f"{tail:03d}" for tail in range(1000))
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-# beyond this a number is a mistake: shares, CNY, and CNY a share
-_MOST_SHARES, _MOST_MONEY, _MOST_PRICE = 1e12, 1e15, 1e7
-N = TypeVar("N", int, float)
 Trade = Callable[[str, Side, int, float | None, str], Order]
 
 
@@ -90,24 +88,20 @@ class Desk:
         if wanted.side not in (None, *Side):
             raise ValueError(f"side: {wanted.side!r} is neither 'buy' nor 'sell'")
 
-        def number(field: str, kind: type[N], most: float) -> N | None:
+        def made(field: str, kind: type[N], most: float) -> N | None:
             value = getattr(wanted, field)
-            return None if value is None else _number(field, value, kind, most)
+            return None if value is None else number(field, value, kind, most)
 
-        price = number("price", float, _MOST_PRICE)
-        if price is not None and price <= 0:
-            raise ValueError(f"price: {wanted.price!r} is not above zero")
         return Signal(
             check_symbol(wanted.symbol),
             None if wanted.side is None else Side(wanted.side),
-            # numbers out of numpy and pandas are plain ones from here on
-            number("quantity", int, _MOST_SHARES),
-            number("target_shares", int, _MOST_SHARES),
-            number("target_value", float, _MOST_MONEY),
-            number("target_ratio", float, _MOST_MONEY),
-            price,
+            made("quantity", int, MOST_SHARES),
+            made("target_shares", int, MOST_SHARES),
+            made("target_value", float, MOST_MONEY),
+            made("target_ratio", float, MOST_MONEY),
+            None if wanted.price is None else limit_price(wanted.price),
             str(wanted.reason),
-            _number("confidence", wanted.confidence, float, _MOST_MONEY),
+            number("confidence", wanted.confidence, float, MOST_MONEY),
             wanted.placed,
             strategy,
             self._now(),
@@ -134,9 +128,9 @@ class Desk:
         ) -> Order:
             TERMS[symbol]  # before anything is said of a symbol that can't exist
             if quantity.__class__ is not int:
-                quantity = _number("quantity", quantity, int, _MOST_SHARES)
+                quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
-                price = float(price)
+                price = plain("price", price)
             if reason.__class__ is not str:
                 reason = str(reason)
             signal = Signal(
@@ -161,7 +155,7 @@ class Desk:
         now, kind = self._now(), _LIMIT
         if price is None:
             kind, price = _MARKET, protection(self._ledger, symbol, side)
-        elif 0.0 < price < _MOST_PRICE:  # the gate says what is wrong with anything else
+        elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
         order = Order(
             next(self._ids),
@@ -244,17 +238,6 @@ class Desk:
 def unwritable(error: BaseException) -> str:
     """What a journal that can't be written means."""
     return f"the journal can't be written ({error}): no new order leaves, cancels and reports go on"
-
-
-def _number(field: str, value: Any, kind: type[N], most: float) -> N:
-    """The value as a plain number; raises ValueError for none, or one that makes no sense."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{field}: {value!r} is not a number") from None
-    if not -most <= number <= most:
-        raise ValueError(f"{field}: {value!r} makes no sense")
-    return kind(number)
 
 
 def _ids(clock: Clock) -> Iterator[str]:
