@@ -16,9 +16,3 @@ def pytest_addoption(parser):
     group.addoption(
         "--chaos-seed", type=int, action="append", metavar="SEED", help="play this session alone"
     )
-
-
-def pytest_ignore_collect(collection_path, config):
-    """The conformance suite starts processes of its own: it runs when it is asked for."""
-    asked = config.getoption("--schedules") or config.getoption("--schedule")
-    return True if collection_path.name == "contracts" and not asked else None

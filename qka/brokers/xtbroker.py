@@ -285,9 +285,10 @@ class XtBroker:
 
     async def _look_up(self) -> None:
         ended = self._ended  # by now: what is listed from here on is the whole day
+        since = self.reports.news
         orders: list[XtOrder] = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
-        self.reports.reconcile(orders, trades, self._cancelling)
+        self.reports.reconcile(orders, trades, self._cancelling, since)
         listed = {record.order_remark for record in orders}
         for order in self.reports.open_orders():
             if order.status is OrderStatus.UNKNOWN and order.id not in listed:

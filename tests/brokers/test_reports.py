@@ -389,6 +389,30 @@ def test_a_cancel_without_an_answer_is_resolved_by_the_order():
     assert desk.reports.is_settled("a")
 
 
+@pytest.mark.parametrize("listed", [record(49), record(51)], ids=["on its way", "being cancelled"])
+def test_a_list_does_not_settle_what_became_doubtful_after_it_was_asked_for(listed):
+    desk = Desk().hear(record(49))
+    desk.cancel()
+    desk.reports.cancel_unknown("a")
+    since = desk.reports.news
+    desk.hear(record(50))  # the cancel was lost, or this one is old
+    desk.reports.reconcile([listed], [], since=since)
+    assert not desk.reports.is_settled("a")
+    desk.reports.reconcile([record(50)], [], since=desk.reports.news)
+    assert desk.order.status is OrderStatus.ACCEPTED
+    assert desk.reports.is_settled("a")
+
+
+def test_a_list_from_before_a_cancel_by_hand_does_not_call_it_refused():
+    desk = Desk().hear(record(50))
+    since = desk.reports.news
+    desk.hear(record(51))
+    desk.reports.reconcile([record(50)], [], since=since)
+    assert desk.order.status is OrderStatus.PENDING_CANCEL
+    desk.hear(record(54))
+    assert CancelRefused not in desk.kinds
+
+
 # ------------------------------------------------------------------ unknown outcomes
 
 
