@@ -10,8 +10,8 @@ import msgspec
 from qka.engine.ledger import Ledger
 from qka.model.account import AccountSnapshot
 from qka.model.money import to_cents, yuan
-from qka.model.order import Order, Side
-from qka.model.times import day_of
+from qka.model.order import Order, OrderStatus, Side
+from qka.model.times import DAY, midnight
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -68,11 +68,13 @@ def orders(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
         elif ours.turnover != theirs.turnover and theirs.turnover:
             words = f"{ours.turnover} CNY traded", f"{theirs.turnover} CNY traded"
             found.append(Difference(theirs.id, *words))
-    listed = {order.id for order in snapshot.orders}
+    listed = {order.id: order.status for order in snapshot.orders}
     for order in ledger.working():
+        status = listed.get(order.id)
+        if status is order.status is not OrderStatus.UNKNOWN:
+            continue  # open on both sides: made after the close, it waits for the next day
         what = f"{order.status}, {order.remaining} {order.symbol} open"
-        theirs_say = "listed" if order.id in listed else "not listed"
-        found.append(Difference(order.id, what, theirs_say))
+        found.append(Difference(order.id, what, status or "not listed"))
     return found
 
 
@@ -137,9 +139,9 @@ def table(differences: Sequence[Difference]) -> str:
 
 def charged(ledger: Ledger, day: date) -> Decimal:
     """Fees of a day's orders as we count them, in CNY."""
-    return sum(
-        (order.fees for order in ledger.orders.values() if day_of(order.time) == day), Decimal(0)
-    )
+    begin = midnight(day)
+    mine = (o.fees for o in ledger.orders.values() if begin <= o.time < begin + DAY)
+    return sum(mine, Decimal(0))
 
 
 def unexplained(differences: Iterable[Difference]) -> list[Difference]:
