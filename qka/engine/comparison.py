@@ -70,13 +70,13 @@ def orders(ledger: Ledger, snapshot: AccountSnapshot, close: int) -> list[Differ
         elif ours.turnover != theirs.turnover and theirs.turnover:
             words = f"{ours.turnover} CNY traded", f"{theirs.turnover} CNY traded"
             found.append(Difference(theirs.id, *words))
-    listed = {order.id for order in snapshot.orders}
+    listed = {order.id: order.status for order in snapshot.orders}
     for order in ledger.working():
         if order.time >= close:
             continue
+        status = listed.get(order.id)
         what = f"{order.status}, {order.remaining} {order.symbol} open"
-        theirs_say = "listed" if order.id in listed else "not listed"
-        found.append(Difference(order.id, what, theirs_say))
+        found.append(Difference(order.id, what, status or "not listed"))
     return found
 
 

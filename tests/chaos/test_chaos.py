@@ -33,7 +33,9 @@ account: {{id: "{account}"}}
 feed: {{kind: remote}}
 broker: {{kind: remote, url: "{url}", simulated: true}}
 journal: {{dir: journals}}
-risk: {{position_ratio: 0.3, max_orders_per_minute: {per_minute}, max_orders_per_second: null, max_daily_loss: 0.9}}
+risk:
+  {{position_ratio: 0.3, max_orders_per_minute: {per_minute}, max_orders_per_second: null,
+    max_daily_loss: 0.9}}
 strategies:
   - {{use: "{trader}:Restless", name: trader, symbols: [{symbols}], params: {{seed: {seed}}}}}
 """
