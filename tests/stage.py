@@ -20,17 +20,16 @@ from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
+from qka.risk.pace import RateLimit, SlidingWindow
 from qka.risk.rules import (
-    PositionRatio,
-    RateLimit,
-    Rule,
-    SlidingWindow,
     cash,
     instrument,
     known,
     sellable,
     trading_state,
 )
+from qka.risk.sizes import PositionRatio
+from qka.risk.verdicts import Rule
 
 DAY = date(2026, 1, 5)
 SYMBOL = "600000.SH"

@@ -20,7 +20,7 @@ from qka.model.events import OrderRequested, TradingState
 from qka.model.money import to_cents
 from qka.model.order import Order, OrderStatus, Side
 from qka.risk.losses import Losses
-from qka.risk.rules import RateLimit, SlidingWindow
+from qka.risk.pace import RateLimit, SlidingWindow
 
 QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 S = OrderStatus
