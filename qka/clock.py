@@ -15,7 +15,12 @@ from typing import Protocol
 from qka.model.times import DAY, SECOND, day_of, midnight
 
 Callback = Callable[[], None]
+Told = Callable[[int], None]
 DayHook = Callable[[date], None]
+
+
+def _nobody(when: int) -> None:
+    """Is told of nothing."""
 
 
 class Timer:
@@ -47,6 +52,9 @@ class Clock(Protocol):
     def begin(self, when: int) -> None:
         """The first event is due at `when` (ns): a clock without a time of its own starts there."""
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+
     @property
     def waits(self) -> bool:
         """Whether time stands still while async handlers are busy, as simulated time does."""
@@ -68,6 +76,7 @@ class SimulatedClock:
         self._ties = itertools.count()
         self._hooks: list[DayHook] = []
         self._day_end = 0
+        self._told: Told = _nobody
 
     def now(self) -> int:
         """Nanoseconds since the epoch, UTC."""
@@ -93,6 +102,10 @@ class SimulatedClock:
             while self.fire(self.time):
                 pass
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+        self._told = told
+
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
         self.held += change
@@ -104,12 +117,14 @@ class SimulatedClock:
             when, _, timer = heapq.heappop(timers)
             self.time = max(self.time, when)
             if timer.callback is not None:
+                self._told(when)
                 timer.callback()
             return True
         if until >= self._day_end:
             day = day_of(until)
             self._day_end = midnight(day) + DAY
             for hook in self._hooks:
+                self._told(midnight(day))
                 hook(day)
             return True
         self.time = max(self.time, until)
@@ -179,6 +194,9 @@ class WallClock:
 
     A simulated terminal lives in a day of its own, at a speed of its own; whoever trades there
     lives in its time.
+
+    Time stands still during one turn of the loop, from the first look on: all that is decided in
+    a turn is decided at one moment, and a replay can have the same one. Outside a loop it passes.
     """
 
     waits = False
@@ -187,9 +205,25 @@ class WallClock:
         self._here = self._there = 0  # ns: when it was this here, it was that there
         self._speed = 1.0
         self._followed = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose turn it is
+        self._turn = 0  # ns, its time; 0 until somebody looks
+        self._told: Told = _nobody
 
     def now(self) -> int:
-        """Nanoseconds since the epoch, UTC."""
+        """Nanoseconds since the epoch, UTC; the same all through a turn of the loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no loop, or another thread
+            return self._read()
+        if not self._turn or loop is not self._loop:
+            self._loop, self._turn = loop, self._read()
+            loop.call_soon(self._over)
+        return self._turn
+
+    def _over(self) -> None:
+        self._turn = 0
+
+    def _read(self) -> int:
         if not self._followed:
             return _time.time_ns()
         return self._there + int((_time.monotonic_ns() - self._here) * self._speed)
@@ -197,7 +231,7 @@ class WallClock:
     def follow(self, now: int, speed: float = 1.0) -> None:
         """From here on it is `now` (ns) there, and time passes `speed` times as fast."""
         self._here, self._there = _time.monotonic_ns(), now
-        self._speed, self._followed = speed, True
+        self._speed, self._followed, self._turn = speed, True, 0
 
     def call_at(self, when: int, callback: Callback) -> Timer:
         """Call back on the loop's thread at `when` (ns)."""
@@ -206,7 +240,7 @@ class WallClock:
         return timer
 
     def _arm(self, timer: Timer) -> None:
-        wait = max(0.0, (timer.when - self.now()) / SECOND / self._speed)
+        wait = max(0.0, (timer.when - self._read()) / SECOND / self._speed)
         asyncio.get_running_loop().call_later(wait, self._fire, timer)
 
     def on_day(self, hook: DayHook) -> None:
@@ -226,6 +260,10 @@ class WallClock:
     def begin(self, when: int) -> None:
         """Nothing: the world's time has begun."""
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+        self._told = told
+
     def hold(self, change: int) -> None:
         """Nothing: the world does not wait."""
 
@@ -236,4 +274,5 @@ class WallClock:
         if timer.when > self.now():
             self._arm(timer)
         else:
+            self._told(timer.when)
             timer.callback()

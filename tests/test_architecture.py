@@ -24,6 +24,7 @@ FLOORS = {
     "brokers": 2,
     "feeds": 2,
     "journal": 2,
+    "recording": 2,
     "engine": 3,
     "terminal": 3,
     "server": 4,
@@ -37,7 +38,13 @@ FLOORS = {
     "__main__": 8,
     "__init__": 9,
 }
-APART = {"risk", "brokers", "feeds", "journal"}  # one floor, and they never import one another
+APART = {
+    "risk",
+    "brokers",
+    "feeds",
+    "journal",
+    "recording",
+}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
 EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtdata.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
@@ -48,6 +55,7 @@ PORTS = {
     "qka.feeds.bars",
     "qka.brokers.port",
     "qka.journal.port",
+    "qka.recording.port",
 }  # what the engine may see
 
 
@@ -90,7 +98,7 @@ def test_a_room_imports_only_what_lies_below_it(path):
             continue
         assert FLOORS[there] < FLOORS[here], f"{path}: floor {FLOORS[here]} imports {name}"
         assert not (here in APART and there in APART), f"{path} imports {name}"
-        if here == "engine" and there in ("feeds", "brokers", "journal"):
+        if here == "engine" and there in ("feeds", "brokers", "journal", "recording"):
             assert name in PORTS, f"{path}: the engine sees ports, not {name}"
 
 

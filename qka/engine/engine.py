@@ -63,6 +63,7 @@ from qka.model.events import (
 from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
 from qka.model.times import SECOND, day_of
+from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
 from qka.risk.rules import Rule
 from qka.secrets import mask
@@ -118,11 +119,14 @@ class Engine:
         ratio: float = 0.05,
         history: int = 1000,
         is_trading_day: Callable[[date], bool] = lambda day: True,
+        recorder: Recorder | None = None,
     ) -> None:
         self.clock = clock
         self.feed = feed
         self.broker = broker
         self.journal = journal
+        self.recorder = recorder or NoRecorder()
+        self._records = recorder is not None
         self.account_id = account_id
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
@@ -214,7 +218,7 @@ class Engine:
         the world's time each guest has its own.
         """
         if not self._boxes or not self.clock.waits:
-            self._boxes.append(Mailbox(self.clock.hold))
+            self._boxes.append(Mailbox(self.clock.hold, turn=self.recorder.turn))
         return self._boxes[-1]
 
     def _subscribe(self) -> None:
@@ -330,6 +334,7 @@ class Engine:
             if self._feeding is not None:
                 await asyncio.wait([self._feeding], timeout=GRACE)
             await self._quiet(grace)
+            self.recorder.stop()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)
@@ -370,6 +375,7 @@ class Engine:
         self._symbols = list(await self.feed.open(self._wanted_symbols()))
         self._wire_market_data(self._symbols)
         self._open_records()
+        self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
         self._resume_trading()
         self.door.open()
@@ -499,6 +505,8 @@ class Engine:
         A bar is known when it has ended: what it filled is booked before anyone sees it.
         """
         publish, settle = self.publish, self.before_bar
+        if self._records:
+            publish = self._recorded(publish)
         if settle is None or self.feed.provides() == "quote":
             return publish
 
@@ -511,6 +519,28 @@ class Engine:
             publish(event)
 
         return let_in
+
+    def _recorded(self, publish: Callable[[Any], None]) -> Callable[[Any], None]:
+        enter = self.recorder.enter
+
+        def let_in(event: Any) -> None:
+            enter(event)
+            publish(event)
+
+        return let_in
+
+    def _record(self) -> None:
+        """From here on all that enters is kept, if anybody keeps it."""
+        if self._records:
+            self.recorder.open(
+                Head(
+                    self.journal.head.seq,
+                    tuple(self._symbols),
+                    self.feed.provides(),
+                    self.history.kept(),
+                )
+            )
+            self.clock.watch(self.recorder.due)
 
     def _check_warmth(self) -> None:
         """Say which strategy begins with less history than it wants."""
@@ -546,6 +576,7 @@ class Engine:
         finally:
             self.bus.drain()
             self._state = "closed"
+            self.recorder.close()
             try:
                 self.journal.close()
             except OSError as error:

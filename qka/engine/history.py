@@ -26,6 +26,10 @@ class History:
         warm = list(bars)
         self._bars[symbol, period] = deque(warm, max(self._limit, len(warm)))
 
+    def kept(self) -> dict[str, list[Bar]]:
+        """`symbol period` -> the bars kept of it, oldest first."""
+        return {f"{symbol} {period}": list(bars) for (symbol, period), bars in self._bars.items()}
+
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""
         bars = self._bars.get((bar.symbol, bar.period))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from qka.errors import StopNow
@@ -14,6 +14,8 @@ LIMIT = 1000  # waiting events beyond which quotes of one symbol are conflated
 
 class Worker(Protocol):
     """Whose work it is; see `qka.engine.guest`."""
+
+    name: str
 
     def failed(self, handler: Any, event: Any, error: BaseException) -> None:
         """It raised."""
@@ -53,15 +55,21 @@ class Mailbox:
     When more than `limit` events wait, a new quote takes the place of the waiting one of its
     symbol; order, fill and engine events are never dropped. `hold(+1 / -1)` is told when the
     mailbox becomes busy and idle. With `patience`, a handler that takes longer than its first
-    number of seconds is told that it holds time, and stopped after its second.
+    number of seconds is told that it holds time, and stopped after its second. `turn(name)` is
+    told whose handler is about to run, and what it gives is awaited before.
     """
 
     def __init__(
-        self, hold: Callable[[int], None] = lambda change: None, limit: int = LIMIT
+        self,
+        hold: Callable[[int], None] = lambda change: None,
+        limit: int = LIMIT,
+        *,
+        turn: Callable[[str], Awaitable[None] | None] = lambda name: None,
     ) -> None:
         self.patience: tuple[float, float] | None = None
         self._hold = hold
         self._limit = limit
+        self._turn = turn
         self._waiting: deque[_Cell] = deque()
         self._latest: dict[tuple[Any, str], _Cell] = {}  # (handler, symbol) -> its waiting quote
         self._running: _Cell | None = None
@@ -126,6 +134,9 @@ class Mailbox:
             watch = self._watch(cell)
             error: BaseException | None = None
             try:
+                turn = self._turn(cell.owner.name)
+                if turn is not None:
+                    await turn
                 await cell.awaitable
             except StopNow:
                 raise

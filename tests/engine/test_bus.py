@@ -26,6 +26,8 @@ OTHER = "000001.SZ"
 
 
 class Owner:
+    name = "owner"
+
     """Answers for handlers the way a strategy's place does: keeps errors, lets async ones work."""
 
     def __init__(self, **options):
