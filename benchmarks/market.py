@@ -116,7 +116,7 @@ def push(quick: bool) -> list[Row]:
             what,
             _floor_subscribed(whole),
             _ours(whole),
-            2.0,
+            None,
             rounds=rounds,
             unit="us",
             note="floor: no events, walks the 500 subscribed",

@@ -3,7 +3,6 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -21,6 +20,7 @@ from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
+from qka.journals import journal_of_run
 from qka.model.events import Alert, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
@@ -42,9 +42,6 @@ from qka.risk.rules import (
 )
 from qka.settings import RiskSettings, Settings, StrategySettings
 from qka.wire import pretty
-
-# one for all projects of a user: an account has one engine, whatever journal it is given
-ACCOUNT_LOCKS = Path(tempfile.gettempdir()) / "qka-accounts"
 
 
 class Engine(engine.Engine):
@@ -150,7 +147,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
     folder = _folder(chosen)
     strategies = build_strategies(chosen, root)
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
-    records = journal_of(chosen, folder, edge.clock)
+    records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
     built = wire(Engine, chosen, strategies, edge, records, recording)
     if recording is not None:
@@ -252,24 +249,6 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
     return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-
-
-def journal_of(chosen: Settings, folder: Path, clock: Clock) -> SqliteJournal:
-    """The account's own journal; the run's, where the same run can be had again."""
-    account, broker = chosen.account.id, chosen.broker
-    kind = broker.account_type if isinstance(broker, settings.XtquantBroker) else "STOCK"
-    if not isinstance(clock, WallClock):
-        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now, durable=False)
-    given = chosen.journal.dir
-    if given is None and isinstance(broker, settings.RemoteBroker) and broker.simulated:
-        return SqliteJournal(folder / "journal.db", account, kind, now=clock.now)
-    return SqliteJournal(
-        (given or Path("journals")) / f"{kind}-{account}.db",
-        account,
-        kind,
-        now=clock.now,
-        account_locks=None if isinstance(broker, settings.PaperBroker) else ACCOUNT_LOCKS,
-    )
 
 
 def _rules(

@@ -21,6 +21,7 @@ from qka.model.events import (
     LinkState,
     OperatorCommand,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderDenied,
     OrderExpired,
@@ -62,6 +63,7 @@ EVENTS = [
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
     LinkState(T, "broker", False, "reset by peer"),
     TimerFired(T, "grid", "every 30s"),
+    OrderAdopted(T, an_order(id="x260105-7")),
     OperatorCommand(T, "halt", "now", "me"),
     Alert(T, Severity.ERROR, "ledger", 'a "quoted" word'),
 ]

@@ -23,14 +23,14 @@ _TRANSFER = (  # both sides, shares; ChinaClear 2022-04-29
 )
 
 
-class _Share:
-    """A share of an amount, rounded HALF_UP to the cent."""
+# a ratio as whole numbers (above, below, half of it): `(amount * above + half) // below` is
+# that share of an amount, rounded HALF_UP to the cent
+_Share = tuple[int, int, int]
 
-    __slots__ = ("above", "below", "half")
 
-    def __init__(self, ratio: Decimal) -> None:
-        self.above, self.below = ratio.as_integer_ratio()
-        self.half = self.below // 2
+def _share(ratio: Decimal) -> _Share:
+    above, below = ratio.as_integer_ratio()
+    return above, below, below // 2
 
 
 @lru_cache(maxsize=4096)
@@ -40,33 +40,33 @@ def _statutory(day: date) -> tuple[_Share, _Share]:
         next((rate for since, rate in rows if day >= since), rows[-1][1])
         for rows in (_STAMP_DUTY, _TRANSFER)
     )
-    return _Share(duty), _Share(transfer)
+    return _share(duty), _share(transfer)
 
 
 class FeeSchedule:
     """A broker's contract: commission rate and its least amount in CNY an order."""
 
     def __init__(self, commission: Decimal, minimum: Decimal) -> None:
-        self._commission = _Share(commission)
+        self._commission = _share(commission)
         self._least = int(minimum * 100)
         self._day: date | None = None  # whose statutory rates are at hand
-        self._duty = self._transfer = _Share(Decimal(0))
+        self._duty = self._transfer = _share(Decimal(0))
 
     def of_order(self, symbol: str, side: Side, turnover: int, day: date) -> int:
         """Cents that an order owes for a turnover of so many cents; 0 without a fill."""
         if not turnover:
             return 0
-        share = self._commission
-        fees = (turnover * share.above + share.half) // share.below
+        above, below, half = self._commission
+        fees = (turnover * above + half) // below
         if fees < self._least:
             fees = self._least
         if TERMS[symbol].share:
             if day is not self._day:
                 self._day = day
                 self._duty, self._transfer = _statutory(day)
-            share = self._transfer
-            fees += (turnover * share.above + share.half) // share.below
+            above, below, half = self._transfer
+            fees += (turnover * above + half) // below
             if side is SELL:
-                share = self._duty
-                fees += (turnover * share.above + share.half) // share.below
+                above, below, half = self._duty
+                fees += (turnover * above + half) // below
         return fees

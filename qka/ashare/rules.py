@@ -57,7 +57,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     barred: str  # why no order is taken, "" for what can be traded
     least: int  # shares of a buy
     step: int  # shares
-    ticks: int  # in one CNY
+    ticks: float  # in one CNY
     share: bool  # an A share: stamp duty and transfer fee are due
 
 
@@ -69,7 +69,7 @@ class _Terms(dict[str, Terms]):
         least, step = _LOTS.get(board, (100, 100))
         fine = board in _FINE or (board is Board.B_SHARE and symbol.endswith(".SH"))
         the = self[symbol] = Terms(
-            _BARRED.get(board, ""), least, step, 1000 if fine else 100, board in _SHARES
+            _BARRED.get(board, ""), least, step, 1000.0 if fine else 100.0, board in _SHARES
         )
         return the
 
@@ -90,8 +90,8 @@ def tick_size(symbol: str) -> Decimal:
 def tick_price(symbol: str, price: float) -> float:
     """The price on the symbol's tick, HALF_UP in decimal."""
     ticks = TERMS[symbol].ticks
-    # an integer by an integer is rounded correctly: it is the float of that decimal
-    near = int(price * ticks + 0.5) / ticks
+    # whole by whole is rounded correctly: it is the float of that decimal
+    near = (price * ticks + 0.5) // 1.0 / ticks
     return near if near == price else on_tick(price, tick_size(symbol))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import project, run, server
+from qka.cli import operator, project, run, server
 from qka.cli.doctor import doctor
 from qka.cli.verify import verify
 from qka.errors import ConfigError, DataError, QkaError
@@ -27,6 +27,9 @@ app.command()(run.check)
 app.command()(project.init)
 app.command()(doctor)
 app.command()(verify)
+app.command()(operator.accept)
+app.command()(operator.resume)
+app.command()(operator.resolve)
 app.add_typer(server.app, name="server")
 
 

@@ -6,12 +6,12 @@ meanwhile.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from qka.ashare.rules import tick_price
+from qka.ashare.rules import TERMS, tick_price
 from qka.ashare.sessions import cancels_from
 from qka.brokers.port import Broker
 from qka.clock import Clock
@@ -29,7 +29,7 @@ from qka.model.events import (
     Signal,
 )
 from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
-from qka.model.symbol import board_of, check_symbol
+from qka.model.symbol import check_symbol
 from qka.model.times import MILLISECOND, time_of_day, to_datetime
 from qka.risk.gate import Gate
 from qka.risk.rules import Denial
@@ -40,13 +40,14 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # beyond this a number is a mistake: shares, CNY, and CNY a share
 _MOST_SHARES, _MOST_MONEY, _MOST_PRICE = 1e12, 1e15, 1e7
 N = TypeVar("N", int, float)
+Trade = Callable[[str, Side, int, float | None, str], Order]
 
 
 class Desk:
     """Places and cancels orders for strategies, the executor and the operator alike.
 
-    `post` publishes when whoever calls the desk has finished; `decide` journals first, at once;
-    `on_trouble` tells a human, `on_fault` stops new orders too.
+    `post` publishes when whoever calls the desk has finished; `on_trouble` tells a human,
+    `on_fault` stops new orders too.
     """
 
     def __init__(
@@ -57,7 +58,6 @@ class Desk:
         ledger: Ledger,
         broker: Broker,
         post: Callable[[Any], None],
-        decide: Callable[[Any], None],
         on_trouble: Callable[[str], None],
         on_fault: Callable[[str], None],
     ) -> None:
@@ -68,12 +68,10 @@ class Desk:
         self._ledger = ledger
         self._broker = broker
         self._post = post
-        self._decide = decide
         self._on_trouble = on_trouble
         self._on_fault = on_fault
         self._signals = itertools.count(1)
-        self._count = 0
-        self._stem = ""  # of the ids made now: all but the last three digits
+        self._ids = _ids(clock)
 
     def signal(self, strategy: str, wanted: Signal) -> Signal:
         """What a strategy wants as it can be published: checked, with name, time and number.
@@ -116,65 +114,64 @@ class Desk:
             next(self._signals),
         )
 
-    def say(self, signal: Signal) -> None:
-        """Publish what `signal` made."""
-        self._decide(signal)
+    def say(self, decision: Signal | OrderDenied | CancelRequested) -> None:
+        """Journal a decision of ours when it is made, and publish it when its maker is done."""
+        try:
+            self._journal.append(decision)
+        except OSError as error:
+            self._on_fault(unwritable(error))
+        self._post(decision)
 
-    def trade(
-        self,
-        strategy: str,
-        symbol: str,
-        side: Side,
-        quantity: int,
-        price: float | None = None,
-        reason: str = "",
-    ) -> Order:
-        """Publish the signal to buy or sell so many shares, and place its order: see `place`."""
-        board_of(symbol)
-        if quantity.__class__ is not int:
-            quantity = _number("quantity", quantity, int, _MOST_SHARES)
-        if price.__class__ is not float and price is not None:
-            price = float(price)
-        if reason.__class__ is not str:
-            reason = str(reason)
-        number = next(self._signals)
-        signal = Signal(
-            symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-            self._now(), number,
-        )  # fmt: skip
-        self._decide(signal)
-        return self.place(strategy, symbol, side, quantity, price, number)
+    def trader(self, strategy: str) -> Trade:
+        """`trade(symbol, side, quantity, price, reason)` of a strategy, with all it needs at hand.
+
+        It publishes the signal to buy or sell so many shares and places its order: see `place`.
+        """
+        now, signals, say, place = self._now, self._signals, self.say, self.place
+
+        def trade(
+            symbol: str, side: Side, quantity: int, price: float | None = None, reason: str = ""
+        ) -> Order:
+            TERMS[symbol]  # before anything is said of a symbol that can't exist
+            if quantity.__class__ is not int:
+                quantity = _number("quantity", quantity, int, _MOST_SHARES)
+            if price.__class__ is not float and price is not None:
+                price = float(price)
+            if reason.__class__ is not str:
+                reason = str(reason)
+            signal = Signal(
+                symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
+                now(), next(signals),
+            )  # fmt: skip
+            say(signal)
+            return place(signal, side, quantity)
+
+        return trade
 
     def place(
-        self,
-        strategy: str,
-        symbol: str,
-        side: Side,
-        quantity: int,
-        price: float | None = None,
-        signal: int = 0,
-        denial: Denial | None = None,
+        self, signal: Signal, side: Side, quantity: int, denial: Denial | None = None
     ) -> Order:
-        """Send an order if every rule lets it pass; returns it as it stands now.
+        """Send the order that a signal comes to, if every rule lets it pass; returns it as it is.
 
         Without a price it is a market order, protected by the day's limit. A `denial` is one that
         is certain already. Raises SymbolError for a symbol that can't exist; all else that is
         wrong is a denial with its reason.
         """
+        symbol, price = signal.symbol, signal.price
         now, kind = self._now(), _LIMIT
         if price is None:
             kind, price = _MARKET, protection(self._ledger, symbol, side)
-        elif 0 < price < _MOST_PRICE:  # the gate says what is wrong with anything else
+        elif 0.0 < price < _MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
         order = Order(
-            self._next_id(now),
+            next(self._ids),
             symbol,
             side,
             quantity,
             price,
             kind,
-            strategy,
-            signal,
+            signal.strategy,
+            signal.id,
             now,
             _SUBMITTING,
         )
@@ -197,7 +194,7 @@ class Desk:
             lost = f"the broker failed to take it: {words(error)}"
         self._post(requested)
         if lost:
-            self._on_trouble(f"order {order.id} of {strategy} is UNKNOWN: {lost}")
+            self._on_trouble(f"order {order.id} of {order.strategy} is UNKNOWN: {lost}")
             self._post(OrderUnknown(now, order.id, lost))
         return order
 
@@ -226,7 +223,7 @@ class Desk:
         self._gate.count(order.strategy, now)
         requested = CancelRequested(now, order_id, str(reason))
         self._ledger.apply(requested)  # at once: whoever asks again in this handler asks in vain
-        self._decide(requested)
+        self.say(requested)
         try:
             self._broker.cancel(order)
         except StopNow:
@@ -240,19 +237,8 @@ class Desk:
     def _deny(self, order: Order, denial: Denial) -> Order:
         denied = replace(order, status=OrderStatus.DENIED, reason=denial.reason)
         self._ledger.note(denied)
-        self._decide(OrderDenied(order.time, denied, *denial))
+        self.say(OrderDenied(order.time, denied, *denial))
         return denied
-
-    def _next_id(self, now: int) -> str:
-        """`q260105-0-000001`: day and time of the first order, then a counter."""
-        if not self._count:
-            start = _base36(time_of_day(now) // MILLISECOND)
-            self._prefix = f"q{to_datetime(now):%y%m%d}-{start}-"
-        self._count += 1
-        thousands, rest = divmod(self._count, 1000)
-        if not rest or not self._stem:
-            self._stem = f"{self._prefix}{thousands:03d}"
-        return self._stem + _TAILS[rest]
 
 
 def unwritable(error: BaseException) -> str:
@@ -269,6 +255,16 @@ def _number(field: str, value: Any, kind: type[N], most: float) -> N:
     if not -most <= number <= most:
         raise ValueError(f"{field}: {value!r} makes no sense")
     return kind(number)
+
+
+def _ids(clock: Clock) -> Iterator[str]:
+    """`q260105-0-000001`: day and time of the first order, then a counter."""
+    now = clock.now()
+    start = f"q{to_datetime(now):%y%m%d}-{_base36(time_of_day(now) // MILLISECOND)}-"
+    for thousands in itertools.count():
+        stem = f"{start}{thousands:03d}"
+        for tail in _TAILS if thousands else _TAILS[1:]:
+            yield stem + tail
 
 
 def _base36(number: int) -> str:

@@ -61,7 +61,7 @@ from qka.model.events import (
     TradingState,
 )
 from qka.model.market import Bar, Quote
-from qka.model.order import Order, Side
+from qka.model.order import Order
 from qka.model.times import SECOND, day_of
 from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
@@ -140,13 +140,12 @@ class Engine:
             self.ledger,
             broker,
             post=self.bus.post,
-            decide=self.decide,
             on_trouble=lambda message: self.alert(Severity.ERROR, "desk", message),
             on_fault=self.fault,
         )
         self.executor = Executor(
             self.ledger,
-            self._place_signal,
+            self.desk.place,
             ratio,
             post=self.bus.post,
             alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
@@ -643,14 +642,6 @@ class Engine:
 
     # ------------------------------------------------------------ decide
 
-    def decide(self, event: Any) -> None:
-        """Journal a decision of ours when it is made, and publish it when its maker is done."""
-        try:
-            self.journal.append(event)
-        except OSError as error:
-            self.fault(unwritable(error))
-        self.bus.post(event)
-
     @property
     def faults(self) -> frozenset[str]:
         """What the engine itself was at fault with."""
@@ -690,11 +681,6 @@ class Engine:
         if not halted:
             self.set_trading(TradingState.HALTED, message)
         self.alert(Severity.ERROR, "engine", f"HALTED: {message}")
-
-    def _place_signal(self, signal: Signal, side: Side, quantity: int) -> Order:
-        return self.desk.place(
-            signal.strategy, signal.symbol, side, quantity, signal.price, signal.id
-        )
 
     def _signal_failed(self, signal: Signal, error: Exception) -> None:
         runner = self._runners.get(signal.strategy)

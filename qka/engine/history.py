@@ -19,12 +19,13 @@ class History:
 
     def __init__(self, limit: int = 1000) -> None:
         self._limit = limit
-        self._bars: dict[tuple[str, str], deque[Bar]] = {}
+        self._bars: dict[str, dict[str, deque[Bar]]] = {}  # period -> symbol -> its last bars
 
     def keep(self, symbol: str, period: str, bars: Iterable[Bar] = ()) -> None:
         """Start keeping, with the warm-up bars first, all of them."""
         warm = list(bars)
-        self._bars[symbol, period] = deque(warm, max(self._limit, len(warm)))
+        kept = self._bars.setdefault(period, {})
+        kept[symbol] = deque(warm, max(self._limit, len(warm)))
 
     def kept(self) -> dict[str, list[Bar]]:
         """`symbol period` -> the bars kept of it, oldest first."""
@@ -32,15 +33,15 @@ class History:
 
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""
-        bars = self._bars.get((bar.symbol, bar.period))
-        if bars is not None:
-            bars.append(bar)
+        kept = self._bars.get(bar.period)
+        if kept is not None and bar.symbol in kept:
+            kept[bar.symbol].append(bar)
 
     def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""
-        kept = self._bars.get((symbol, period))
+        kept = self._bars.get(period, {}).get(symbol)
         if kept is None:
-            periods = sorted({p for _, p in self._bars}) or ["none"]
+            periods = sorted(self._bars) or ["none"]
             raise ConfigError(
                 f"history({symbol!r}, {period!r}): these bars are not kept. Name the symbol in the "
                 f"strategy's `symbols` and the period in its `bars` (kept: {', '.join(periods)})"

@@ -6,6 +6,7 @@ desk has booked at once, so that it is asked for once). Shares and cash change h
 `Fill`. Money is counted in whole cents inside, shown as Decimal outside.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -37,7 +38,9 @@ from qka.model.money import cents, to_cents, turnover, yuan
 from qka.model.order import BUY, FINAL, SELL, Order, OrderStatus
 from qka.model.times import DAY, day_of, midnight
 
-_NOTHING: dict[str, Order] = {}
+# cents an order may still cost: at its price, and that with all fees
+Claim = tuple[int, int]
+_NO_CLAIM: Claim = (0, 0)
 
 
 def _key(fill: Fill) -> tuple[date, str, str]:
@@ -104,22 +107,21 @@ class Ledger:
         self._publish = publish
         self.trading = TradingState.ACTIVE
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
-        self._working: dict[str, dict[str, Order]] = {}  # symbol -> order id -> not final
-        self._unknown: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
-        # order id -> what a buy claims: cents at its price, the same with all fees
-        self._claims: dict[str, tuple[int, int]] = {}
-        self._frozen = 0  # cents, all claims with their fees
-        # the last order that was asked about: the cash rule is first, then the order is booked
+        self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
+        self.quotes: dict[str, Quote] = {}  # symbol -> last snapshot
+        # symbol -> order id -> what an order that is not final claims, see `claim`
+        self._working: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
+        # the last order that was asked about: the rules are first, then it is booked
         self._asked: Order | None = None
-        self._claim = (0, 0)
+        self._claim = _NO_CLAIM
         self._cash = cash
+        self.available_cents = cash  # less what buys claim with their fees
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
         self._value = 0  # cents, of all holdings as last weighed
         self._held = set(self._holdings)  # symbols with shares
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
         self._day = date.min  # the day of the last order that was weighed, from and to in ns
         self._day_from = self._day_to = 0
-        self._quotes: dict[str, Quote] = {}  # symbol -> last snapshot
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         self._deals: dict[tuple[date, str, str], Fill] = {}  # (day, order id, deal id) -> booked
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
@@ -130,7 +132,7 @@ class Ledger:
 
         What the broker does not say, the cost of shares on paper, stays as the config has it.
         """
-        self._cash = to_cents(snapshot.asset.cash)
+        self._earn(to_cents(snapshot.asset.cash) - self._cash)
         known, self._holdings = self._holdings, {}
         for position in snapshot.positions:
             cost = to_cents(Decimal(repr(position.cost)) * position.quantity)
@@ -163,8 +165,8 @@ class Ledger:
 
     def restore(self, books: Books) -> None:
         """Go on from there: all that was known before is forgotten."""
-        self._cash, self._frozen, self._value = books.cash, 0, 0
-        self._holdings = {}
+        self._cash = self.available_cents = books.cash
+        self._value, self._holdings = 0, {}
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today = today
@@ -172,9 +174,8 @@ class Ledger:
         self._moved = set(self._held)
         self.orders.clear()
         self._working.clear()
-        self._claims.clear()
-        self._unknown.clear()
-        self._asked = None
+        self.unknowns.clear()
+        self._asked, self._claim = None, _NO_CLAIM
         self._deals = {_key(deal): deal for deal in books.deals}
         for order in books.orders:
             self._store(order)
@@ -184,7 +185,7 @@ class Ledger:
 
         Shares that were there keep what they cost; orders and their claims stay as they are.
         """
-        self._cash = to_cents(cash)
+        self._earn(to_cents(cash) - self._cash)
         told = {position.symbol: position for position in positions}
         for symbol in sorted(told.keys() | self._held):
             held = self._holdings.setdefault(symbol, _Holding())
@@ -228,21 +229,19 @@ class Ledger:
 
     def open(self, order: Order) -> None:
         """Book an order that passed the gate, reserving its cash or shares at once."""
-        self.orders[order.id] = order
-        symbol = order.symbol
-        mine = self._working.get(symbol)
-        if mine is None:
-            mine = self._working[symbol] = {}
-        mine[order.id] = order
+        symbol, name = order.symbol, order.id
+        self.orders[name] = order
         held = self._holdings.get(symbol)
         if held is None:
             held = self._holdings[symbol] = _Holding()
         if order.side is SELL:
             held.frozen += order.quantity
+            self._working[symbol][name] = _NO_CLAIM
             return
-        self._frozen += self.reserve(order)
-        claim = self._claims[order.id] = self._claim
+        claim = self._claim if order is self._asked else self.claim(order)
+        self._working[symbol][name] = claim
         held.coming += claim[0]
+        self.available_cents -= claim[1]
 
     def note(self, order: Order) -> None:
         """Remember a denied order, so that its strategy can look it up."""
@@ -284,7 +283,7 @@ class Ledger:
     def on_quote(self, quote: Quote) -> None:
         """Remember the last snapshot of a symbol."""
         symbol = quote.symbol
-        self._quotes[symbol] = quote
+        self.quotes[symbol] = quote
         if symbol in self._held:
             self._moved.add(symbol)
 
@@ -338,11 +337,6 @@ class Ledger:
         return self._clock.now()
 
     @property
-    def available_cents(self) -> int:
-        """Cash that a new buy may use, in cents."""
-        return self._cash - self._frozen
-
-    @property
     def total_cents(self) -> int:
         """Cash and positions at their last price, in cents."""
         if self._moved:
@@ -353,7 +347,8 @@ class Ledger:
     def asset(self) -> Asset:
         """The account's money."""
         self._weigh()
-        return Asset(yuan(self._cash), yuan(self._frozen), yuan(self._value))
+        frozen = self._cash - self.available_cents
+        return Asset(yuan(self._cash), yuan(frozen), yuan(self._value))
 
     def position(self, symbol: str) -> Position:
         """The account's position, an empty one when nothing is held."""
@@ -373,14 +368,13 @@ class Ledger:
         held = self._holdings.get(symbol)
         return held.quantity - held.today - held.frozen if held else 0
 
-    def exposure(self, symbol: str) -> int:
-        """Cents in a symbol: shares held at their last price, working buys at their own."""
-        held = self._holdings.get(symbol)
-        if held is None:
-            return 0
+    def exposure(self, symbol: str) -> tuple[int, int]:
+        """(cents in a symbol, `total_cents`): held at the last price, working buys at their own."""
         if self._moved:
             self._weigh()
-        return held.value + held.coming
+        held = self._holdings.get(symbol)
+        there = held.value + held.coming if held is not None else 0
+        return there, self._cash + self._value
 
     def worth(self, symbol: str) -> int:
         """Cents that the shares held are worth at their last price."""
@@ -394,90 +388,78 @@ class Ledger:
 
     def working(self, symbol: str | None = None) -> Iterable[Order]:
         """Orders that are not final."""
-        if symbol is not None:
-            return self._working.get(symbol, _NOTHING).values()
-        return [order for orders in self._working.values() for order in orders.values()]
-
-    def unknown(self, symbol: str, strategy: str) -> bool:
-        """Whether an UNKNOWN order of that strategy blocks the symbol."""
-        unknown = self._unknown
-        return bool(unknown) and (symbol, strategy) in unknown
+        symbols = list(self._working) if symbol is None else [symbol]
+        return [self.orders[name] for s in symbols for name in self._working.get(s, ())]
 
     def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
         """symbol → its last snapshot, else its last bar; of all there are when none is named."""
-        known: dict[str, Quote | Bar] = {**self._bars, **self._quotes}
+        known: dict[str, Quote | Bar] = {**self._bars, **self.quotes}
         return {s: known[s] for s in symbols if s in known} if symbols else known
-
-    def quote(self, symbol: str) -> Quote | None:
-        """The last snapshot."""
-        return self._quotes.get(symbol)
 
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""
-        quote = self._quotes.get(symbol)
+        quote = self.quotes.get(symbol)
         if quote is not None:
             return quote.last or quote.prev_close
         bar = self._bars.get(symbol)
         return bar.close if bar is not None else 0.0
 
-    def reserve(self, order: Order) -> int:
-        """Cents that the order would freeze: turnover at its price and all fees."""
+    def claim(self, order: Order) -> Claim:
+        """Cents that what is left of an order comes to: at its price, and that with all fees."""
         if order is self._asked:
-            return self._claim[1]
-        time = order.time
+            return self._claim
+        time, filled = order.time, order.filled
         if not self._day_from <= time < self._day_to:
             self._day = day_of(time)
             self._day_from = midnight(self._day)
             self._day_to = self._day_from + DAY
-        if not order.filled:
+        if not filled:
             rest = cents(order.price, order.quantity)
-            reserved = rest + self._fees.of_order(order.symbol, order.side, rest, self._day)
+            fees = self._fees.of_order(order.symbol, order.side, rest, self._day)
         else:
             everything = to_cents(order.turnover + turnover(order.price, order.remaining))
             rest = everything - to_cents(order.turnover)
-            fees = self._fees.of_order(order.symbol, order.side, everything, self._day)
-            reserved = rest + max(0, fees - to_cents(order.fees))
-        self._asked, self._claim = order, (rest, reserved)
-        return reserved
+            owed = self._fees.of_order(order.symbol, order.side, everything, self._day)
+            fees = max(0, owed - to_cents(order.fees))
+        self._asked = order
+        self._claim = claim = (rest, rest + fees)
+        return claim
 
     # ------------------------------------------------------------ inside
 
     def _store(self, order: Order) -> None:
         """Keep the order and make its reservation fit what is left of it."""
-        before = self.orders.get(order.id)
-        self.orders[order.id] = order
-        final = order.status in FINAL
-        mine = self._working.setdefault(order.symbol, {})
-        if final:
-            mine.pop(order.id, None)
-        else:
-            mine[order.id] = order
+        symbol, name = order.symbol, order.id
+        before = self.orders.get(name)
+        self.orders[name] = order
         if order.status is not (before and before.status):
             self._note_unknown(order, before)
-        held = self._holdings.get(order.symbol)
+        held = self._holdings.get(symbol)
         if held is None:
-            held = self._holdings[order.symbol] = _Holding()
+            held = self._holdings[symbol] = _Holding()
+        mine, final = self._working[symbol], order.status in FINAL
+        was, claim = mine.get(name, _NO_CLAIM), _NO_CLAIM
         if order.side is SELL:
             held.frozen += _open_shares(order) - (_open_shares(before) if before else 0)
-            return
-        rest, reserved = self._claims.pop(order.id, (0, 0))
-        held.coming -= rest
-        self._frozen -= reserved
+        elif not final:
+            claim = self.claim(order)
+        held.coming += claim[0] - was[0]
+        self.available_cents -= claim[1] - was[1]
         if not final:
-            self._frozen += self.reserve(order)
-            claim = self._claims[order.id] = self._claim
-            held.coming += claim[0]
+            mine[name] = claim
+        else:
+            mine.pop(name, None)
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:
         key = (order.symbol, order.strategy)
         if order.status is OrderStatus.UNKNOWN:
-            self._unknown.add(key)
+            self.unknowns.add(key)
         elif before is not None and before.status is OrderStatus.UNKNOWN:
-            others = self._working[order.symbol].values()
+            others = self.working(order.symbol)
             if not any(
                 o.status is OrderStatus.UNKNOWN and o.strategy == order.strategy for o in others
             ):
-                self._unknown.discard(key)
+                self.unknowns.discard(key)
 
     def _move(self, fill: Fill, paid: int) -> None:
         """Shares one way, `paid` cents and the fees the other."""
@@ -486,17 +468,22 @@ class Ledger:
         held = self._holdings.setdefault(fill.symbol, _Holding())
         self._moved.add(fill.symbol)
         if fill.side is BUY:
-            self._cash -= paid + fees
+            self._earn(-paid - fees)
             held.quantity += fill.quantity
             held.cost += paid + fees
             if not turnaround_same_day(fill.symbol):
                 held.today += fill.quantity
         else:
-            self._cash += paid - fees
+            self._earn(paid - fees)
             if held.quantity:
                 held.cost -= held.cost * fill.quantity // held.quantity
             held.quantity -= fill.quantity
         (self._held.add if held.quantity else self._held.discard)(fill.symbol)
+
+    def _earn(self, money: int) -> None:
+        """Cash came in or, below zero, went out."""
+        self._cash += money
+        self.available_cents += money
 
     def _weigh(self) -> None:
         """Value again, at their last price, the holdings that have moved."""

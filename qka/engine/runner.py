@@ -8,13 +8,13 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qka.ashare.sessions import cancels_from
 from qka.engine.bus import Bus
+from qka.engine.desk import Trade
 from qka.engine.guest import NO_GENERATOR, Guest, is_generator, words
 from qka.engine.strategy import SignalStrategy, Strategy
 from qka.engine.timers import Timers
@@ -56,7 +56,7 @@ class Policy:
 class Runner(Guest):
     """Runs one strategy; it is also the `Room` that strategy is given."""
 
-    trade: Callable[[str, Side, int, float | None, str], Order]
+    trade: Trade
 
     def __init__(self, strategy: Strategy, engine: "Engine", policy: Policy) -> None:
         super().__init__(strategy.name, engine, _home(strategy))
@@ -65,7 +65,7 @@ class Runner(Guest):
         self.ledger = engine.ledger
         self.history = engine.history
         self.executor = engine.executor
-        self.trade = partial(engine.desk.trade, self.name)  # the corridor, without a step more
+        self.trade = engine.desk.trader(self.name)
         self._policy = policy
         self._ready = False  # on_start is done
         self._errors = 0
@@ -284,7 +284,7 @@ class Runner(Guest):
         if not self.active:
             return self._refused(made.symbol, side, quantity, made.price, made.reason)
         desk.say(made)
-        return desk.place(self.name, made.symbol, side, quantity, made.price, made.id)
+        return desk.place(made, side, quantity)
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -316,8 +316,8 @@ class Runner(Guest):
         """What `trade` is once the strategy was stopped."""
         denial = Denial("stopped", f"{self.name} was stopped")
         price = None if price is None else float(price)
-        desk = self._engine.desk
-        return desk.place(self.name, symbol, side, int(quantity), price, denial=denial)
+        unsaid = Signal(symbol, side, price=price, strategy=self.name)
+        return self._engine.desk.place(unsaid, side, int(quantity), denial)
 
 
 def _home(strategy: Strategy) -> str:

@@ -12,7 +12,7 @@ def affordable(view: View, symbol: str, price: float) -> int:
     shares = rules.buyable(symbol, shares_for(max(0, view.available_cents), price))
     _, step = rules.lots(symbol)
     while shares > 0:
-        need = view.reserve(Order("", symbol, Side.BUY, shares, price, time=view.now()))
+        _, need = view.claim(Order("", symbol, Side.BUY, shares, price, time=view.now()))
         over = need - view.available_cents
         if over <= 0:
             break
@@ -44,7 +44,7 @@ def to_target(view: View, symbol: str, target: int, price: float) -> tuple[Side,
 
 def protection(view: View, symbol: str, side: Side) -> float:
     """The worst price a market order may trade at: the day's limit, else 10% from the last."""
-    quote = view.quote(symbol)
+    quote = view.quotes.get(symbol)
     if quote is not None and same_day(quote.time, view.now()):  # yesterday's limits are no one's
         limit = quote.limit_up if side is Side.BUY else quote.limit_down
         if limit:

@@ -166,7 +166,8 @@ class Strategy:
             quantity = self._size(symbol, BUY, price)
             if not quantity:
                 return None
-        return self._room.trade(symbol, BUY, quantity, price, reason)
+        trade = self._room.trade
+        return trade(symbol, BUY, quantity, price, reason)
 
     def sell(
         self,
@@ -181,7 +182,8 @@ class Strategy:
             quantity = self._size(symbol, SELL, price)
             if not quantity:
                 return None
-        return self._room.trade(symbol, SELL, quantity, price, reason)
+        trade = self._room.trade
+        return trade(symbol, SELL, quantity, price, reason)
 
     def order_target_shares(
         self, symbol: str, shares: int, price: float | None = None, *, reason: str = ""
@@ -254,7 +256,7 @@ class Strategy:
 
     def quote(self, symbol: str) -> Quote | None:
         """The last snapshot of any symbol the feed brings."""
-        return self._room.ledger.quote(check_symbol(symbol))
+        return self._room.ledger.quotes.get(check_symbol(symbol))
 
     def price(self, symbol: str) -> float:
         """The last price in CNY, 0.0 when none is known."""

@@ -6,6 +6,7 @@ inside the ledger and shown as `Decimal` quantised to 0.01 at its doors. Both ar
 
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from math import floor
 
 CENT = Decimal("0.01")
 
@@ -16,7 +17,7 @@ def cents(price: float, quantity: int) -> int:
     The exact turnover is a whole number of tenths of a cent, and below 10^11 CNY the product of
     floats is nearer to it than a hundredth: adding 0.51 rounds as adding 0.5 to it would.
     """
-    return int(price * quantity * 100 + 0.51)
+    return floor(price * quantity * 100.0 + 0.51)
 
 
 def turnover(price: float, quantity: int) -> Decimal:

@@ -1,6 +1,6 @@
 """What the gate and the strategies may see of the books: questions, no pens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Protocol
 
 from qka.model.account import Asset, Position
@@ -28,6 +28,14 @@ class View(Protocol):
     def total_cents(self) -> int:
         """Cash and positions at their last price, in cents."""
 
+    @property
+    def quotes(self) -> Mapping[str, Quote]:
+        """Symbol -> its last snapshot."""
+
+    @property
+    def unknowns(self) -> Set[tuple[str, str]]:
+        """(symbol, strategy) where an UNKNOWN order blocks new ones."""
+
     def now(self) -> int:
         """The clock's time in ns."""
 
@@ -37,8 +45,8 @@ class View(Protocol):
     def sellable(self, symbol: str) -> int:
         """Shares a new sell may use."""
 
-    def exposure(self, symbol: str) -> int:
-        """Cents in a symbol: shares held at their last price, working buys at their own."""
+    def exposure(self, symbol: str) -> tuple[int, int]:
+        """(cents in a symbol, `total_cents`): held at the last price, working buys at their own."""
 
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""
@@ -46,14 +54,8 @@ class View(Protocol):
     def working(self, symbol: str | None = None) -> Iterable[Order]:
         """Orders that are not final."""
 
-    def unknown(self, symbol: str, strategy: str) -> bool:
-        """Whether an UNKNOWN order of that strategy blocks the symbol."""
-
-    def quote(self, symbol: str) -> Quote | None:
-        """The last snapshot."""
-
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""
 
-    def reserve(self, order: Order) -> int:
-        """Cents that the order would freeze: turnover at its price and all fees."""
+    def claim(self, order: Order) -> tuple[int, int]:
+        """Cents that what is left of an order comes to: at its price, and that with all fees."""

@@ -1,6 +1,7 @@
 """The gate: the only way to the broker, and the only maker of `Approved`."""
 
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 
 from qka.model.order import Approved, Order
 from qka.model.view import View
@@ -11,9 +12,10 @@ class Gate:
     """Runs the rules in their order; the first that refuses decides, one that raises refuses."""
 
     def __init__(self, rules: Sequence[Rule], view: View) -> None:
-        self._rules = tuple(rules)
+        self._rules = tuple(map(_plain, rules))
         self._view = view
         self._rates = tuple(rule for rule in rules if isinstance(rule, RateLimit))
+        self._records = tuple(rate.record for rate in self._rates)
 
     def review(self, order: Order) -> Approved | Denial:
         """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
@@ -24,10 +26,11 @@ class Gate:
                 if denial is not None:
                     return denial
         except Exception as error:
+            rule = getattr(rule, "__self__", rule)
             name = getattr(rule, "__name__", type(rule).__name__)
             return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
-        for rate in self._rates:
-            rate.record(order.strategy, order.time)
+        for record in self._records:
+            record(order.strategy, order.time)
         return Approved(order)
 
     def rates(self) -> dict[str, list[int]]:
@@ -42,5 +45,12 @@ class Gate:
 
     def count(self, strategy: str, now: int) -> None:
         """Count an order or a cancel that leaves at `now` (ns)."""
-        for rate in self._rates:
-            rate.record(strategy, now)
+        for record in self._records:
+            record(strategy, now)
+
+
+def _plain(rule: Rule) -> Rule:
+    """The rule as a function or a method: called in half the time that an object takes."""
+    if isinstance(rule, FunctionType):
+        return rule
+    return rule.__call__  # type: ignore[operator,no-any-return]  # mypy knows no __call__ of it

@@ -30,6 +30,7 @@ class Denial(NamedTuple):
 
 
 Rule = Callable[[Order, View], Denial | None]
+_NOISE = 1e-4  # ticks: what a float on its tick may seem to be off it
 _ACTIVE, _REDUCING, _LIMIT = TradingState.ACTIVE, TradingState.REDUCING, OrderType.LIMIT
 
 
@@ -57,15 +58,15 @@ def instrument(order: Order, view: View) -> Denial | None:
         words = f"{symbol}: a buy is {the.least} shares or more in steps of {the.step}"
         legal = ashare.buyable(symbol, quantity) or the.least
         return Denial("lot", f"{quantity} of {words}; {legal} would pass", the.least, quantity)
-    if not 0 < price < 1e7:
+    if not 0.0 < price < 1e7:
         return Denial("price", f"{symbol} at {price}: no price known yet, or not a price")
-    if int(price * the.ticks + 0.5) / the.ticks != price:
+    if _NOISE < price * the.ticks % 1.0 < 1.0 - _NOISE:
         tick = 1 / the.ticks
         return Denial("tick", f"{price} is not on the tick {tick} of {symbol}", tick)
-    quote = view.quote(symbol)
+    quote = view.quotes.get(symbol)
     if quote is None:
         return None
-    if price > quote.limit_up > 0:
+    if price > quote.limit_up > 0.0:
         return _outside("above", "up", quote.limit_up, order, quote)
     if price < quote.limit_down:
         return _outside("below", "down", quote.limit_down, order, quote)
@@ -81,7 +82,7 @@ def _outside(side: str, name: str, limit: float, order: Order, quote: Quote) -> 
 
 def known(order: Order, view: View) -> Denial | None:
     """No new order on a symbol while one of its strategy is UNKNOWN there."""
-    if view.unknown(order.symbol, order.strategy):
+    if view.unknowns and (order.symbol, order.strategy) in view.unknowns:
         words = f"an order of {order.strategy} on {order.symbol} is UNKNOWN: resolve it first"
         return Denial("unknown", words)
     return None
@@ -106,7 +107,7 @@ def cash(order: Order, view: View) -> Denial | None:
     """A buy at its price with all fees fits in what is not reserved."""
     if order.side is SELL:
         return None
-    free, need = view.available_cents, view.reserve(order)
+    free, need = view.available_cents, view.claim(order)[1]
     if need > free:
         words = f"{order.quantity} {order.symbol} need {yuan(need)} CNY with fees"
         return Denial("cash", f"{words}, {yuan(free)} available", free / 100, need / 100)
@@ -129,16 +130,17 @@ class PositionRatio:
         if order.side is SELL:
             return None
         symbol, price = order.symbol, order.price
-        if order.type is not _LIMIT:
+        there, total = view.exposure(symbol)
+        if order.type is _LIMIT:
+            value = there + view.claim(order)[0]
+        else:
             price = view.price(symbol) or price
-        there = view.exposure(symbol)
-        value = there + cents(price, order.quantity)
-        limit = view.total_cents * self._above // self._below
-        if value <= limit:
+            value = there + cents(price, order.quantity)
+        if value * self._below <= total * self._above:
             return None
+        limit = total * self._above // self._below
         room = ashare.buyable(symbol, shares_for(max(0, limit - there), price))
-        total = yuan(view.total_cents)
-        words = f"{order.quantity} more {symbol} exceed {self.ratio:.2%} of {total} CNY"
+        words = f"{order.quantity} more {symbol} exceed {self.ratio:.2%} of {yuan(total)} CNY"
         return Denial("position_ratio", f"{words}; {room} would pass", limit / 100, value / 100)
 
 

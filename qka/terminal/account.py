@@ -4,7 +4,7 @@ It numbers orders, walks them through QMT's statuses and tells what happened as 
 records. Not thread-safe: the terminal holds its lock around every call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qka.ashare.fees import FeeSchedule
@@ -44,7 +44,6 @@ from qka.terminal.counter import (
     NOT_LOGGED_IN,
     REFUSED,
     Counter,
-    Quoted,
     Refused,
     Request,
     check,
@@ -93,7 +92,7 @@ class Account:
         clock: SimulatedClock,
         fees: FeeSchedule,
         faults: Faults,
-        quoted: Quoted,
+        quotes: Mapping[str, Quote],
         tell: Tell,
         *,
         latency: float,
@@ -106,7 +105,7 @@ class Account:
         self._opening = opening
         self._clock = clock
         self._faults = faults
-        self._quoted = quoted
+        self._quotes = quotes
         self._tell = tell
         self._latency = int(latency * SECOND)
         self._tells_assets = tells_assets
@@ -115,7 +114,7 @@ class Account:
             clock, fees, self.id, opening.cash, opening.positions, latency=latency
         )
         self._exchange.tell(self._on_report)
-        self._counter = Counter(self._exchange, clock, quoted)
+        self._counter = Counter(self._exchange, clock, quotes)
         self._all: dict[str, Taken] = {}  # id inside -> every order ever
         self._today: dict[int, Taken] = {}  # order id -> of today
         self._deals: list[Deal] = []
@@ -198,7 +197,7 @@ class Account:
         for symbol in names:
             if stock_code and symbol != stock_code:
                 continue
-            position, quote = held.get(symbol), self._quoted(symbol)
+            position, quote = held.get(symbol), self._quotes.get(symbol)
             volume = position.quantity if position else 0
             cost = self._costs.get(symbol, 0) / volume / 100 if volume else 0.0
             last = quote.price if quote else cost

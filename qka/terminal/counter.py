@@ -4,7 +4,7 @@ What is no order at all it refuses at once; an order it gives to a gate of its o
 exchange's rules, before the exchange hears of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import cast
 
 from qka.ashare.rules import tick_price
@@ -20,8 +20,6 @@ from qka.model.times import day_of
 from qka.model.view import View
 from qka.risk.gate import Gate
 from qka.risk.rules import Denial, instrument, sellable
-
-Quoted = Callable[[str], Quote | None]
 
 REMARK_BYTES = 24  # MiniQMT cuts what is longer
 # error ids: every counter has its own; these are made up
@@ -92,10 +90,10 @@ def check(request: Request) -> None:
 class Counter:
     """Weighs orders against the exchange's rules and what the account holds."""
 
-    def __init__(self, exchange: PaperBroker, clock: Clock, quoted: Quoted) -> None:
+    def __init__(self, exchange: PaperBroker, clock: Clock, quotes: Mapping[str, Quote]) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._quoted = quoted
+        self.quotes = quotes
         # the gate and these rules ask their view for no more than the three questions below
         self._gate = Gate([_in_hours, instrument, sellable], cast(View, self))
 
@@ -111,10 +109,6 @@ class Counter:
         """The market's time in ns."""
         return self._clock.now()
 
-    def quote(self, symbol: str) -> Quote | None:
-        """The last snapshot."""
-        return self._quoted(symbol)
-
     def sellable(self, symbol: str) -> int:
         """Shares a new sell may use."""
         positions = self._exchange.books().positions
@@ -126,7 +120,7 @@ class Counter:
         if words.exchange_of(symbol) not in words.PRICE_TYPES[price_type]:
             return f"{words.exchange_of(symbol)} takes no orders of price_type {price_type}"
         if price_type != words.FIX_PRICE:
-            quote = self._quoted(symbol)
+            quote = self.quotes.get(symbol)
             if quote is None:
                 return f"{symbol} has no quote yet to price the order by"
             buying = side is Side.BUY

@@ -123,7 +123,7 @@ class QuoteBoard:
         self.history = history
         self.links: list[QuoteLink] = []
         self.silent = False  # pushes stop, and nobody says so
-        self._quotes: dict[str, Quote] = {}
+        self.quotes: dict[str, Quote] = {}  # symbol -> its last snapshot
         self._instruments: dict[str, Instrument] = {}
         self._downloaded: set[tuple[str, str]] = set()  # (symbol, period)
         self._faults = faults
@@ -148,13 +148,13 @@ class QuoteBoard:
         if instrument is None or instrument.day != day or not instrument.prev_close:
             limits = (quote.limit_up, quote.limit_down) if quote.limit_up else None
             self.enlist(quote.symbol, day, quote.prev_close, limits=limits)
-        self._quotes[quote.symbol] = quote
+        self.quotes[quote.symbol] = quote
         self.history.on_quote(quote)
 
     def on_morning(self, day: date) -> None:
         """About 09:00: yesterday's last price is the previous close, and the limits follow."""
         for symbol, old in list(self._instruments.items()):
-            quote = self._quotes.get(symbol)
+            quote = self.quotes.get(symbol)
             close = quote.price if quote and day_of(quote.time) < day else old.prev_close
             if old.day < day:
                 self.enlist(symbol, day, close, old.name)
@@ -167,7 +167,7 @@ class QuoteBoard:
         after: dict[str, Tick] = {}
         strikes = self._faults.strikes
         for symbol in symbols:
-            tick = tick_of(self._quotes[symbol])
+            tick = tick_of(self.quotes[symbol])
             if strikes("quote_lost", symbol):
                 continue
             if symbol in self._stale:
@@ -210,21 +210,17 @@ class QuoteBoard:
             self._tell(link, subscription, self.ticks(codes))
         return number
 
-    def quote(self, symbol: str) -> Quote | None:
-        """The last snapshot."""
-        return self._quotes.get(symbol)
-
     def ticks(self, codes: Sequence[str]) -> dict[str, Tick]:
         """Snapshots of symbols or whole exchanges; an unknown one is simply not there."""
         wanted = Subscription(codes, "", None)
-        return {s: tick_of(quote) for s, quote in self._quotes.items() if wanted.wants(s)}
+        return {s: tick_of(quote) for s, quote in self.quotes.items() if wanted.wants(s)}
 
     def detail(self, symbol: str) -> dict[str, Any] | None:
         """An instrument's master data by xtdata's names, None for one that is not listed."""
         known = self._instruments.get(symbol)
         if known is None:
             return None
-        quote = self._quotes.get(symbol)
+        quote = self.quotes.get(symbol)
         halted = quote is not None and quote.phase == Phase.HALTED
         return {
             **_MASTER,

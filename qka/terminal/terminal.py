@@ -94,7 +94,7 @@ class SimTerminal:
         self._links = Links(clock, self.faults, id_cooldown)
         self._accounts = {
             opening.account_id: Account(
-                opening, clock, fees, self.faults, self._quotes.quote, self._links.tell,
+                opening, clock, fees, self.faults, self._quotes.quotes, self._links.tell,
                 latency=latency, tells_assets=tells_assets, tells_expiry=tells_expiry,
             )
             for opening in accounts

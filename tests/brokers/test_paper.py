@@ -810,7 +810,7 @@ def same_books(desk, ledger, orders):
 def test_the_last_cent_pays_for_an_order_however_it_is_filled(symbol, ticks, lots, bars):
     unit = 1000 if symbol == FUND else 100
     order = an_order(lots * 100, ticks / unit, symbol=symbol, time=moment("10:00"))
-    need = Ledger(ManualClock(), FEES, 0).reserve(order)
+    need = Ledger(ManualClock(), FEES, 0).claim(order)[1]
     desk = in_bars("10:00", cash=Decimal(need) / 100, latency=0)
     ledger = Ledger(desk.clock, FEES, need)
     book = ledger.handlers()

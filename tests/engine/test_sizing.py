@@ -46,8 +46,8 @@ def test_what_the_cash_can_buy(cash, price, shares):
 def test_a_high_commission_does_not_cost_more_lots_than_its_fees():
     ledger = books(10_000_000, fees=DEAR)
     shares = affordable(ledger, SYMBOL, 1.0)
-    assert ledger.reserve(an_order(shares, 1.0)) <= ledger.available_cents
-    assert ledger.reserve(an_order(shares + 100, 1.0)) > ledger.available_cents
+    assert ledger.claim(an_order(shares, 1.0))[1] <= ledger.available_cents
+    assert ledger.claim(an_order(shares + 100, 1.0))[1] > ledger.available_cents
 
 
 def test_cash_promised_to_a_working_buy_buys_nothing_more():
@@ -67,9 +67,9 @@ def test_it_fits_in_the_cash_and_one_step_more_would_not(symbol, cash, mills):
     shares = affordable(ledger, symbol, price)
     least, step = lots(symbol)
     assert buyable(symbol, shares) == shares
-    assert shares == 0 or ledger.reserve(an_order(shares, price, symbol=symbol)) <= cash * 100
+    assert shares == 0 or ledger.claim(an_order(shares, price, symbol=symbol))[1] <= cash * 100
     more = shares + step if shares else least
-    assert ledger.reserve(an_order(more, price, symbol=symbol)) > cash * 100
+    assert ledger.claim(an_order(more, price, symbol=symbol))[1] > cash * 100
 
 
 @pytest.mark.parametrize(

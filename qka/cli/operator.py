@@ -1,0 +1,111 @@
+"""`qka accept`, `qka resume`, `qka resolve`: a human's word, for the next start of an engine."""
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qka.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qka.settings import Settings
+
+Config = Annotated[Path, typer.Argument(help="The account's config, such as config/live.yaml")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Set any key, as for qka run")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for the journal")]
+
+
+def accept(
+    config: Config,
+    fingerprint: Annotated[str, typer.Argument(help="Of the differences, as the engine said")],
+    set_: Set = None,
+    why: Why = "",
+) -> None:
+    """Take over the broker's books where they differ from the journal and nothing explains it.
+
+    \b
+    Examples:
+      qka accept config/live.yaml 00b508 --why "bonus shares of 000001.SZ"
+
+    The engine that found the differences prints the command. Stop it first; the next start goes on
+    from the broker's books, if they still differ in just this.
+    """
+    from qka import operator
+
+    table = operator.accept(_settings(config, set_), fingerprint, _who(), why)
+    typer.echo(f"accepted, for the next start:\n{table}")
+
+
+def resume(config: Config, set_: Set = None, why: Why = "") -> None:
+    """Let an account trade again that an earlier run halted.
+
+    \b
+    Examples:
+      qka resume config/live.yaml --why "the disk has room again"
+
+    The next start trades, unless its config or the broker's books say no.
+    """
+    from qka import operator
+
+    was = operator.resume(_settings(config, set_), _who(), why)
+    typer.echo(f"lifted: {was}\nThe next start may trade.")
+
+
+def resolve(
+    config: Config,
+    order: Annotated[str, typer.Argument(help="The order's id; without one: list them")] = "",
+    ending: Annotated[
+        str, typer.Option("--as", help="filled, rejected, cancelled or expired")
+    ] = "",
+    filled: Annotated[int, typer.Option("--filled", help="Shares that traded, if any did")] = 0,
+    price: Annotated[float, typer.Option("--price", help="CNY a share they traded at")] = 0.0,
+    set_: Set = None,
+    why: Why = "",
+) -> None:
+    """Say what became of an order that nobody knows the end of, after a look at the terminal.
+
+    \b
+    Examples:
+      qka resolve config/live.yaml                       (the orders without an end)
+      qka resolve config/live.yaml q260105-fxqk-000012 --as rejected
+      qka resolve config/live.yaml q260105-fxqk-000012 --as filled --price 10.02
+      qka resolve config/live.yaml q260105-fxqk-000012 --as cancelled --filled 300 --price 10.02
+
+    Without a price the order's own limit is taken. The next start holds the account against the
+    broker's books, so a wrong word is found.
+    """
+    from qka import operator
+
+    chosen = _settings(config, set_)
+    if not order:
+        found = operator.unknown(chosen)
+        for each in found:
+            typer.echo(
+                f"{each.id}  {each.status}  {each.side} {each.quantity} {each.symbol} at "
+                f"{each.price:g}, {each.filled} filled  {each.reason}"
+            )
+        if not found:
+            typer.echo("every order has its end")
+        return
+    if ending != "filled" and ending not in operator.ENDINGS:
+        words = ", ".join(["filled", *operator.ENDINGS])
+        raise ConfigError(f"--as {ending or '(missing)'}: it is one of {words}")
+    if filled < 0 or price < 0:
+        raise ConfigError("--filled and --price: nothing below zero")
+    done = operator.resolve(chosen, order, ending, filled=filled, price=price, who=_who(), why=why)
+    typer.echo(f"{done.id} is {done.status}: {done.filled} of {done.quantity} {done.symbol} traded")
+
+
+def _settings(config: Path, set_: list[str] | None) -> "Settings":
+    from qka import logs, settings
+
+    logs.setup("WARNING", None)
+    return settings.load(config, set_ or ())
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"

@@ -1,0 +1,172 @@
+"""What a human decides for an account whose engine is not running, written into its journal.
+
+Each of these takes the journal's lock, so it is refused while an engine runs on it; the next start
+finds it. Who and why are written down with it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import msgspec
+
+from qka.ashare.fees import FeeSchedule
+from qka.clock import WallClock
+from qka.engine.comparison import table
+from qka.engine.ledger import Ledger
+from qka.engine.reconciler import Settled
+from qka.engine.recovery import Past, Standing
+from qka.engine.tally import Tally
+from qka.errors import ConfigError
+from qka.journal.port import Note
+from qka.journal.store import SqliteJournal
+from qka.journals import journal_of_account
+from qka.model.events import (
+    Fill,
+    OperatorCommand,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    TradingState,
+)
+from qka.model.money import cents, to_cents, yuan
+from qka.model.order import FINAL, Order, OrderStatus
+from qka.model.times import day_of
+from qka.risk.gate import Gate
+from qka.settings import Settings
+
+ENDINGS: dict[str, type[OrderRejected | OrderCancelled | OrderExpired]] = {
+    "rejected": OrderRejected,
+    "cancelled": OrderCancelled,
+    "expired": OrderExpired,
+}
+
+
+def accept(chosen: Settings, fingerprint: str, who: str, why: str) -> str:
+    """Take over the broker's books as the last comparison found them; returns their table.
+
+    Raises ConfigError when the last comparison found something else, or nothing.
+    """
+    with _opened(chosen) as journal:
+        last = journal.latest(Note.RECONCILED)
+        found = last and msgspec.json.decode(last.payload, type=Settled)
+        if not found or found.clean or found.accepted:
+            raise ConfigError("the last comparison left nothing to accept: nothing was changed")
+        if found.fingerprint != fingerprint:
+            raise ConfigError(
+                f"{fingerprint} is not what the last comparison found, which is "
+                f"{found.fingerprint}: nothing was changed\n{table(found.differences)}"
+            )
+        _command(journal, "accept", fingerprint, who, why)
+        journal.note(Note.ACCEPTED, {"fingerprint": fingerprint, "who": who, "why": why})
+        return table(found.differences)
+
+
+def resume(chosen: Settings, who: str, why: str) -> str:
+    """Lift what halted the trading; returns what that was. Raises ConfigError when nothing did."""
+    with _opened(chosen) as journal:
+        left = Past(journal).standing()
+        if left is None or left.trading is TradingState.ACTIVE:
+            raise ConfigError("no earlier run halted the trading: nothing was changed")
+        _command(journal, "resume", "", who, why)
+        journal.note(Note.TRADING, Standing(TradingState.ACTIVE, f"{who}: {why}"))
+        return f"{left.trading}: {left.reason}"
+
+
+def resolve(
+    chosen: Settings,
+    order_id: str,
+    ending: str,
+    *,
+    filled: int = 0,
+    price: float = 0.0,
+    who: str = "",
+    why: str = "",
+) -> Order:
+    """Say what became of an order that nobody knows the end of; returns it as it stands then.
+
+    `ending`: filled, rejected, cancelled or expired; `filled` shares at `price` traded, beyond what
+    is known. Raises ConfigError for an order that is not there, or is over, and for shares that
+    it does not have.
+    """
+    with _opened(chosen) as journal:
+        ledger = Ledger(WallClock(), _fees(chosen), 0)
+        Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
+        order = ledger.order(order_id)
+        if order is None:
+            open_ = ", ".join(o.id for o in ledger.working()) or "none"
+            raise ConfigError(f"{order_id}: no such order; those without an end are: {open_}")
+        if order.status in FINAL:
+            raise ConfigError(f"{order_id} is {order.status} already: nothing was changed")
+        shares = filled or (order.remaining if ending == "filled" else 0)
+        if not 0 <= shares <= order.remaining:
+            raise ConfigError(f"{shares} shares: only {order.remaining} of {order_id} are open")
+        if ending == "filled" and shares < order.remaining:
+            raise ConfigError(
+                f"{shares} of {order.remaining} shares is not filled: say how the rest ended, "
+                "--as cancelled or --as expired, with --filled"
+            )
+        words = f"{order_id} {ending} {shares} at {price:g}" if shares else f"{order_id} {ending}"
+        _command(journal, "resolve", words, who, why)
+        now = WallClock().now()
+        if shares:
+            _fill(journal, ledger, order, shares, price or order.price, _fees(chosen))
+        if ending != "filled":
+            report = ENDINGS[ending](now, order_id, f"{who} says so: {why}")
+            journal.append(report)
+            ledger.apply(report)
+        found = ledger.order(order_id)
+        assert found is not None
+        return found
+
+
+def unknown(chosen: Settings) -> list[Order]:
+    """Orders that the journal has no end of, as they stand."""
+    with _opened(chosen) as journal:
+        ledger = Ledger(WallClock(), _fees(chosen), 0)
+        Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
+        return sorted(ledger.working(), key=lambda o: o.status is not OrderStatus.UNKNOWN)
+
+
+def _fill(
+    journal: SqliteJournal,
+    ledger: Ledger,
+    order: Order,
+    shares: int,
+    price: float,
+    fees: FeeSchedule,
+) -> None:
+    turnover = to_cents(order.turnover) + cents(price, shares)
+    owed = fees.of_order(order.symbol, order.side, turnover, day_of(order.time))
+    fill = Fill(
+        order.time,
+        order.id,
+        f"operator-{order.filled + shares}",
+        order.symbol,
+        order.side,
+        price,
+        shares,
+        yuan(owed) - order.fees,
+    )
+    journal.append(fill)
+    ledger.on_fill(fill)
+
+
+def _command(journal: SqliteJournal, command: str, args: str, who: str, why: str) -> None:
+    words = f"{args} ({why})" if why else args
+    journal.append(OperatorCommand(WallClock().now(), command, words, who))
+
+
+def _fees(chosen: Settings) -> FeeSchedule:
+    fees = chosen.broker.fees
+    return FeeSchedule(Decimal(fees.commission), Decimal(fees.minimum))
+
+
+@contextmanager
+def _opened(chosen: Settings) -> Iterator[SqliteJournal]:
+    journal = journal_of_account(chosen, WallClock())
+    journal.open()
+    try:
+        yield journal
+    finally:
+        journal.close()
