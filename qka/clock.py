@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import time as _time
+from collections import deque
 from collections.abc import Callable
 from datetime import date
 from typing import Protocol
@@ -187,6 +188,68 @@ class ReplayClock(SimulatedClock):
         late = began + (step - origin) / SECOND / self.speed - wall
         if late > 0:
             await asyncio.sleep(late)
+
+
+class DrivenClock:
+    """A clock that a recording drives: what came due, and when, comes from there.
+
+    Its driver sets `time` and calls `fire`; nothing comes due by itself.
+    """
+
+    waits = True
+
+    def __init__(self) -> None:
+        self.time = 0
+        self.held = 0  # async handlers still busy
+        self._timers: dict[int, deque[Timer]] = {}  # when they are due -> in order
+        self._hooks: list[DayHook] = []
+        self._day = date.min  # that the hooks were called for
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return self.time
+
+    def call_at(self, when: int, callback: Callback) -> Timer:
+        """Call back when the driver says that `when` (ns) has come."""
+        timer = Timer(when, callback)
+        self._timers.setdefault(when, deque()).append(timer)
+        return timer
+
+    def on_day(self, hook: DayHook) -> None:
+        """Call `hook(day)` when the driver comes to a day's midnight, and for the day it is."""
+        self._hooks.append(hook)
+        if self.time:
+            self._day = day_of(self.time)
+            hook(self._day)
+
+    def begin(self, when: int) -> None:
+        """Nothing: the driver has begun."""
+
+    def watch(self, told: Told) -> None:
+        """Nothing: who drives knows."""
+
+    def hold(self, change: int) -> None:
+        """An async handler became busy (+1) or idle (-1)."""
+        self.held += change
+
+    def fire(self, when: int) -> None:
+        """Call what is due at that moment (ns), one callback; nothing when there is none."""
+        waiting = self._timers.get(when)
+        while waiting:
+            callback = waiting.popleft().callback
+            if callback is not None:
+                callback()
+                return
+        self._timers.pop(when, None)
+        day = day_of(when)
+        if when == midnight(day) and day > self._day:
+            self._day = day
+            for hook in self._hooks:
+                hook(day)
+
+    async def breathe(self) -> None:
+        """Let the loop look at its other work: async handlers."""
+        await asyncio.sleep(0)
 
 
 class WallClock:

@@ -36,9 +36,10 @@ FLOORS = {
     "journals": 5,
     "app": 6,
     "operator": 6,
-    "cli": 7,
-    "__main__": 8,
-    "__init__": 9,
+    "replay": 7,
+    "cli": 8,
+    "__main__": 9,
+    "__init__": 10,
 }
 APART = {
     "risk",

@@ -100,15 +100,19 @@ class XtBroker:
         self.reports.track(order)
         known = self.reports.order_of(order.id) or order
         if known.status in FINAL:
-            words = f"the order is {known.status} already"
-            self._sink(CancelRefused(self._clock.now(), order.id, words))
+            self._refuse(order.id, f"the order is {known.status} already")
         elif self.reports.is_past(known):
             words = "it is an order of an earlier day: the terminal can't cancel it any more"
-            self._sink(CancelRefused(self._clock.now(), order.id, words))
+            self._refuse(order.id, words)
         elif self.reports.number_of(order.id):
             self._start_cancel(order.id)
         else:
             self._wishes.add(order.id)
+
+    def _refuse(self, order_id: str, why: str) -> None:
+        """Never from within a call: reports come in turns of their own."""
+        event = CancelRefused(self._clock.now(), order_id, why)
+        asyncio.get_running_loop().call_soon(self._sink, event)
 
     async def snapshot(self) -> AccountSnapshot:
         """The account as the broker has it now; raises BrokerUnavailable.

@@ -29,7 +29,11 @@ class History:
 
     def kept(self) -> dict[str, list[Bar]]:
         """`symbol period` -> the bars kept of it, oldest first."""
-        return {f"{symbol} {period}": list(bars) for (symbol, period), bars in self._bars.items()}
+        return {
+            f"{symbol} {period}": list(bars)
+            for period, of in self._bars.items()
+            for symbol, bars in of.items()
+        }
 
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""

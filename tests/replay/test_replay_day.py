@@ -1,0 +1,65 @@
+"""A day that was lived is lived again, decision by decision."""
+
+import pytest
+from qmt import a_terminal
+from replays import SYMBOL, Floor, S
+
+import qka
+
+
+class Trader(qka.Strategy):
+    """Buys when a price it has not seen comes, sells at 11; its memory goes with a restart."""
+
+    symbols = [SYMBOL]
+
+    def on_start(self):
+        self.seen = []
+        self.every("1s", self.look)
+
+    def look(self):
+        self.state["looks"] = self.state.get("looks", 0) + 1
+
+    def on_quote(self, quote):
+        new = quote.last not in self.seen
+        self.seen.append(quote.last)
+        if quote.last == 10.5:
+            self.cancel_all(reason="it rose")
+        elif quote.last > 10.8:
+            self.sell(SYMBOL, 50, reason="it is dear")
+        elif new:
+            self.buy(SYMBOL, 100, quote.last - 0.05, reason=f"{quote.last} is new")
+
+    def on_fill(self, fill):
+        self.state["filled"] = self.state.get("filled", 0) + fill.quantity
+
+
+@pytest.fixture
+def floor(tmp_path):
+    with a_terminal(id_cooldown=0.0) as terminal:
+        yield Floor(terminal, tmp_path, Trader)
+
+
+async def a_morning(floor):
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        await floor.heard(10.2)
+        await floor.ends(engine, S.ACCEPTED, S.ACCEPTED)
+        await floor.heard(10.01, ask_prices=[9.96, 9.97, 9.98, 9.99, 10.0])
+    async with floor.engine() as engine:
+        await floor.heard(10.2)
+        await floor.heard(10.5)
+        await floor.heard(11.0)
+
+
+async def test_a_day_with_a_restart_is_the_same_again(floor):
+    await a_morning(floor)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.told == []
+    assert outcome.runs == 2
+    assert outcome.counts["OrderRequested"] >= 3
+    assert outcome.counts["OrderDenied"] >= 1
+    assert outcome.counts["CancelRequested"] >= 1
+    again = await floor.replay()
+    assert again.hash == outcome.hash
