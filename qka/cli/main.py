@@ -8,6 +8,7 @@ import typer
 from qka import __version__
 from qka.cli import operator, project, run, server
 from qka.cli.doctor import doctor
+from qka.cli.replay import replay
 from qka.cli.verify import verify
 from qka.errors import ConfigError, DataError, QkaError
 
@@ -27,6 +28,7 @@ app.command()(run.check)
 app.command()(project.init)
 app.command()(doctor)
 app.command()(verify)
+app.command()(replay)
 app.command()(operator.accept)
 app.command()(operator.resume)
 app.command()(operator.resolve)

@@ -43,6 +43,7 @@ class DiskRecorder:
         self._file: BinaryIO | None = None
         self._packer = Packer()
         self._day: Any = None
+        self._early: list[Row] = []
         self._run = self._part = 0
         self._over = False  # given up, or closed
 
@@ -114,16 +115,22 @@ class DiskRecorder:
         """What waits, in blocks of one day."""
         waiting = self._rows
         while waiting:
-            rows: list[Row] = []
+            rows, self._early = self._early, []
             while waiting and len(rows) < TOGETHER:
                 row = Row._make(waiting.popleft())
                 if isinstance(row.entry, _KEPT):
                     rows.append(row)
-            for _, same in groupby(rows, lambda row: day_of(row.time)):
-                yield list(same)
+            if rows and not rows[-1].time:
+                self._early = rows  # a simulated day has not begun yet
+                return
+            begin = next((number for number, row in enumerate(rows) if row.time), 0)
+            early, timed = rows[:begin], rows[begin:]
+            for _, same in groupby(timed, lambda row: day_of(row.time)):
+                yield [*early, *same]
+                early = []
 
     def _write(self, rows: list[Row]) -> None:
-        day = day_of(rows[0].time)
+        day = day_of(rows[-1].time)
         if day != self._day:
             self._next_file(day)
         assert self._file is not None

@@ -67,8 +67,10 @@ class Player:
                 case (_, _, Turn(name=name)):
                     await self._give_turn(item, name)
                 case _:
+                    if isinstance(item, Record) and item.kind in DECISIONS:
+                        await self._let_decide(item)
                     self._play(item, enter)
-            if number % _BREATH == 0:
+            if not number % _BREATH and not self._clock.held:
                 await self._clock.breathe()
 
     def end(self) -> None:
@@ -131,10 +133,16 @@ class Player:
         self.check.came(row)
         self._clock.time = row.time
         waiting.popleft().set_result(None)
-        for _ in range(_YIELDS):
-            await self._clock.breathe()
-            if not self._clock.held or any(self._waiting.values()):
-                return
+        await self._clock.breathe()  # it runs, to its end or to its first await
+
+    async def _let_decide(self, record: Record) -> None:
+        """Where a decision was made, a handler that has awaited something goes on."""
+        if self._clock.held and not self.check.has_made():
+            self._clock.time = record.ts
+            for _ in range(_YIELDS):
+                await self._clock.breathe()
+                if self.check.has_made():
+                    return
 
     # ------------------------------------------------------------ as a recorder
 

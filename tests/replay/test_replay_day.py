@@ -1,5 +1,7 @@
 """A day that was lived is lived again, decision by decision."""
 
+import asyncio
+
 import pytest
 from qmt import a_terminal
 from replays import SYMBOL, Floor, S
@@ -63,3 +65,53 @@ async def test_a_day_with_a_restart_is_the_same_again(floor):
     assert outcome.counts["CancelRequested"] >= 1
     again = await floor.replay()
     assert again.hash == outcome.hash
+
+
+class Eager(Trader):
+    """The same, and from the second price on it buys more."""
+
+    def buy(self, symbol, quantity, price=None, **more):
+        return super().buy(symbol, 200 if len(self.seen) > 1 else quantity, price, **more)
+
+
+class Idle(Trader):
+    """Has been taught to do nothing."""
+
+    def on_quote(self, quote):
+        pass
+
+
+async def test_a_changed_strategy_is_told_where_it_first_went_another_way(floor):
+    await a_morning(floor)
+    outcome = await floor.replay(lambda: Eager(name="Trader"))
+    found = outcome.divergence
+    assert (found.then.quantity, found.now.quantity) == (100, 200)
+    assert found.causes[-1].entry.last == 10.2
+    assert outcome.counts == {"Signal": 1, "OrderRequested": 1}
+
+
+async def test_a_decision_that_is_missing_is_told(floor):
+    await a_morning(floor)
+    found = (await floor.replay(lambda: Idle(name="Trader"))).divergence
+    assert found.then.reason == "10.0 is new"
+    assert found.now is None
+
+
+class Patient(Trader):
+    """Thinks for a turn of the loop before it decides, and starts slowly too."""
+
+    async def on_start(self):
+        await asyncio.sleep(0)
+        super().on_start()
+
+    async def on_quote(self, quote):
+        await asyncio.sleep(0)
+        super().on_quote(quote)
+
+
+async def test_async_handlers_decide_at_their_own_turn(floor):
+    floor.traders = (Patient,)
+    await a_morning(floor)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts["OrderRequested"] >= 3
