@@ -40,6 +40,7 @@ from qka.model.events import (
     Alert,
     AssetChanged,
     CancelRefused,
+    CancelRequested,
     EngineState,
     Fill,
     LinkState,
@@ -378,13 +379,15 @@ class Engine:
         self.past.relive(self.ledger, self.gate, self.tally)
         self._resume_trading()
         self.door.open()
-        identity = await self.broker.connect(self.publish)
+        self.broker.wire = self._wired
+        identity = await self.broker.connect(self._reported())
         if identity.account_id != self.account_id:
             raise EngineFault(
                 f"the broker serves account {identity.account_id}, the config names "
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        self._note_rules()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -540,6 +543,30 @@ class Engine:
                 )
             )
             self.clock.watch(self.recorder.due)
+
+    def _reported(self) -> Callable[[Any], None]:
+        """Where the broker's reports come in: all but one kind of them are journalled."""
+        if not self._records:
+            return self.publish
+        enter, publish = self.recorder.enter, self.publish
+
+        def report(event: Any) -> None:
+            if event.__class__ is CancelRequested:
+                enter(event)
+            publish(event)
+
+        return report
+
+    def _wired(self, order_id: str, what: str, data: Any) -> None:
+        """What went over the wire is noted, and nobody waits for that."""
+        with contextlib.suppress(OSError):
+            self.journal.note(Note.WIRE, {"what": what, "data": data}, order_id)
+
+    def _note_rules(self) -> None:
+        """The rules that the run's orders will be asked by, if they are not the last run's."""
+        last = self.journal.latest(Note.RULES)
+        if last is None or last.value != self.gate.names:
+            self.journal.note(Note.RULES, self.gate.names)
 
     def _check_warmth(self) -> None:
         """Say which strategy begins with less history than it wants."""

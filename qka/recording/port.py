@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from qka.model.events import CancelRequested
 from qka.model.market import Bar, Quote
 
 
@@ -33,7 +34,8 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """The feed has ended, the strategies are told to finish."""
 
 
-Entry = Quote | Bar | Due | Turn | Stop | Head
+# a cancel that the broker says again; our own are in the journal
+Entry = Quote | Bar | Due | Turn | Stop | Head | CancelRequested
 
 
 class Row(NamedTuple):

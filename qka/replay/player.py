@@ -93,8 +93,8 @@ class Player:
         self._clock.time = item.time
         if isinstance(entry, Due):
             self._clock.fire(entry.when)
-        elif enter is not None:
-            enter(entry)
+        else:
+            (enter or self.report)(entry)
         self.drain()
 
     def _record(self, record: Record) -> None:
