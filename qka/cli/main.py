@@ -10,6 +10,7 @@ from qka.cli import operator, project, run, server
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
 from qka.cli.verify import verify
+from qka.cli.why import why
 from qka.errors import ConfigError, DataError, QkaError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(project.init)
 app.command()(doctor)
 app.command()(verify)
 app.command()(replay)
+app.command()(why)
 app.command()(operator.accept)
 app.command()(operator.resume)
 app.command()(operator.resolve)

@@ -11,6 +11,7 @@ from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
@@ -91,6 +92,7 @@ JOURNALLED = (
 PATIENCE = (10.0, 60.0)
 KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
 _STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+_WHOSE = {"account_id", "account_type", "secu_account"}  # the journal's own, in every record
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
@@ -559,8 +561,10 @@ class Engine:
 
     def _wired(self, order_id: str, what: str, data: Any) -> None:
         """What went over the wire is noted, and nobody waits for that."""
+        told = data if isinstance(data, dict) else msgspec.structs.asdict(data)
+        said = {n: v for n, v in told.items() if v not in ("", None) and n not in _WHOSE}
         with contextlib.suppress(OSError):
-            self.journal.note(Note.WIRE, {"what": what, "data": data}, order_id)
+            self.journal.note(Note.WIRE, {"what": what, "data": said}, order_id)
 
     def _note_rules(self) -> None:
         """The rules that the run's orders will be asked by, if they are not the last run's."""

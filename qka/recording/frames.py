@@ -139,6 +139,40 @@ def read(path: Path) -> Iterator[Piece]:
         yield Piece([], lost)
 
 
+def read_before(path: Path, seq: int) -> list[Row]:
+    """The last rows that came before the journal had a record, without reading all of the file.
+
+    From a fresh frame on, so many thousands of them; what is damaged is passed over. Raises
+    OSError.
+    """
+    data, codec = path.read_bytes(), pa.Codec("zstd")
+    kept: list[_Frame] = []
+    at = 0
+    while at < len(data):
+        frame, size = _frame(data, at, codec)
+        if frame is None:
+            follows = data.find(MAGIC, at + 1)
+            at = follows if follows > 0 else len(data)
+            kept = []
+            continue
+        at += size
+        if _sums(frame.seqs)[0] >= seq:
+            break
+        if frame.fresh:
+            kept = []
+        elif not kept:
+            continue
+        kept.append(frame)
+    quotes, bars = Table(Quote), Table(Bar)
+    names: tuple[list[str], list[str]] = ([], [])
+    rows: list[Row] = []
+    for frame in kept:
+        for known, new in zip(names, frame.names, strict=True):
+            known.extend(new)
+        rows += [row for row in _rows(frame, quotes, bars, names) if row.seq < seq]
+    return rows
+
+
 def _told(path: Path, at: int, size: int, *, cut: bool) -> str:
     if cut:
         return f"{path.name} is cut off: its last {size - at:,} bytes are no whole frame"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qka.errors import DataError
-from qka.recording.frames import read
+from qka.model.times import day_of
+from qka.recording.frames import read, read_before
 from qka.recording.port import Row
 
 
@@ -40,6 +41,21 @@ class Run(NamedTuple):
                     yield from piece.rows
             except OSError as error:
                 raise DataError(f"{path} can't be read ({error.strerror})") from None
+
+
+def rows_before(folder: Path, seq: int, time: int) -> list[Row]:
+    """What entered shortly before the journal had a record, made at `time` (ns); oldest first.
+
+    Empty when nothing was recorded then. Raises DataError for a file that can't be read.
+    """
+    mine = [run for run in runs(folder) if run.number < seq]
+    if not mine:
+        return []
+    files = [path for path in mine[-1].files if path.parent.name <= f"{day_of(time)}"]
+    try:
+        return read_before(files[-1], seq) if files else []
+    except OSError as error:
+        raise DataError(f"{files[-1]} can't be read ({error.strerror})") from None
 
 
 def runs(folder: Path) -> list[Run]:

@@ -12,6 +12,7 @@ from qka.journal.port import Note, Record
 from qka.journal.reading import check_about, check_there, read_only, row, rows, unreadable
 from qka.journal.verify import verify
 from qka.journal.words import FILE_ERRORS, broken
+from qka.model.events import OrderAdopted, OrderDenied, OrderRequested, Signal
 
 _CHUNK = 1000  # read at once
 
@@ -53,6 +54,42 @@ class Records:
             (str(kind), key, last),
         ).fetchone()
         return None if found is None else Record._make(found)
+
+    def orders(self, prefix: str) -> list[Record]:
+        """The records that orders began with whose id begins so, oldest first."""
+        kinds = (OrderRequested.__name__, OrderDenied.__name__, OrderAdopted.__name__)
+        found = self._connection.execute(
+            f"SELECT {schema.columns(self._connection)} FROM records "
+            "WHERE kind IN (?, ?, ?) AND instr(payload, CAST(? AS BLOB)) ORDER BY seq",
+            (*kinds, f'"id":"{prefix}'),
+        )
+        return [Record._make(each) for each in found]
+
+    def about(self, order_id: str, since: int) -> list[Record]:
+        """All records that name an order, from that number on."""
+        found = self._connection.execute(
+            f"SELECT {schema.columns(self._connection)} FROM records "
+            "WHERE seq >= ? AND (key = ? OR instr(payload, CAST(? AS BLOB))) ORDER BY seq",
+            (since, order_id, f'"{order_id}"'),
+        )
+        return [Record._make(each) for each in found]
+
+    def signal(self, number: int, before: int) -> Record | None:
+        """The signal of that number that came last before a record."""
+        found = self._connection.execute(
+            f"SELECT {schema.columns(self._connection)} FROM records "
+            "WHERE seq < ? AND kind = ? ORDER BY seq DESC LIMIT 1000",
+            (before, Signal.__name__),
+        )
+        for each in map(Record._make, found):
+            event = each.event
+            if isinstance(event, Signal) and event.id == number:
+                return each
+        return None
+
+    def last_orders(self, count: int) -> list[Record]:
+        """The records that the newest orders began with, newest first."""
+        return self.orders("")[: -count - 1 : -1]
 
     def _damage(self) -> JournalDamaged:
         return verify(self.path).refusal()

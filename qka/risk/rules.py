@@ -178,7 +178,7 @@ class RateLimit:
 
     def __str__(self) -> str:
         whose = f" of {self.strategy}" if self.strategy else ""
-        return f"{self.window.limit} in {self.window.seconds:g} s{whose}"
+        return f"rate {self.window.limit} in {self.window.seconds:g} s{whose}"
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""

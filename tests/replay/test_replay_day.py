@@ -115,3 +115,16 @@ async def test_async_handlers_decide_at_their_own_turn(floor):
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
     assert outcome.counts["OrderRequested"] >= 3
+
+
+async def test_story(floor):
+    from qka.cli.why import _show
+    from qka.replay.story import tell
+
+    await a_morning(floor)
+    from qka.replay.records import opened
+
+    with opened(floor.path) as r:
+        ids = [x.event.order.id for x in r.orders("")]
+    for i in ids:
+        _show(tell(floor.path, i))
