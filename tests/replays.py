@@ -7,11 +7,14 @@ from qmt import ACCOUNT, PATH, eventually
 from stage import FEES, rules
 
 from qka.brokers.link import TraderLink
+from qka.brokers.paper import PaperBroker
 from qka.brokers.xtquant import XtquantBroker
 from qka.clock import WallClock
 from qka.engine.engine import Engine
 from qka.feeds.xtdata import XtdataFeed
 from qka.journal.store import SqliteJournal
+from qka.model.events import SessionPhase
+from qka.model.market import Quote
 from qka.model.order import OrderStatus
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
@@ -22,13 +25,18 @@ QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)
 
 
 class Floor:
-    """One account at a simulated terminal; `trader()` makes its strategies, each time anew."""
+    """One account at a simulated terminal; `trader()` makes its strategies, each time anew.
+
+    `speed`: of the engine's time; with `paper` its orders go to a paper broker instead.
+    """
 
     def __init__(self, terminal, folder, *traders, gate=rules):
         self.terminal = terminal
         self.folder = folder
         self.traders = traders
         self.gate = gate
+        self.speed = 1.0
+        self.paper = False
         self.seconds = count(6, 3)
         self.strategies = []
 
@@ -43,7 +51,7 @@ class Floor:
     def engine(self):
         """An engine that lives and is recorded."""
         clock = WallClock()
-        clock.follow(self.terminal.now())
+        clock.follow(self.terminal.now(), self.speed)
         link = TraderLink(PATH, ACCOUNT, **QUICK)
         link._pool._folder = self.folder
         journal = SqliteJournal(self.path, ACCOUNT, "STOCK", now=clock.now)
@@ -51,7 +59,7 @@ class Floor:
             Engine,
             clock=clock,
             feed=XtdataFeed(clock, check=0.02),
-            broker=XtquantBroker(link, clock, FEES),
+            broker=self._paper(clock) or XtquantBroker(link, clock, FEES),
             journal=journal,
             recorder=DiskRecorder(self.recording, clock.now, lambda: journal.head.seq),
         )
@@ -66,17 +74,23 @@ class Floor:
             ReplayedEngine,
             clock=edges.clock,
             feed=edges.feed,
-            broker=SilentBroker(edges.account_id),
+            broker=self._paper(edges.clock) or SilentBroker(edges.account_id),
             journal=edges.journal,
             recorder=edges.recorder,
         )
 
     def _with(self, kind, **edges):
         engine = kind(**edges, rules=self.gate(), fees=FEES, cash=10_000_000, account_id=ACCOUNT)
+        if self.paper:
+            engine.listen(Quote, engine.broker.on_quote)
+            engine.listen(SessionPhase, engine.broker.on_phase)
         self.strategies = [trader() for trader in self.traders]
         for strategy in self.strategies:
             engine.register(strategy)
         return engine
+
+    def _paper(self, clock):
+        return PaperBroker(clock, FEES, ACCOUNT, 10_000_000) if self.paper else None
 
     def quote(self, last=10.0, **changes):
         time = moment(f"10:00:{next(self.seconds):02d}")

@@ -536,9 +536,11 @@ class Engine:
     def _record(self) -> None:
         """From here on all that enters is kept, if anybody keeps it."""
         if self._records:
+            last = self.journal.head
             self.recorder.open(
                 Head(
-                    self.journal.head.seq,
+                    last.seq,
+                    last.hash.hex(),
                     tuple(self._symbols),
                     self.feed.provides(),
                     self.history.kept(),

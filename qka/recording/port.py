@@ -13,6 +13,7 @@ class Head(msgspec.Struct, frozen=True, tag=True):
     """What a run began with: the first row of each."""
 
     run: int  # number of the journal's last record before it
+    hash: str  # of that record
     symbols: tuple[str, ...]  # that the feed brings
     provides: str  # quote, or the period of its bars
     history: Mapping[str, Sequence[Bar]]  # "symbol period" -> bars known before the first event

@@ -85,6 +85,8 @@ async def _replay(
     if first is None or not isinstance(first.entry, Head):
         lost = damage[0] if damage else f"{run.files[0]} begins in the middle of a run"
         raise DataError(f"{lost}: what the run began with is gone, so it can't be replayed")
+    if records.hash(run.number) != first.entry.hash:
+        raise DataError(f"{run.files[0]} is not of the journal {records.path}, but of another one")
     clock, check = DrivenClock(), Check()
     script = Script(chain([first], rows), records.between(run.number, end))
     player = Player(script, clock, check)

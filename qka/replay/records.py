@@ -46,6 +46,11 @@ class Records:
             if not chunk:
                 return
 
+    def hash(self, number: int) -> str:
+        """Of the record of that number; empty when there is none."""
+        found = row(self._connection, number)
+        return found.hash.hex() if found is not None else ""
+
     def latest(self, kind: Note, key: str, last: int) -> Record | None:
         """The last note of that kind and key that is not behind that number."""
         found = self._connection.execute(
