@@ -193,13 +193,13 @@ class ReplayClock(SimulatedClock):
 class DrivenClock:
     """A clock that a recording drives: what came due, and when, comes from there.
 
-    Its driver sets `time` and calls `fire`; nothing comes due by itself.
+    Its driver sets `time` and calls `fire`; nothing comes due by itself. `waits`: as the clock
+    that was recorded.
     """
 
-    waits = True
-
-    def __init__(self) -> None:
-        self.time = 0
+    def __init__(self, time: int = 0, *, waits: bool = False) -> None:
+        self.time = time
+        self.waits = waits
         self.held = 0  # async handlers still busy
         self._timers: dict[int, deque[Timer]] = {}  # when they are due -> in order
         self._hooks: list[DayHook] = []
@@ -271,6 +271,9 @@ class WallClock:
         self._loop: asyncio.AbstractEventLoop | None = None  # whose turn it is
         self._turn = 0  # ns, its time; 0 until somebody looks
         self._told: Told = _nobody
+        self._timers: list[tuple[int, int, Timer]] = []  # what is to come, the next one first
+        self._ties = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None  # of the loop, for the next one
 
     def now(self) -> int:
         """Nanoseconds since the epoch, UTC; the same all through a turn of the loop."""
@@ -297,14 +300,18 @@ class WallClock:
         self._speed, self._followed, self._turn = speed, True, 0
 
     def call_at(self, when: int, callback: Callback) -> Timer:
-        """Call back on the loop's thread at `when` (ns)."""
+        """Call back on the loop's thread at `when` (ns); equal ones in the order of asking."""
         timer = Timer(when, callback)
-        self._arm(timer)
+        heapq.heappush(self._timers, (when, next(self._ties), timer))
+        if self._timers[0][2] is timer:
+            self._arm()
         return timer
 
-    def _arm(self, timer: Timer) -> None:
-        wait = max(0.0, (timer.when - self._read()) / SECOND / self._speed)
-        asyncio.get_running_loop().call_later(wait, self._fire, timer)
+    def _arm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait = max(0.0, (self._timers[0][0] - self._read()) / SECOND / self._speed)
+        self._alarm = asyncio.get_running_loop().call_later(wait, self._ring)
 
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
@@ -330,12 +337,23 @@ class WallClock:
     def hold(self, change: int) -> None:
         """Nothing: the world does not wait."""
 
-    def _fire(self, timer: Timer) -> None:
-        # a stepped wall clock or a coarse loop timer may wake us early: wait for the rest
-        if timer.callback is None:
-            return
-        if timer.when > self.now():
-            self._arm(timer)
-        else:
-            self._told(timer.when)
-            timer.callback()
+    def _ring(self) -> None:
+        """Call back all that is due; what a callback asks for at once has the next turn."""
+        now, timers = self.now(), self._timers
+        last = next(self._ties)
+        later: list[tuple[int, int, Timer]] = []
+        self._alarm = None
+        try:
+            # a stepped wall clock or a coarse loop timer may wake us early: nothing is due then
+            while timers and timers[0][0] <= now:
+                when, tie, timer = heapq.heappop(timers)
+                if tie > last:
+                    later.append((when, tie, timer))
+                elif timer.callback is not None:
+                    self._told(when)
+                    timer.callback()
+        finally:
+            for entry in later:
+                heapq.heappush(timers, entry)
+            if timers:
+                self._arm()

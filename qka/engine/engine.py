@@ -92,6 +92,7 @@ JOURNALLED = (
 PATIENCE = (10.0, 60.0)
 KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
 _STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+_MARKET: frozenset[type] = frozenset({Quote, Bar})
 _WHOSE = {"account_id", "account_type", "secu_account"}  # the journal's own, in every record
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
@@ -133,7 +134,7 @@ class Engine:
         self.account_id = account_id
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        self.door = Door(self.publish)
+        self.door = Door(self._told if self._records else self.publish)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self.publish)
         self.gate = Gate(rules, self.ledger)
         self.desk = Desk(
@@ -220,7 +221,9 @@ class Engine:
         the world's time each guest has its own.
         """
         if not self._boxes or not self.clock.waits:
-            self._boxes.append(Mailbox(self.clock.hold, turn=self.recorder.turn))
+            self._boxes.append(
+                Mailbox(self.clock.hold, turn=self.recorder.turn if self._records else None)
+            )
         return self._boxes[-1]
 
     def _subscribe(self) -> None:
@@ -525,13 +528,29 @@ class Engine:
         return let_in
 
     def _recorded(self, publish: Callable[[Any], None]) -> Callable[[Any], None]:
-        enter = self.recorder.enter
+        enter, tell = self.recorder.enter, self._told
 
         def let_in(event: Any) -> None:
-            enter(event)
-            publish(event)
+            if event.__class__ in _MARKET:
+                enter(event)
+                publish(event)
+            else:
+                tell(event)
 
         return let_in
+
+    def _told(self, event: Any) -> None:
+        """Publish what is told from outside; what waits to be heard is heard before, and said so.
+
+        So a replay hears it at the same place; without a recording the bus does it by itself.
+        """
+        if self.bus.depth() < 0:
+            self._hear()
+        self.publish(event)
+
+    def _hear(self) -> None:
+        self.recorder.said()
+        self.bus.drain()
 
     def _record(self) -> None:
         """From here on all that enters is kept, if anybody keeps it."""
@@ -543,6 +562,7 @@ class Engine:
                     last.hash.hex(),
                     tuple(self._symbols),
                     self.feed.provides(),
+                    self.clock.waits,
                     self.history.kept(),
                 )
             )
@@ -552,12 +572,12 @@ class Engine:
         """Where the broker's reports come in: all but one kind of them are journalled."""
         if not self._records:
             return self.publish
-        enter, publish = self.recorder.enter, self.publish
+        enter, tell = self.recorder.enter, self._told
 
         def report(event: Any) -> None:
             if event.__class__ is CancelRequested:
                 enter(event)
-            publish(event)
+            tell(event)
 
         return report
 
@@ -724,7 +744,7 @@ class Engine:
 
     def _soon(self, drain: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # no loop runs: the first event brings it
-            asyncio.get_running_loop().call_soon(drain)
+            asyncio.get_running_loop().call_soon(self._hear)
 
     # ------------------------------------------------------------ route
 

@@ -16,6 +16,7 @@ class Head(msgspec.Struct, frozen=True, tag=True):
     hash: str  # of that record
     symbols: tuple[str, ...]  # that the feed brings
     provides: str  # quote, or the period of its bars
+    waits: bool  # whether time waited for async handlers
     history: Mapping[str, Sequence[Bar]]  # "symbol period" -> bars known before the first event
 
 
@@ -26,9 +27,13 @@ class Due(msgspec.Struct, frozen=True, tag=True):
 
 
 class Turn(msgspec.Struct, frozen=True, tag=True):
-    """An async handler of `name` got its turn."""
+    """An async handler of `name` began, or went on after something it had awaited."""
 
     name: str
+
+
+class Said(msgspec.Struct, frozen=True, tag=True):
+    """What was said while nothing else was worked is heard."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -36,7 +41,7 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
 
 
 # a cancel that the broker says again; our own are in the journal
-Entry = Quote | Bar | Due | Turn | Stop | Head | CancelRequested
+Entry = Quote | Bar | Due | Turn | Said | Stop | Head | CancelRequested
 
 
 class Row(NamedTuple):
@@ -63,7 +68,10 @@ class Recorder(Protocol):
         """The clock calls back what was due at `when` (ns)."""
 
     def turn(self, name: str) -> Awaitable[None] | None:
-        """An async handler of `name` is about to run; await what this gives."""
+        """An async handler of `name` is about to begin or to go on; await what this gives."""
+
+    def said(self) -> None:
+        """What was said while nothing else was worked is about to be heard."""
 
     def stop(self) -> None:
         """The feed has ended, the strategies are about to finish."""
@@ -87,6 +95,9 @@ class NoRecorder:
     def turn(self, name: str) -> Awaitable[None] | None:
         """Nothing."""
         return None
+
+    def said(self) -> None:
+        """Nothing."""
 
     def stop(self) -> None:
         """Nothing."""

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from qka.model.times import day_of
 from qka.recording.frames import Packer
-from qka.recording.port import Due, Entry, Head, Row, Stop, Turn
+from qka.recording.port import Due, Entry, Head, Row, Said, Stop, Turn
 
 EVERY = 0.5  # seconds between two writes: what a kill may take with it
 TOGETHER = 2000  # rows of a frame at most
@@ -70,9 +70,13 @@ class DiskRecorder:
             self._give_up(f"{len(self._rows):,} rows wait, the disk does not keep up")
 
     def turn(self, name: str) -> Awaitable[None] | None:
-        """An async handler of `name` is about to run."""
+        """An async handler of `name` is about to begin or to go on."""
         self._add(Turn(name))
         return None
+
+    def said(self) -> None:
+        """What was said while nothing else was worked is about to be heard."""
+        self._add(Said())
 
     def stop(self) -> None:
         """The feed has ended, the strategies are about to finish."""

@@ -50,10 +50,6 @@ class Check:
         """Of all decisions that were the same."""
         return self._hash.hexdigest()
 
-    def has_made(self) -> bool:
-        """Whether something was made that the journal has not told of yet."""
-        return bool(self._made)
-
     def heard(self, event: object) -> None:
         """The replay's engine writes down an event."""
         if not isinstance(event, Alert):

@@ -87,21 +87,23 @@ async def _replay(
         raise DataError(f"{lost}: what the run began with is gone, so it can't be replayed")
     if records.hash(run.number) != first.entry.hash:
         raise DataError(f"{run.files[0]} is not of the journal {records.path}, but of another one")
-    clock, check = DrivenClock(), Check()
+    clock, check = DrivenClock(first.time, waits=first.entry.waits), Check()
     script = Script(chain([first], rows), records.between(run.number, end))
     player = Player(script, clock, check)
     past = PastJournal(records, run.number, check)
-    clock.time = first.time
     engine = build(Edges(clock, PlayedFeed(first.entry, player), past, player, records.account))
     engine.play(player)
     try:
         async with engine:
             engine.wait_for_turns()
-            await engine.wait()
+            try:
+                await engine.wait()
+            except Diverged:
+                await engine.abandon()
             if not script.stopped:
                 await engine.abandon()
             engine.request_stop()
-        if script.stopped:
+        if script.stopped and check.divergence is None:
             player.end()
     except Diverged:
         await engine.abandon()

@@ -17,7 +17,7 @@ from qka.engine.reconciler import Settled
 from qka.engine.recovery import Checkpoint
 from qka.journal.port import Note, Record
 from qka.model.events import Alert, EngineState
-from qka.recording.port import Due, Head, Stop, Turn
+from qka.recording.port import Due, Head, Row, Said, Stop, Turn
 from qka.replay.check import DECISIONS, Check, Diverged
 from qka.replay.script import Item, Script
 
@@ -34,7 +34,8 @@ class Player:
         self._clock = clock
         self._items: Iterator[Item] = iter(script)
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # async handlers, by owner
-        self._playing = False  # the engine has started
+        self._playing = False  # between the engine's start and its stop
+        self.ended = False  # the strategies are told to finish
         self._differs = False  # the last comparison took over the broker's books
         # of the engine
         self.report: Callable[[Any], None] = lambda event: None
@@ -63,12 +64,11 @@ class Player:
                 case (time, _, Stop()):
                     self.check.came(item)
                     self._clock.time = time
+                    self._playing = False
                     return
                 case (_, _, Turn(name=name)):
                     await self._give_turn(item, name)
                 case _:
-                    if isinstance(item, Record) and item.kind in DECISIONS:
-                        await self._let_decide(item)
                     self._play(item, enter)
             if not number % _BREATH and not self._clock.held:
                 await self._clock.breathe()
@@ -89,13 +89,16 @@ class Player:
         entry = item.entry
         if isinstance(entry, Head | Turn | Stop):
             return
+        if isinstance(entry, Said):  # also in the middle of what the clock called back
+            self._clock.time = item.time
+            self.drain()
+            return
         self.check.came(item)
         self._clock.time = item.time
         if isinstance(entry, Due):
             self._clock.fire(entry.when)
         else:
             (enter or self.report)(entry)
-        self.drain()
 
     def _record(self, record: Record) -> None:
         if not record.is_event:
@@ -108,7 +111,6 @@ class Player:
         self.check.came(record)
         self._clock.time = record.ts
         self.report(record.event)
-        self.drain()
         if not self.check.met(record) and record.kind != EngineState.__name__:
             self.check.missed(record)
 
@@ -133,24 +135,16 @@ class Player:
         self.check.came(row)
         self._clock.time = row.time
         waiting.popleft().set_result(None)
-        await self._clock.breathe()  # it runs, to its end or to its first await
-
-    async def _let_decide(self, record: Record) -> None:
-        """Where a decision was made, a handler that has awaited something goes on."""
-        if self._clock.held and not self.check.has_made():
-            self._clock.time = record.ts
-            for _ in range(_YIELDS):
-                await self._clock.breathe()
-                if self.check.has_made():
-                    return
+        await self._clock.breathe()  # it runs, to its end or to what it awaits next
 
     # ------------------------------------------------------------ as a recorder
 
     def turn(self, name: str) -> Awaitable[None] | None:
-        """An async handler waits for its turn; at the start it is the next one to have it."""
+        """An async handler waits for its turn; at start and end it is the next to have it."""
         if not self._playing:
             try:
-                self.until(lambda item: not isinstance(item, Record) and item.entry == Turn(name))
+                if self.until(lambda item: isinstance(item, Row) and item.entry == Turn(name)):
+                    next(self._items)
             except Diverged:
                 pass  # it is remembered, and met again
             return None
@@ -167,8 +161,12 @@ class Player:
     def due(self, when: int) -> None:
         """Nothing."""
 
-    def stop(self) -> None:
+    def said(self) -> None:
         """Nothing."""
+
+    def stop(self) -> None:
+        """The strategies are about to finish."""
+        self.ended = True
 
     def close(self) -> None:
         """Nothing."""

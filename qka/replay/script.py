@@ -30,7 +30,7 @@ class Script:
                 yield waiting
                 waiting = next(records, None)
             self.rows += 1
-            self.stopped = isinstance(row.entry, Stop)
+            self.stopped = self.stopped or isinstance(row.entry, Stop)
             yield row
         rest = [] if waiting is None else [waiting, *records]
         if self.stopped:

@@ -1,6 +1,6 @@
 """An engine for replays: the very same one, over a clock, a feed and a broker that do nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -137,7 +137,12 @@ class ReplayedEngine(engine.Engine):
         player.report, player.drain = self.publish, self.bus.drain
         player.take_over = self._take_over
         if isinstance(self.broker, SilentBroker):
+            # what comparisons with the broker found is in the journal
+            self.reconciler.start = _nothing  # type: ignore[method-assign]
             self.reconciler.settle = _settled  # type: ignore[method-assign]
+
+    def _soon(self, drain: Callable[[], None]) -> None:
+        """When it was heard then it is heard."""
 
     async def _begin_books(self) -> None:
         """As then: what was told between connecting and starting, in its order."""
@@ -151,7 +156,12 @@ class ReplayedEngine(engine.Engine):
                 self.ledger.adopt(_account(msgspec.json.decode(found.payload, type=Checkpoint)))
         elif self.past.day < day_of(self.clock.now()):
             self.ledger.new_day()
-        self.player.until(_started)
+        self.player.until(_state("started"))
+
+    async def _quiet(self, grace: float) -> None:
+        await super()._quiet(grace)
+        if self.player.ended:  # what they said at last is heard as it was heard then
+            self.player.until(_state("stopped"))
 
     def _take_over(self, found: Checkpoint) -> None:
         account = _account(found)
@@ -173,15 +183,24 @@ class ReplayedEngine(engine.Engine):
         await self._close()
 
 
+def _nothing() -> None:
+    """Nobody looks at the account."""
+
+
 async def _settled(day: object) -> None:
     """A day was settled then, or not: the journal says so."""
 
 
-def _started(item: Any) -> bool:
-    if not isinstance(item, Record) or item.kind != EngineState.__name__:
-        return False
-    event = item.event
-    return isinstance(event, EngineState) and event.state == "started"
+def _state(name: str) -> Callable[[Any], bool]:
+    """Whether an item is the record of that state of the engine."""
+
+    def reached(item: Any) -> bool:
+        if not isinstance(item, Record) or item.kind != EngineState.__name__:
+            return False
+        event = item.event
+        return isinstance(event, EngineState) and event.state == name
+
+    return reached
 
 
 def _account(found: Checkpoint) -> AccountSnapshot:

@@ -27,7 +27,7 @@ from qka.model.events import (
 from qka.model.market import Bar, Quote
 from qka.model.order import Order, OrderType
 from qka.model.times import to_datetime
-from qka.recording.port import Due, Row, Turn
+from qka.recording.port import Due, Row, Said, Turn
 
 
 def clock_time(ns: int) -> str:
@@ -56,6 +56,8 @@ def said(event: Any) -> str:
             return f"the clock: what was due at {clock_time(when)}"
         case Turn(name=name):
             return f"an async handler of {name} has its turn"
+        case Said():
+            return "what was said meanwhile is heard"
         case Signal():
             return f"signal {event.id} of {event.strategy}: {_wish(event)}{_why(event.reason)}"
         case OrderRequested(order=order):

@@ -17,7 +17,7 @@ from qka.recording.reading import days, rows_before, runs
 from qka.recording.recorder import DiskRecorder
 
 TEN = moment("10:00")
-HEAD = Head(7, "ab", ("600000.SH",), "quote", {"600000.SH 1m": [a_bar()]})
+HEAD = Head(7, "ab", ("600000.SH",), "quote", False, {"600000.SH 1m": [a_bar()]})
 
 
 def a_row(number, entry=None):
