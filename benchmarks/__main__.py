@@ -13,6 +13,7 @@ GROUPS = {
     "quote": "dispatch",
     "order": "orders",
     "journal": "journal",
+    "record": "recording",
     "bars": "backtest",
     "memory": "backtest",
     "push": "market",
