@@ -28,6 +28,7 @@ from qka.model.times import to_datetime
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
+from qka.risk.losses import Losses
 from qka.risk.rules import (
     ForStrategy,
     PositionRatio,
@@ -169,13 +170,17 @@ def wire(
     recorder: Recorder | None,
 ) -> Built:
     """An engine of that class over these edges, with rules and strategies as the config says."""
-    account = chosen.account
+    account, risk = chosen.account, chosen.risk
+    limited = (risk.max_daily_loss, risk.max_drawdown) != (None, None)
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown) if limited else None
     built = kind(
         clock=edge.clock,
         feed=edge.feed,
         broker=edge.broker,
         journal=journal,
-        rules=_rules(chosen.risk, strategies),
+        rules=_rules(chosen.risk, strategies, losses),
+        losses=losses,
+        on_loss=TradingState(chosen.risk.on_loss),
         fees=edge.fees,
         cash=to_cents(account.cash),
         account_id=account.id,
@@ -252,7 +257,9 @@ def _folder(chosen: Settings) -> Path:
 
 
 def _rules(
-    risk: RiskSettings, strategies: Sequence[tuple[StrategySettings, Strategy]]
+    risk: RiskSettings,
+    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    losses: Losses | None,
 ) -> list[Rule]:
     """The gate's rules in their order: what is cheap and certain first."""
     rules: list[Rule] = [trading_state, instrument, known, sellable, cash]
@@ -267,4 +274,6 @@ def _rules(
         if entry.max_orders_per_minute is not None:
             window = SlidingWindow(entry.max_orders_per_minute, 60)
             rules.append(RateLimit(window, strategy.name))
+    if losses is not None:
+        rules.append(losses)
     return rules

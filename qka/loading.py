@@ -7,12 +7,15 @@ import sys
 import traceback
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from qka.engine.strategy import REGISTRY, Strategy
 from qka.errors import ConfigError
+
+_SHARED = sys.stdlib_module_names | {"qka"}  # what no project has of its own
 
 
 def find(use: str, root: Path) -> type[Strategy]:
@@ -130,10 +133,8 @@ def _file(path: Path, use: str) -> ModuleType:
 
 
 def _module(name: str, use: str, root: Path) -> ModuleType:
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    importlib.invalidate_caches()
     try:
+        _enter(root.resolve())
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
@@ -143,6 +144,39 @@ def _module(name: str, use: str, root: Path) -> ModuleType:
         raise _unloadable(use, error) from None
     except BaseException as error:
         raise _unloadable(use, error) from None
+
+
+def _enter(root: Path) -> None:
+    """From here on an import means this project, whatever another one calls the same.
+
+    A process may load several projects, and each has its `strategies`.
+    """
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+    for entry in root.iterdir():
+        package = entry.is_dir() and any(entry.glob("*.py"))
+        if (package or entry.suffix == ".py") and entry.stem not in _SHARED:
+            _claim(entry.stem, root)
+
+
+def _claim(name: str, root: Path) -> None:
+    """Forget a module or package of another project that has the name of one in this."""
+    spec = PathFinder.find_spec(name, [str(root)])
+    if spec is None:
+        return
+    folders, known = list(spec.submodule_search_locations or ()), sys.modules.get(name)
+    if known is not None:
+        there = getattr(known, "__file__", None) or list(getattr(known, "__path__", ()))
+        if there == (spec.origin or folders):
+            return
+        for each in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
+            del sys.modules[each]
+    if spec.origin is None:
+        # a folder without `__init__.py`: Python would look for more of its name along the path
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        module.__path__ = folders
 
 
 def _unloadable(use: str, error: BaseException) -> BaseException:

@@ -10,9 +10,9 @@ def pytest_addoption(parser):
     group.addoption(
         "--schedule", action="append", metavar="KIND:SEED", help="play this one alone (repeatable)"
     )
-
-
-def pytest_ignore_collect(collection_path, config):
-    """The conformance suite starts processes of its own: it runs when it is asked for."""
-    asked = config.getoption("--schedules") or config.getoption("--schedule")
-    return True if collection_path.name == "contracts" and not asked else None
+    group.addoption(
+        "--kills", type=int, metavar="N", help="engines to kill in tests/chaos, 20 unless told"
+    )
+    group.addoption(
+        "--chaos-seed", type=int, action="append", metavar="SEED", help="play this session alone"
+    )

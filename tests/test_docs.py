@@ -299,6 +299,18 @@ def test_every_key_of_the_config_is_in_its_page():
             assert f"`{key}`" in text, f"{page.name}: {key}"
 
 
+@pytest.mark.parametrize("page", ["config.md", "config.zh-CN.md"])
+def test_a_default_that_the_config_page_tells_is_the_one_there_is(page):
+    defaults = {}  # key -> defaults, of every kind that has it
+    for row in settings.reference():
+        defaults.setdefault(re.sub(r"\(\w+\)", "", row.key), set()).add(row.default)
+    text = (DOCS / page).read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([^`]+)` \| .* \| `([^`]*)` \| ", text, flags=re.M)
+    wrong = {key: default for key, default in told if default not in defaults.get(key, {default})}
+    assert len(told) > 20
+    assert wrong == {}
+
+
 def test_the_readmes_open_with_the_two_commands():
     for name in ("README.md", "README.zh-CN.md"):
         first = blocks(ROOT / name)[0].text.splitlines()

@@ -110,7 +110,10 @@ def unknown(method: str, why: str, key: str = "") -> OutcomeUnknown:
 
 def packed(method: str, params: Mapping[str, Any]) -> bytes:
     """Named arguments as JSON; raises CallRefused for one that is no plain value."""
-    plain = {}
+    try:
+        return _encoder.encode(params)
+    except (TypeError, ValueError, OverflowError):
+        plain = {}  # one by one, to say which it is
     for name, value in params.items():
         try:
             plain[name] = msgspec.Raw(_encoder.encode(value))
@@ -155,6 +158,7 @@ class Line:
         self.timeout = timeout
         self.ahead = 0.0  # seconds the server's clock is ahead of ours
         self.known = False  # whether that is known
+        self.date = ""  # the server's clock, as it last came
         self._token = token.strip()
         self._ssl = _trust(self.base_url, verify, fingerprint)
         self._session: aiohttp.ClientSession | None = None
@@ -381,6 +385,9 @@ def _reason(error: Exception) -> str:
 
 
 def _note_time(line: Line, date: str) -> None:
+    if date == line.date:
+        return  # still the same second
+    line.date = date
     try:
         line.heard_at(parsedate_to_datetime(date).timestamp())
     except (TypeError, ValueError):

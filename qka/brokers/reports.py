@@ -58,7 +58,7 @@ from qka.model.events import (
     OrderUnknown,
 )
 from qka.model.life import after
-from qka.model.money import cents, on_tick, to_cents, yuan
+from qka.model.money import on_tick, to_cents, turnover, yuan
 from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
 from qka.model.times import day_of
 
@@ -76,7 +76,9 @@ def price_of(price: float) -> float:
 class _Tracked:
     """One of our orders, as the reports so far have left it."""
 
-    __slots__ = ("cancel_failed", "deals", "doubted", "final", "foreign", "order", "traded")
+    __slots__ = (
+        "cancel_failed", "deals", "doubted", "final", "foreign", "news", "order", "traded",
+    )  # fmt: skip
 
     def __init__(self, order: Order, *, foreign: bool = False) -> None:
         self.order = order
@@ -86,6 +88,7 @@ class _Tracked:
         self.deals: set[tuple[date, str]] = set()  # (day, deal id) reported
         self.cancel_failed = False  # a later "cancel pending" is an old one
         self.doubted = False  # what we were told does not fit together: look it up
+        self.news = 0  # which news the last word of its cancel was
 
     @property
     def unnamed(self) -> bool:
@@ -126,6 +129,7 @@ class Reports:
         self._now = now
         self._unsettled = unsettled
         self.external = external  # may be set later
+        self.news = 0  # of cancels, so far: a list that was asked for earlier may not have them
         self._tracked: dict[str, _Tracked] = {}  # our id -> order
         self._numbers: dict[tuple[date, int], str] = {}  # (day, terminal's order id) -> our id
         self._contracts: dict[tuple[date, str, str], str] = {}  # (day, market, sysid) -> our id
@@ -283,7 +287,7 @@ class Reports:
         """A cancel was handed over and no answer came: the order itself will tell."""
         tracked = self._tracked.get(order_id)
         if tracked is not None:
-            tracked.doubted = True
+            self._doubt(tracked)
             self._settle(tracked)
 
     # ------------------------------------------------------------ pushes
@@ -333,7 +337,8 @@ class Reports:
                 self._cancel_pending(tracked)
             elif code in (ORDER_REPORTED, ORDER_PART_SUCC):
                 # an old push, or its cancel was refused without a word: only a query can tell
-                tracked.doubted |= tracked.order.status is _PENDING
+                if tracked.order.status is _PENDING:
+                    self._doubt(tracked)
             elif code != ORDER_SUCCEEDED:
                 tracked.final = tracked.final or OrderCancelled(now, order_id, reason)
         self._settle(tracked)
@@ -366,7 +371,7 @@ class Reports:
             order.side,
             price,
             record.traded_volume,
-            _owed(self._fees, tracked.order, cents(price, record.traded_volume), day),
+            _owed(self._fees, tracked.order, turnover(price, record.traded_volume), day),
         )
         tracked.order = after(tracked.order, fill)
         self._report(fill)
@@ -393,20 +398,24 @@ class Reports:
         orders: Iterable[XtOrder],
         trades: Iterable[XtTrade],
         cancelling: Container[str] = (),
+        since: int | None = None,
     ) -> None:
-        """What the account says now makes good every push that was missed.
+        """What the account says makes good every push that was missed.
 
         `cancelling`: our ids whose cancel is under way, so that an order still there says nothing;
-        one may begin while we report. An order of ours that is absent stays as it is: absence is no
-        proof.
+        one may begin while we report. `since`: `news` when the lists were asked for; what was told
+        of a cancel later is not settled by them. An order of ours that is absent stays as it is:
+        absence is no proof.
         """
+        since = self.news if since is None else since
         trades, known = list(trades), len(self._tracked)
         for trade in trades:  # first, so that a final status finds its deals
             self.trade(trade)
         for record in orders:
-            self.order(record)
             tracked = self._find(record, day_of(moment_of(record.order_time) or self._now()))
-            if tracked is None or tracked.order.id in cancelling:
+            older = tracked is not None and tracked.news > since
+            self.order(record)
+            if tracked is None or older or tracked.order.id in cancelling:
                 continue
             tracked.doubted = status_of(record.order_status) is OrderStatus.UNKNOWN
             working = record.order_status in (ORDER_REPORTED, ORDER_PART_SUCC)
@@ -460,10 +469,15 @@ class Reports:
             words = reason or "the terminal refused it and gave no reason"
             tracked.final = OrderRejected(self._now(), order.id, words)
         elif order.status not in FINAL:
-            tracked.doubted = True  # the exchange has it: its records decide
+            self._doubt(tracked)  # the exchange has it: its records decide
         self._settle(tracked)
 
+    def _doubt(self, tracked: _Tracked) -> None:
+        tracked.doubted = True
+        self.news = tracked.news = self.news + 1
+
     def _cancel_pending(self, tracked: _Tracked) -> None:
+        self.news = tracked.news = self.news + 1
         if not tracked.cancel_failed and tracked.final is None:
             words = "a cancel is pending at the terminal"
             self._say(tracked, CancelRequested(self._now(), tracked.order.id, words))
@@ -523,10 +537,9 @@ def _deal_id(trade: XtTrade) -> str:
     return f"{trade.traded_time}-{trade.traded_price}-{trade.traded_volume}"
 
 
-def _owed(fees: FeeSchedule, order: Order, turnover: int, day: date) -> Decimal:
-    """What the order owes more because of this turnover (cents), as CNY."""
-    everything = to_cents(order.turnover) + turnover
-    owed = fees.of_order(order.symbol, order.side, everything, day)
+def _owed(fees: FeeSchedule, order: Order, more: Decimal, day: date) -> Decimal:
+    """What the order owes more because of this exact turnover, both in CNY."""
+    owed = fees.of_order(order.symbol, order.side, to_cents(order.turnover + more), day)
     return yuan(owed - to_cents(order.fees))
 
 
@@ -628,7 +641,7 @@ def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: in
         order.side,
         price,
         trade.traded_volume,
-        _owed(fees, order, cents(price, trade.traded_volume), day),
+        _owed(fees, order, turnover(price, trade.traded_volume), day),
     )
 
 

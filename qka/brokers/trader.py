@@ -177,6 +177,7 @@ class Trader:
         self._queries = Lane(f"qka-queries-{number}", patience=patience)
         self._blocking = Lane(f"qka-blocking-{number}", patience=patience)
         self._heard = self._loop.time()  # the last sign of life
+        self._told: int | None = None  # the account's status that was pushed last
         self._suspected = asyncio.Event()
         self._lost: asyncio.Future[str] = self._loop.create_future()
         self._left = False  # behind
@@ -255,8 +256,12 @@ class Trader:
 
     async def _status(self) -> int:
         """The account's status; ok where the terminal lists none."""
-        known = await self.query("query_account_status", {}) or []
-        return next((one.status for one in known if self._concerns(one)), ACCOUNT_STATUS_OK)
+        while True:
+            self._told = None
+            known = await self.query("query_account_status", {}) or []
+            code = next((one.status for one in known if self._concerns(one)), ACCOUNT_STATUS_OK)
+            if self._told in (None, code):  # else it changed while we asked
+                return code
 
     def _concerns(self, record: Record) -> bool:
         """Whether a record is our account's: 沪港通 and 深港通 accounts share their ids with it."""
@@ -541,6 +546,7 @@ class Trader:
             case _ if self._left or not self._concerns(record):
                 pass
             case "account_status":
+                self._told = record.status
                 self._on_account_status(record.status)
                 self._on_push(kind, record)
             case _:

@@ -6,7 +6,7 @@ link has come back. Nothing is ever sent a second time.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -82,12 +82,13 @@ class XtBroker:
         self._clock.on_day(self._on_day)
         self._spawn(self._looking())
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on from what an earlier run knew; the next snapshot reports what came of it."""
         for order in account.orders:
             told = [deal for deal in account.deals if deal.order_id == order.id]
             self.reports.track(order, told, foreign=not order.signal)
-            if order.status in (OrderStatus.NEW, OrderStatus.SUBMITTING):
+            named = order.broker_id or order.status is OrderStatus.UNKNOWN
+            if order.status not in FINAL and not named:
                 self._left.add(order.id)
         self.reports.external = self._external
 
@@ -162,14 +163,14 @@ class XtBroker:
             self.wire(name, f"{kind} comes", record)
         self.reports.push(kind, record)
 
-    def linked(self, up: bool, reason: str = "") -> None:
+    def linked(self, up: bool, reason: str = "", memory: str = "") -> None:
         """The link went up or down; after it was down, what was missed is looked up."""
         if up is self._up:
             return
         if up and self._up is False:
             self.missed()
         self._up = up
-        self._sink(LinkState(self._clock.now(), "broker", up, reason))
+        self._sink(LinkState(self._clock.now(), "broker", up, reason, memory))
 
     def missed(self) -> None:
         """Pushes may have been missed: look the account's orders and deals up."""
@@ -302,9 +303,10 @@ class XtBroker:
 
     async def _look_up(self) -> None:
         ended = self._ended  # by now: what is listed from here on is the whole day
+        since = self.reports.news
         orders: list[XtOrder] = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
-        self.reports.reconcile(orders, trades, self._cancelling)
+        self.reports.reconcile(orders, trades, self._cancelling, since)
         listed = {record.order_remark for record in orders}
         for order in self.reports.open_orders():
             if order.status is OrderStatus.UNKNOWN and order.id not in listed:

@@ -6,8 +6,8 @@ meanwhile.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Container, Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine.guest import words
 from qka.engine.ledger import Ledger
+from qka.engine.numbers import MOST_MONEY, MOST_PRICE, MOST_SHARES, N, limit_price, number, plain
 from qka.engine.sizing import protection
 from qka.errors import StopNow
 from qka.journal.port import Journal
@@ -35,11 +36,8 @@ from qka.risk.gate import Gate
 from qka.risk.rules import Denial
 
 _LIMIT, _MARKET, _SUBMITTING = OrderType.LIMIT, OrderType.MARKET, OrderStatus.SUBMITTING
-_TAILS = tuple(f"{number:03d}" for number in range(1000))
+_TAILS = tuple(f"{tail:03d}" for tail in range(1000))
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-# beyond this a number is a mistake: shares, CNY, and CNY a share
-_MOST_SHARES, _MOST_MONEY, _MOST_PRICE = 1e12, 1e15, 1e7
-N = TypeVar("N", int, float)
 Trade = Callable[[str, Side, int, float | None, str], Order]
 
 
@@ -71,7 +69,12 @@ class Desk:
         self._on_trouble = on_trouble
         self._on_fault = on_fault
         self._signals = itertools.count(1)
-        self._ids = _ids(clock)
+        self._wished: set[str] = set()  # UNKNOWN orders whose cancel was asked for
+        self._ids = _ids(clock, ledger.orders)
+
+    def go_on(self, signal: int) -> None:
+        """Number signals after that one, which an earlier run gave."""
+        self._signals = itertools.count(signal + 1)
 
     def signal(self, strategy: str, wanted: Signal) -> Signal:
         """What a strategy wants as it can be published: checked, with name, time and number.
@@ -90,24 +93,20 @@ class Desk:
         if wanted.side not in (None, *Side):
             raise ValueError(f"side: {wanted.side!r} is neither 'buy' nor 'sell'")
 
-        def number(field: str, kind: type[N], most: float) -> N | None:
+        def made(field: str, kind: type[N], most: float) -> N | None:
             value = getattr(wanted, field)
-            return None if value is None else _number(field, value, kind, most)
+            return None if value is None else number(field, value, kind, most)
 
-        price = number("price", float, _MOST_PRICE)
-        if price is not None and price <= 0:
-            raise ValueError(f"price: {wanted.price!r} is not above zero")
         return Signal(
             check_symbol(wanted.symbol),
             None if wanted.side is None else Side(wanted.side),
-            # numbers out of numpy and pandas are plain ones from here on
-            number("quantity", int, _MOST_SHARES),
-            number("target_shares", int, _MOST_SHARES),
-            number("target_value", float, _MOST_MONEY),
-            number("target_ratio", float, _MOST_MONEY),
-            price,
+            made("quantity", int, MOST_SHARES),
+            made("target_shares", int, MOST_SHARES),
+            made("target_value", float, MOST_MONEY),
+            made("target_ratio", float, MOST_MONEY),
+            None if wanted.price is None else limit_price(wanted.price),
             str(wanted.reason),
-            _number("confidence", wanted.confidence, float, _MOST_MONEY),
+            number("confidence", wanted.confidence, float, MOST_MONEY),
             wanted.placed,
             strategy,
             self._now(),
@@ -134,9 +133,9 @@ class Desk:
         ) -> Order:
             TERMS[symbol]  # before anything is said of a symbol that can't exist
             if quantity.__class__ is not int:
-                quantity = _number("quantity", quantity, int, _MOST_SHARES)
+                quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
-                price = float(price)
+                price = plain("price", price)
             if reason.__class__ is not str:
                 reason = str(reason)
             signal = Signal(
@@ -161,7 +160,7 @@ class Desk:
         now, kind = self._now(), _LIMIT
         if price is None:
             kind, price = _MARKET, protection(self._ledger, symbol, side)
-        elif 0.0 < price < _MOST_PRICE:  # the gate says what is wrong with anything else
+        elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
         order = Order(
             next(self._ids),
@@ -207,6 +206,8 @@ class Desk:
         order = self._ledger.order(order_id)
         if order is None or order.status in FINAL or order.status is OrderStatus.PENDING_CANCEL:
             return False
+        if order.status is OrderStatus.UNKNOWN and order_id in self._wished:
+            return True  # the broker keeps the wish until the order shows
         now = self._now()
         taken = cancels_from(now)
         if taken > now and later:
@@ -220,6 +221,8 @@ class Desk:
             why = "the exchange takes no cancels in 09:20-09:25 and 14:57-15:00; try again after"
             self._post(CancelRefused(now, order_id, why))
             return False
+        if order.status is OrderStatus.UNKNOWN:
+            self._wished.add(order_id)
         self._gate.count(order.strategy, now)
         requested = CancelRequested(now, order_id, str(reason))
         self._ledger.apply(requested)  # at once: whoever asks again in this handler asks in vain
@@ -246,21 +249,16 @@ def unwritable(error: BaseException) -> str:
     return f"the journal can't be written ({error}): no new order leaves, cancels and reports go on"
 
 
-def _number(field: str, value: Any, kind: type[N], most: float) -> N:
-    """The value as a plain number; raises ValueError for none, or one that makes no sense."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{field}: {value!r} is not a number") from None
-    if not -most <= number <= most:
-        raise ValueError(f"{field}: {value!r} makes no sense")
-    return kind(number)
+def _ids(clock: Clock, known: Container[str]) -> Iterator[str]:
+    """`q260105-0-000001`: day and time of the first order, then a counter.
 
-
-def _ids(clock: Clock) -> Iterator[str]:
-    """`q260105-0-000001`: day and time of the first order, then a counter."""
+    A clock that was set back may come to a moment that an earlier run began at: `known` tells.
+    """
     now = clock.now()
-    start = f"q{to_datetime(now):%y%m%d}-{_base36(time_of_day(now) // MILLISECOND)}-"
+    day, moment = f"{to_datetime(now):%y%m%d}", time_of_day(now) // MILLISECOND
+    while f"q{day}-{_base36(moment)}-000001" in known:
+        moment += 1
+    start = f"q{day}-{_base36(moment)}-"
     for thousands in itertools.count():
         stem = f"{start}{thousands:03d}"
         for tail in _TAILS if thousands else _TAILS[1:]:

@@ -17,6 +17,7 @@ from loguru import logger
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Broker
 from qka.clock import Clock
+from qka.engine.breaker import Breaker
 from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
@@ -67,6 +68,7 @@ from qka.model.order import Order
 from qka.model.times import SECOND, day_of
 from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
+from qka.risk.losses import Losses
 from qka.risk.rules import Rule
 from qka.secrets import mask
 
@@ -105,7 +107,8 @@ class Engine:
     """Runs strategies over one feed, one broker and one clock.
 
     `cash` in cents; `positions`: symbol -> (shares, cents paid for them); `ratio`: share of total
-    assets that an order without a quantity asks for; `history`: bars kept a symbol and period.
+    assets that an order without a quantity asks for; `history`: bars kept a symbol and period;
+    `on_loss`: the trading state when `losses` are too great.
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class Engine:
         ratio: float = 0.05,
         history: int = 1000,
         is_trading_day: Callable[[date], bool] = lambda day: True,
+        losses: Losses | None = None,
+        on_loss: TradingState = TradingState.REDUCING,
         recorder: Recorder | None = None,
     ) -> None:
         self.clock = clock
@@ -178,6 +183,11 @@ class Engine:
             checkpoint=self._checkpoint,
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        self._on_loss = on_loss
+        self.breaker = (
+            None if losses is None else Breaker(clock, self.ledger, losses, journal, self._trip)
+        )
+        self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
@@ -234,8 +244,12 @@ class Engine:
                 self.bus.subscribe(kind, handler, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
+        self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        if self.breaker is not None:
+            self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
+            self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
@@ -382,7 +396,12 @@ class Engine:
         self._open_records()
         self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.desk.go_on(self.tally.signal)
         self._resume_trading()
+        self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
+        self._opening_books = True
+        for fill in self.past.unheard:
+            self._tell_fill(fill)
         self.door.open()
         self.broker.wire = self._wired
         identity = await self.broker.connect(self._reported())
@@ -393,6 +412,8 @@ class Engine:
             )
         await self._begin_books()
         self._note_rules()
+        if self.breaker is not None:
+            self.breaker.begin()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -402,7 +423,11 @@ class Engine:
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
             await runner.start(kept, self.past.timers)
+        self._opening_books = False
+        self.past.unheard.clear()
+        self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
+        self._flush()
         self.reconciler.start()
         self._keep_up()
         if self.clock.waits:
@@ -430,7 +455,8 @@ class Engine:
                 tuple(self.ledger.positions()),
                 tuple(books.orders),
                 tuple(books.deals),
-            )
+            ),
+            self.past.memories,
         )
         await self.reconciler.begin(self.past.accepted())
 
@@ -449,6 +475,8 @@ class Engine:
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
+        if not self.journal.durable:
+            return  # nobody starts from there
         self.journal.note(
             Note.SNAPSHOT,
             Checkpoint(
@@ -457,9 +485,19 @@ class Engine:
                 self.tally.signal,
                 self.gate.rates(),
                 self.past.timers,
+                self.past.memory,
+                {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
+                self._opening_books,
+                self.past.unheard,
             ),
             ahead=True,
         )
+
+    def _trip(self, why: str) -> None:
+        """Too much was lost: as strict as the config says, until an operator lifts it."""
+        if _stricter(self._on_loss, self._trading):
+            self.set_trading(self._on_loss, why)
+            self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
 
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
@@ -477,7 +515,9 @@ class Engine:
             self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
 
     def _keep(self) -> None:
-        """Write down the strategies' states that have changed."""
+        """Write down the strategies' states and the losses' marks that have changed."""
+        if self.breaker is not None:
+            self.breaker.keep()
         for runner in self._runners.values():
             runner.keep(self.journal)
 
@@ -761,6 +801,8 @@ class Engine:
         )
 
     def _on_own_order(self, event: OrderRequested | OrderDenied) -> None:
+        if self.past.memory and type(event) is OrderRequested:
+            self.past.sent(event.order)
         self._tell(event.order)
 
     def _on_report(self, event: Any) -> None:
@@ -771,15 +813,21 @@ class Engine:
     def _on_fill(self, fill: Fill) -> None:
         if self.ledger.booked is None:
             return  # heard before
+        if self._opening_books:
+            self.past.unheard.append(fill)
+        self._tell_fill(fill)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
+    def _tell_fill(self, fill: Fill) -> None:
+        """The order's own strategy hears of it."""
         order = self.ledger.order(fill.order_id)
         if order is not None:
             runner = self._runners.get(order.strategy)
             if runner is not None:
                 runner.on_fill(fill)
             self._tell(order)
-        now = self.clock.now()
-        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
-        self.publish(AssetChanged(now, self.ledger.asset))
 
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""

@@ -99,13 +99,21 @@ class Guest:
         self._engine.bus.leave(self)
         self.mailbox.drop(self)
 
+    def answerable(self, handler: Any) -> list[tuple[str, int]]:
+        """(file, line) of what the guest wrote and qka worked on when it called that handler."""
+        return []
+
     def place(self, handler: Any, error: BaseException) -> str:
-        """`file.py:12`: the last line of the guest's own file that the error passed."""
+        """`file.py:12`: the last line of the guest's own file that the error passed.
+
+        Where it passed none, what the guest is answerable for, else its last line anywhere.
+        """
         frames = [
             (frame.f_code.co_filename, line)
             for frame, line in traceback.walk_tb(error.__traceback__)
         ]
-        mine = [frame for frame in frames if frame[0] == self._home] or frames[-1:]
+        mine = [frame for frame in frames if frame[0] == self._home]
+        mine = mine or self.answerable(handler) or frames[-1:]
         return f"{mine[-1][0]}:{mine[-1][1]}" if mine else named(handler)
 
 

@@ -16,6 +16,7 @@ from qka.ashare.sessions import cancels_from
 from qka.engine.bus import Bus
 from qka.engine.desk import Trade
 from qka.engine.guest import NO_GENERATOR, Guest, is_generator, words
+from qka.engine.numbers import MOST_SHARES, number, plain
 from qka.engine.strategy import SignalStrategy, Strategy
 from qka.engine.timers import Timers
 from qka.errors import ConfigError
@@ -144,6 +145,7 @@ class Runner(Guest):
         self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
+        self._engine.recorder.turn(self.name)  # what came meanwhile came before this
         for handler, event in self._missed:
             handler(event)
         self._missed.clear()
@@ -220,6 +222,14 @@ class Runner(Guest):
             if hidden:
                 text += f"; qka's method of that name is hidden by its own {', '.join(hidden)}"
         return text
+
+    def answerable(self, handler: Any) -> list[tuple[str, int]]:
+        """The `generate_signals` whose words `poll` could not follow."""
+        strategy = self.strategy
+        if not isinstance(strategy, SignalStrategy) or handler != strategy.poll:
+            return []
+        code = getattr(inspect.unwrap(strategy.generate_signals), "__code__", None)
+        return [(code.co_filename, code.co_firstlineno)] if code else []
 
     # ------------------------------------------------------------ what the engine routes
 
@@ -315,9 +325,10 @@ class Runner(Guest):
     ) -> Order:
         """What `trade` is once the strategy was stopped."""
         denial = Denial("stopped", f"{self.name} was stopped")
-        price = None if price is None else float(price)
+        price = None if price is None else plain("price", price)
         unsaid = Signal(symbol, side, price=price, strategy=self.name)
-        return self._engine.desk.place(unsaid, side, int(quantity), denial)
+        shares = number("quantity", quantity, int, MOST_SHARES)
+        return self._engine.desk.place(unsaid, side, shares, denial)
 
 
 def _home(strategy: Strategy) -> str:

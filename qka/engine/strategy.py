@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from qka.engine.numbers import limit_price
 from qka.errors import ConfigError
 from qka.model.account import Asset, Position
 from qka.model.events import SessionPhase, Signal
@@ -160,7 +161,9 @@ class Strategy:
         """Buy shares; without a price at market, without a quantity as many as the config's ratio.
 
         Returns the order as it stands: DENIED with its reason, or on its way. None only when no
-        quantity was given and none makes sense (no price known, no cash for one lot).
+        quantity was given and none makes sense (no price known, no cash for one lot). Raises
+        ValueError that names what is no number or no whole one, and a price that nothing can be
+        sized by; SymbolError.
         """
         if quantity is None:
             quantity = self._size(symbol, BUY, price)
@@ -177,7 +180,10 @@ class Strategy:
         *,
         reason: str = "",
     ) -> Order | None:
-        """Sell shares; without a price at market, without a quantity all that T+1 lets go."""
+        """Sell shares; without a price at market, without a quantity all that T+1 lets go.
+
+        Returns and raises as `buy` does.
+        """
         if quantity is None:
             quantity = self._size(symbol, SELL, price)
             if not quantity:
@@ -288,7 +294,8 @@ class Strategy:
     # ------------------------------------------------------------ inside
 
     def _size(self, symbol: str, side: Side, price: float | None) -> int:
-        return self._room.executor.size(check_symbol(symbol), side, price)
+        limit = None if price is None else limit_price(price)
+        return self._room.executor.size(check_symbol(symbol), side, limit)
 
 
 class SignalStrategy(Strategy):

@@ -36,8 +36,8 @@ _PHASES = (
 )
 # single snapshots between them: the opening print, the lunch break, the closing print
 _SINGLE = (
-    ("09:25:00", Phase.CONTINUOUS),
-    ("09:25:03", Phase.CONTINUOUS),
+    ("09:25:00", Phase.BREAK),
+    ("09:25:03", Phase.BREAK),
     ("11:30:00", Phase.BREAK),
     ("15:00:00", Phase.CLOSED),
     ("15:00:03", Phase.CLOSED),
@@ -107,13 +107,9 @@ class _Stock:
             (asks if self.random() < 0.5 else bids)[1] = rest
             level = [prices, 0.0, 0.0, 0.0, 0.0]
             return self._quote(time, phase, level, asks, level, bids)
-        if phase is Phase.CONTINUOUS and self.virtual:
+        if self.virtual:
             self._print()
-        elif phase is Phase.CLOSED:
-            if self.virtual:
-                self._print()
-            return self._quote(time, phase, *self._levels())
-        elif phase is Phase.CONTINUOUS and self.last:
+        elif phase is Phase.CONTINUOUS:
             self._move()
             levels = self._levels()
             self._trade(levels[0][0], levels[2][0])

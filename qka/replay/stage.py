@@ -1,6 +1,6 @@
 """An engine for replays: the very same one, over a clock, a feed and a broker that do nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,8 @@ from qka.replay.records import Records
 
 class PastJournal:
     """A journal as it was at `head`; what is written into it goes to the check."""
+
+    durable = False
 
     def __init__(self, records: Records, head: int, check: Check) -> None:
         self._records = records
@@ -109,7 +111,7 @@ class SilentBroker:
         """Always there."""
         return AccountIdentity(self._account_id)
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Nothing."""
 
     def submit(self, approved: Approved) -> None:

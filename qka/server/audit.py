@@ -1,21 +1,24 @@
 """Who asked for what, and what came of it: one JSON line a call, each bound to the one before.
 
-Lines are gathered for a moment and written by another thread, so that a slow disk slows no order.
+Calls are gathered for a moment and written by another thread, so that a slow disk slows no order,
+and all at a time, which takes a fraction of what they would take one by one.
 Each carries a hash over itself and the previous hash: a line that was changed or taken out shows.
 Tokens and passwords never get here, and of the account only its ends.
 """
 
 import asyncio
 from collections import deque
-from functools import lru_cache
+from datetime import date
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from loguru import logger
 
-from qka.model.times import MILLISECOND, SECOND, day_of, to_datetime
+from qka.model.times import MILLISECOND, day_of, to_datetime
+from qka.server.failure import Failure
 
 _GATHER = 0.05  # seconds
 _LONGEST = 65_536  # bytes of a line
@@ -35,9 +38,13 @@ class Call(msgspec.Struct, omit_defaults=True):
     client: str = ""
     key: str = ""
     order_id: int = 0
-    params: dict[str, Any] | None = None
+    params: Any = None  # what is written as a JSON object
     detail: str = ""
     executed: str = ""  # of a failure: executed, not_executed, unknown
+
+    def failed(self, failure: Failure) -> None:
+        """That is what came of it."""
+        self.outcome, self.detail, self.executed = failure.code, failure.detail, failure.outcome
 
 
 def shortened(account_id: str) -> str:
@@ -56,7 +63,7 @@ class Audit:
         self._waiting: deque[Call] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[list[Call]] | None = None
-        self._hash = ""
+        self._hash = b""
         self._file: Path | None = None
 
     def open(self) -> None:
@@ -99,78 +106,82 @@ class Audit:
 
     def _write(self, calls: list[Call]) -> list[Call]:
         """On another thread; those that could not be written."""
+        written = 0
         try:
-            while calls:
-                day = day_of(calls[0].at)
-                head = [call for call in calls if day_of(call.at) == day]
-                self._append(self.folder / f"audit-{day:%Y%m%d}.jsonl", head)
-                calls = [call for call in calls if day_of(call.at) != day]
+            for day, of_day in _by_day(calls):
+                self._append(self.folder / f"audit-{day:%Y%m%d}.jsonl", of_day)
+                written += len(of_day)
         except OSError as error:
             if not self.failing:
                 logger.error("the audit in {} can't be written: {}", self.folder, error)
             self.failing = str(error)
-            return calls
-        self.failing = ""
-        return []
+        else:
+            self.failing = ""
+        return calls[written:]
 
     def _append(self, file: Path, calls: list[Call]) -> None:
-        torn = False
-        if file != self._file:
-            self._file = file
-            self._hash, torn = _end_of(file)
-        lines, last = [b"\n"] if torn else [], self._hash
-        for call in calls:
-            body = b'{"time":"%b.%03d","account":"%b",%b' % (
-                _second(call.at // SECOND),
-                call.at // MILLISECOND % 1000,
-                self._account,
-                _encoder.encode(call)[1:],
-            )
-            last = chained(last, body)
-            lines.append(b'%b,"hash":"%b"}\n' % (body[:-1], last.encode()))
+        last, torn = (self._hash, False) if file == self._file else _end_of(file)
+        self._file = None  # until all is written it is not known how it ends
+        parts = [b"\n"] if torn else []
+        now, head = -1, b""
+        bodies = _encoder.encode_lines(calls).split(b"\n")
+        for call, body in zip(calls, bodies, strict=False):  # what follows the last \n is none
+            millisecond = call.at // MILLISECOND
+            if millisecond != now:
+                now, head = millisecond, self._head(millisecond)
+            line = head + body[1:-1]
+            last = chained(last, line)
+            parts += (line, b',"hash":"', last, b'"}\n')
         with file.open("ab") as out:
-            out.write(b"".join(lines))
-        self._hash = last
+            out.write(b"".join(parts))
+        self._file, self._hash = file, last
+
+    def _head(self, millisecond: int) -> bytes:
+        """How a line begins."""
+        second = to_datetime(millisecond * MILLISECOND).strftime("%Y-%m-%d %H:%M:%S").encode()
+        return b'{"time":"%b.%03d","account":"%b",' % (second, millisecond % 1000, self._account)
 
 
-@lru_cache(maxsize=4)
-def _second(second: int) -> bytes:
-    """A second as local time."""
-    return to_datetime(second * SECOND).strftime("%Y-%m-%d %H:%M:%S").encode()
+def _by_day(calls: list[Call]) -> list[tuple[date, list[Call]]]:
+    """As they come; most often all are of the same day."""
+    day = day_of(calls[0].at)
+    if day == day_of(calls[-1].at):
+        return [(day, calls)]
+    return [(day, list(of_day)) for day, of_day in groupby(calls, lambda call: day_of(call.at))]
 
 
-def chained(previous: str, body: bytes) -> str:
-    """The hash of a line (without its own hash) that follows one with hash `previous`."""
-    return sha256(previous.encode() + body).hexdigest()[:32]
+def chained(previous: bytes, line: bytes) -> bytes:
+    """The hash of a line (up to its own hash) that follows one with hash `previous`."""
+    return sha256(previous + line).hexdigest()[:32].encode()
 
 
 def verify(file: Path) -> int:
     """How many lines of an audit file are good; raises ValueError naming the first that is not."""
-    last, number = "", 0
+    last, number = b"", 0
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             body, mark, end = line.rpartition(b',"hash":"')
-            last = chained(last, body + b"}")
-            if not mark or end != last.encode() + b'"}\n':
+            last = chained(last, body)
+            if not mark or end != last + b'"}\n':
                 raise ValueError(f"{file}:{number}: the line, or one before it, was changed")
     return number
 
 
-def _end_of(file: Path) -> tuple[str, bool]:
+def _end_of(file: Path) -> tuple[bytes, bool]:
     """The hash of the last line of a file, and whether the line is torn."""
     try:
         with file.open("rb") as lines:
             lines.seek(max(0, file.stat().st_size - _LONGEST))
             tail = lines.read()
     except FileNotFoundError:
-        return "", False
+        return b"", False
     if not tail:
-        return "", False
+        return b"", False
     try:
-        return str(msgspec.json.decode(tail.splitlines()[-1])["hash"]), False
+        return msgspec.json.decode(tail.splitlines()[-1])["hash"].encode(), False
     except (msgspec.DecodeError, KeyError, TypeError):
         # half written when the machine died: the chain breaks here, and `verify` says so
-        return "torn", not tail.endswith(b"\n")
+        return b"torn", not tail.endswith(b"\n")
 
 
 _encoder = msgspec.json.Encoder()

@@ -1,6 +1,4 @@
-"""Who asks, what a server lets them do, and what is written down about it."""
-
-from typing import Any
+"""Who asks, and what a server lets them do."""
 
 import msgspec
 
@@ -36,14 +34,3 @@ class Caller:
     def owner(self) -> str:
         """Whose orders these are."""
         return f"{self.token.name}/{self.client}"
-
-
-class Note:
-    """What the audit will say beside the caller and the method."""
-
-    __slots__ = ("key", "order_id", "params")
-
-    def __init__(self) -> None:
-        self.key = ""
-        self.order_id = 0
-        self.params: dict[str, Any] | None = None

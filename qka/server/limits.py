@@ -1,5 +1,6 @@
 """How much a client may ask for: addresses, rates, and a lock-out after wrong tokens."""
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -8,47 +9,41 @@ from qka.errors import ConfigError
 
 Now = Callable[[], float]  # seconds, only ever forward: the loop's time
 
+_TINY = 1e-6  # seconds that are none: sums of floats
 _MOST_ADDRESSES = 4096  # remembered at a time, so that many callers cost bounded memory
 
 
 class Bucket:
     """So many at once, refilled at so many a second; `rate` None lets everything pass."""
 
-    def __init__(self, rate: float | None, now: Now, burst: float | None = None) -> None:
-        self._rate = rate
-        self._now = now
-        self._size = burst if burst is not None else max(1.0, rate or 0.0)
-        self._left = self._size
-        self._at = now()
+    def __init__(self, rate: float | None, burst: float | None = None) -> None:
+        size = burst if burst is not None else max(1.0, rate or 0.0)
+        self._each = 0.0 if rate is None else 1.0 / rate  # seconds to refill one
+        self._slack = (size - 1.0) * self._each + _TINY  # seconds of refilling that may be owed
+        self._full = -math.inf  # when it is, or was, full again
 
-    def take(self) -> float:
+    def take(self, now: float) -> float:
         """Take one: 0.0, or the seconds until there is one."""
-        if self._rate is None:
-            return 0.0
-        now = self._now()
-        self._left = min(self._size, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left >= 1.0:
-            self._left -= 1.0
-            return 0.0
-        return (1.0 - self._left) / self._rate
+        full = self._full
+        if full < now:
+            full = now
+        elif full - now > self._slack:
+            return full - now - self._slack
+        self._full = full + self._each
+        return 0.0
 
 
-class Buckets:
-    """A bucket for each name, all alike, two seconds' worth at once."""
+class Buckets(dict[str, Bucket]):
+    """A bucket for each name, made when it is first asked for: all alike, two seconds' worth."""
 
-    def __init__(self, rate: float | None, now: Now) -> None:
+    def __init__(self, rate: float | None) -> None:
+        super().__init__()
         self._rate = rate
-        self._now = now
-        self._buckets: dict[str, Bucket] = {}
 
-    def take(self, name: str) -> float:
-        """Take one from a name's: 0.0, or the seconds until there is one."""
-        bucket = self._buckets.get(name)
-        if bucket is None:
-            burst = None if self._rate is None else 2 * self._rate
-            bucket = self._buckets[name] = Bucket(self._rate, self._now, burst)
-        return bucket.take()
+    def __missing__(self, name: str) -> Bucket:
+        burst = None if self._rate is None else 2 * self._rate
+        bucket = self[name] = Bucket(self._rate, burst)
+        return bucket
 
 
 class Lockout:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -11,24 +12,30 @@ from prometheus_client.registry import Collector
 _LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class _Series:
+    """Calls of one method, by one transport, with one result."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(_LATENCIES) + 1)  # calls in each
+        self.seconds = 0.0  # their sum
+
+
 class _Calls(Collector):
     """Calls and how long they took: counted on every one, so with the least that does it."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, str], int] = {}  # (method, via, result) -> calls
-        self._seconds: dict[str, float] = {}  # method -> their sum
-        self._buckets: dict[str, list[int]] = {}  # method -> calls in each bucket
+        self._series: dict[tuple[str, str, str], _Series] = {}  # (method, via, result) -> calls
 
     def add(self, method: str, via: str, result: str, seconds: float) -> None:
         """A call was answered. `result` is "done" or the failure's code."""
-        key = (method, via, result)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        buckets = self._buckets.get(method)
-        if buckets is None:
-            buckets = self._buckets[method] = [0] * (len(_LATENCIES) + 1)
-            self._seconds[method] = 0.0
-        buckets[bisect_left(_LATENCIES, seconds)] += 1
-        self._seconds[method] += seconds
+        try:
+            series = self._series[method, via, result]
+        except KeyError:
+            series = self._series[method, via, result] = _Series()
+        series.buckets[bisect_left(_LATENCIES, seconds)] += 1
+        series.seconds += seconds
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus."""
@@ -37,18 +44,19 @@ class _Calls(Collector):
             "Calls by method, transport and result",
             labels=("method", "via", "result"),
         )
-        for key, count in self._counts.items():
-            calls.add_metric(key, count)
+        methods: dict[str, list[_Series]] = {}
+        for key, series in self._series.items():
+            calls.add_metric(key, sum(series.buckets))
+            methods.setdefault(key[0], []).append(series)
         yield calls
         seconds = HistogramMetricFamily(
             "qka_server_call_seconds", "Seconds from a call to its answer", labels=("method",)
         )
-        for method, buckets in self._buckets.items():
-            total, ends = 0, []
-            for end, count in zip((*map(str, _LATENCIES), "+Inf"), buckets, strict=True):
-                total += count
-                ends.append((end, total))
-            seconds.add_metric((method,), ends, self._seconds[method])
+        ends = (*map(str, _LATENCIES), "+Inf")
+        for method, found in methods.items():
+            counts = map(sum, zip(*(series.buckets for series in found), strict=True))
+            upto = list(zip(ends, accumulate(counts), strict=True))
+            seconds.add_metric((method,), upto, sum(series.seconds for series in found))
         yield seconds
 
 

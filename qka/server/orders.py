@@ -1,6 +1,7 @@
 """Orders, transfers and cancels: refused, or handed to the terminal; with a key, once for ever."""
 
 import asyncio
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import msgspec
@@ -16,11 +17,12 @@ from qka.clock import WallClock
 from qka.errors import NotSent, QkaError
 from qka.model.times import SECOND
 from qka.server import outcomes as keys
+from qka.server.audit import Call
 from qka.server.backend import Backend
-from qka.server.caller import Caller, Note, Policy
+from qka.server.caller import Caller, Policy
 from qka.server.events import EventLog
 from qka.server.failure import Failure, refused, too_many, unavailable
-from qka.server.leases import Leases
+from qka.server.leases import Lease, Leases
 from qka.server.limits import Bucket, Buckets
 from qka.server.lookups import Lookups
 from qka.server.methods import Method
@@ -66,7 +68,7 @@ class Orders:
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._now = WallClock().now
-        self._rate = Bucket(policy.orders_per_second, self._loop.time)
+        self._rate = Bucket(policy.orders_per_second)
         self._running: dict[str, _Run] = {}  # key -> the call under way
         self._seq = 0  # of the _async methods
 
@@ -122,42 +124,44 @@ class Orders:
 
     # ------------------------------------------------------------ orders, and transfers
 
-    async def place(
+    def place(
         self,
         caller: Caller,
         method: Method,
         params: dict[str, Any],
-        key: str,
         deadline: float | None,
-        note: Note,
-    ) -> bytes:
-        """Place an order, or make a transfer: its data as JSON. Raises Failure."""
-        remark = params.get("order_remark", "")
+        note: Call,
+    ) -> Awaitable[Fate]:
+        """What becomes of an order, or a transfer, once this is awaited. Raises Failure."""
+        key = note.key
         if not key and (caller.via == "ws" or caller.token.engine):
-            key = remark
+            key = note.key = params.get("order_remark", "")
+        work: Coroutine[Any, Any, Fate]
         if key:
             keys.check_key(key)
-            keys.check_remark(remark)
-            note.key = key
-            work = self._keyed(caller, method, params, key, deadline)
-        else:
-            work = self._unkeyed(caller, method, params, deadline)
+            keys.check_remark(params.get("order_remark", ""))
+            kept = _encoder.encode(note.params)
+            work = self._keyed(caller, method, params, kept, key, deadline)
+        else:  # nobody can ask for it again: two of them are two orders
+            refusal = self._refusal(caller, method, deadline)
+            if refusal is not None:
+                raise refusal
+            if method.background:
+                work = self._taken_on(method, params, deadline)
+            else:
+                work = self._handed(method, params, deadline)
+                if caller.lease is not None:
+                    work = _leased(caller.lease, work)
         if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
-            fate = await work
-        else:
-            fate = await self._waited(
-                method.name, self._tasks.start(work), self._patience(deadline)
-            )
-        note.order_id = fate.order_id or 0
-        return fate.answer()
+            return work
+        return self._waited(method.name, self._tasks.start(work), self._patience(deadline))
 
     def _refusal(self, caller: Caller, method: Method, deadline: float | None) -> Failure | None:
         """Why a new order does not go out now; None when it may."""
-        name = method.name
+        name, token, lease = method.name, caller.token, caller.lease
         if self.stopping:
             return Failure("unavailable", f"{name}: the server is stopping", retry_after=5.0)
-        lease = caller.lease
-        if lease.lost if lease else caller.token.engine and self._leases.silent(caller.token.name):
+        if lease.lost if lease else token.engine and self._leases.silent(token.name):
             return Failure(
                 "lease_lost",
                 f"{name}: this engine was silent for too long and its lease ran out; it connects "
@@ -167,41 +171,32 @@ class Orders:
             return Failure("deadline", f"{name}: its deadline has passed: it was not sent")
         if not self._backend.status.ready:
             return unavailable(self._backend.status, name)
-        wait = self._calls.take(caller.token.name) or self._rate.take()
+        now = self._loop.time()
+        wait = self._calls[token.name].take(now) or self._rate.take(now)
         return too_many("orders", wait) if wait else None
 
-    def _before(self, deadline: float | None) -> float | None:
+    def _before(self, deadline: float) -> float:
         """The deadline in the loop's time."""
-        if deadline is None:
-            return None
         return self._loop.time() + deadline - self._now() / SECOND
 
-    async def _unkeyed(
-        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    async def _taken_on(
+        self, method: Method, params: dict[str, Any], deadline: float | None
     ) -> Fate:
-        """An order that nobody can ask for again: two of them are two orders."""
-        refusal = self._refusal(caller, method, deadline)
-        if refusal is not None:
-            raise refusal
-        if method.background:
-            seq = self._seq = self._seq + 1
-            self._tasks.start(self._told(method, params, deadline, seq, None))
-            return Fate(method=method.name, data=b"%d" % seq)
-        fate = await self._handed(method, params, deadline)
-        if caller.lease is not None and fate.order_id:
-            caller.lease.orders.add(fate.order_id)
-        return fate
+        """An order without a key that is answered with its seq."""
+        seq = self._seq = self._seq + 1
+        self._tasks.start(self._told(method, params, deadline, seq, None))
+        return Fate(method.name, data=b"%d" % seq)
 
     async def _keyed(
         self,
         caller: Caller,
         method: Method,
         params: dict[str, Any],
+        kept: bytes,
         key: str,
         deadline: float | None,
     ) -> Fate:
         """An order that is one, however many ask: the first works it, the others wait for it."""
-        kept = _encoder.encode(method.public(params))
         mark = keys.fingerprint(method.name, kept)
         run = self._running.get(key)
         if run is not None:
@@ -291,21 +286,22 @@ class Orders:
         try:
             if method.kind == "transfer":
                 return _transferred(name, await self._backend.query(name, params))
-            response = await self._backend.order(params, self._before(deadline))
+            before = None if deadline is None else self._before(deadline)
+            response = await self._backend.order(params, before)
         except NotSent as error:
             late = deadline is not None and self._now() / SECOND > deadline
             code = "deadline" if late else "unavailable"
             detail = f"{name}: {error}"
-            return Fate(method=name, state="not_executed", code=code, detail=detail)
+            return Fate(name, "not_executed", code=code, detail=detail)
         except (QkaError, OSError) as error:
-            return Fate(method=name, state="unknown", detail=str(error))
+            return Fate(name, "unknown", detail=str(error))
         except Exception as error:
             logger.exception("{}: {}", name, error)
-            return Fate(method=name, state="unknown", detail="the server itself failed")
+            return Fate(name, "unknown", detail="the server itself failed")
         number = response.order_id
         if number > 0:
-            return Fate(method=name, state="executed", order_id=number, data=b"%d" % number)
-        return Fate(method=name, state="refused", order_id=number, detail=response.error_msg)
+            return Fate(name, "executed", number, data=b"%d" % number)
+        return Fate(name, "refused", number, detail=response.error_msg)
 
     async def _told(
         self,
@@ -349,6 +345,14 @@ class Orders:
         return patience(self._policy, deadline, self._now())
 
 
+async def _leased(lease: Lease, work: Awaitable[Fate]) -> Fate:
+    """An order without a key, remembered for the day its engine falls silent."""
+    fate = await work
+    if fate.order_id:
+        lease.orders.add(fate.order_id)
+    return fate
+
+
 def patience(policy: Policy, deadline: float | None, now: int) -> float:
     """Seconds that a client waits for its answer; `now` in ns."""
     if deadline is None:
@@ -381,5 +385,5 @@ def _transferred(name: str, result: Any) -> Fate:
     """What the SDK says of a transfer: (done, words)."""
     done, words = result if isinstance(result, list | tuple) and len(result) == 2 else (result, "")
     if not done:
-        return Fate(method=name, state="refused", detail=str(words))
-    return Fate(method=name, state="executed", data=_encoder.encode([True, str(words)]))
+        return Fate(name, "refused", detail=str(words))
+    return Fate(name, "executed", data=_encoder.encode([True, str(words)]))

@@ -8,9 +8,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from struct import Struct
 
 from aiohttp import WSMsgType, web
 
+# how a WebSocket's frame begins: text in one piece, and its length in bytes
+_TEXT = 0x81
+_SHORT = [bytes((_TEXT, length)) for length in range(126)]
+_LONGER = Struct("!BBH").pack
+_LONGEST = 0xFFFF
 _GONE = (ConnectionError, RuntimeError)  # what sending to a client that left raises
 
 
@@ -18,10 +24,15 @@ class Outbox:
     """Of one socket. `overflowed` is called, once, when the client does not read."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, most: int, overflowed: Callable[[], None]
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        most: int,
+        overflowed: Callable[[], None],
     ) -> None:
         self.closing = False  # nothing more is taken in
         self._socket = socket
+        self._transport = transport
         self._most = most
         self._overflowed = overflowed
         self._loop = asyncio.get_running_loop()
@@ -29,9 +40,9 @@ class Outbox:
         self._bytes = 0
         self._quotes: dict[str, bytes] = {}  # symbol -> its latest tick, JSON
         self._last_words = b""
-        self._wake: asyncio.Future[None] | None = None  # of the writer, while it has nothing to do
+        # of the writer, while there is nothing to do and more may come
+        self._wake: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None  # of whoever waits until all is sent
-        self._talking = False  # a frame is being sent past the others, as there are none
         self._cut = False
 
     def send(self, frame: bytes) -> None:
@@ -46,18 +57,15 @@ class Outbox:
         else:
             self._stir()
 
-    async def say(self, frame: bytes) -> None:
-        """Tell it this, at once if nothing waits."""
-        if self._wake is None or self._talking or self.closing:
+    def say(self, frame: bytes) -> None:
+        """Tell it this, at once if nothing waits, here or in the transport."""
+        length, transport = len(frame), self._transport
+        if self._wake is None or transport.get_write_buffer_size() or length > _LONGEST:
             self.send(frame)
-            return
-        self._talking = True
-        try:
-            await self._socket.send_frame(frame, WSMsgType.TEXT)
-        except _GONE:
-            pass  # whoever reads notices
-        finally:
-            self._talking = False
+        elif length < 126:
+            transport.write(_SHORT[length] + frame)
+        else:
+            transport.write(_LONGER(_TEXT, 126, length) + frame)
 
     def quote(self, symbol: str, tick: bytes) -> None:
         """The latest tick of a symbol; goes out after `stir`, or with the next ones."""

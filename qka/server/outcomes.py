@@ -21,7 +21,7 @@ REMARK_BYTES = 24  # the terminal cuts what is longer
 _LONGEST_KEY = 128
 
 
-class Fate(msgspec.Struct, frozen=True, kw_only=True):
+class Fate(msgspec.Struct, frozen=True):
     """What became of a call that is done once."""
 
     method: str
@@ -38,10 +38,10 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
     def answer(self) -> bytes:
         """The answer's data as JSON; raises the Failure it ended in."""
-        if self.data is not None and self.method.endswith("_async"):
-            return self.data  # its seq, which says only that it was taken on
         if self.state == "executed":
             return self.data or b"null"
+        if self.data is not None and self.method.endswith("_async"):
+            return self.data  # its seq, which says only that it was taken on
         if self.state == "refused":
             raise refused(self.detail)
         if self.state == "not_executed":
@@ -145,7 +145,7 @@ class Outcomes:
 
     def settle(self, row: Row) -> None:
         """Write down what became of it. Until that is on the disk the row counts as unknown."""
-        self._store.post(partial(_settle, row))
+        self._store.post(partial(_settle, row), hurry=False)
 
     async def get(self, key: str) -> Row | None:
         """The row of a key; raises OSError."""

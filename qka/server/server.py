@@ -147,9 +147,9 @@ class Server:
         web_server = WebServer(
             http, self._addresses, most=limits.connections, longest=limits.request_bytes
         )
-        runner = web.ServerRunner(
-            web_server, handle_signals=False, shutdown_timeout=min(2.0, self._patience)
-        )
+        # for what `drain` did not wait for; aiohttp takes 0 for no end
+        leave = max(0.01, min(2.0, self._patience))
+        runner = web.ServerRunner(web_server, handle_signals=False, shutdown_timeout=leave)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.host, self.port, ssl_context=self._tls, backlog=256)

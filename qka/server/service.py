@@ -4,11 +4,13 @@ Both transports come through `call`, so a rule that holds on one holds on the ot
 """
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 from loguru import logger
+from msgspec.structs import asdict
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import Record, XtAccountStatus, plain
@@ -17,16 +19,16 @@ from qka.errors import BrokerUnavailable, OutcomeUnknown, QkaError
 from qka.server import outcomes as keys
 from qka.server.audit import Audit, Call
 from qka.server.backend import Backend, Unsupported
-from qka.server.caller import Caller, Note, Policy
+from qka.server.caller import Caller, Policy
 from qka.server.events import EventLog
 from qka.server.failure import Failure, too_many, unavailable
 from qka.server.leases import Lease, Leases
 from qka.server.limits import Buckets
 from qka.server.lookups import Lookups
-from qka.server.methods import METHODS, Method
+from qka.server.methods import METHODS, Method, Scope
 from qka.server.metrics import Metrics
 from qka.server.orders import Orders, patience
-from qka.server.outcomes import Outcomes, Row
+from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
 from qka.server.silence import cancel_working
 from qka.server.store import Store
@@ -71,7 +73,7 @@ class Service:
         self._in_flight = 0
         self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
-        self._calls = Buckets(policy.calls_per_second, loop.time)
+        self._calls = Buckets(policy.calls_per_second)
         self.orders = Orders(
             backend,
             self.outcomes,
@@ -82,6 +84,7 @@ class Service:
             self._calls,
             self._tasks,
         )
+        self._barred = _barred(policy)
         self._local = {"outcome": self._outcome, "release_lease": self._release_lease}
 
     @property
@@ -193,28 +196,39 @@ class Service:
         """Answer a call: its data as JSON. Raises Failure. `deadline`: Unix seconds."""
         started = self._loop.time()
         self._in_flight += 1
-        note = Note()
-        note.key = key
-        failure: Failure | None = None
+        method = METHODS.get(name)
+        via, token, what = caller.via, caller.token.name, method.name if method else name[:64]
+        note = Call(0, token, caller.ip, via, what, "done", 0.0, caller.client, key)
         try:
-            return await self._call(caller, name, body, key, deadline, note)
+            answer = await self._answer(caller, method, body, deadline, note)
+            if isinstance(answer, bytes):
+                return answer
+            note.order_id = answer.order_id or 0
+            return answer.answer()
         except Failure as error:
-            failure = error
+            note.failed(error)
+            raise
+        except asyncio.CancelledError:  # the server stops
+            note.outcome, note.executed = "stopped", "unknown"
             raise
         except Exception as error:
             logger.exception("{}: {}", name, error)
-            harmless = name in METHODS and METHODS[name].kind in ("query", "local")
+            harmless = method is not None and method.kind in ("query", "local")
             failure = Failure(
                 "failed",
                 f"{name}: the server itself failed; its log says more",
                 "not_executed" if harmless else "unknown",
             )
+            note.failed(failure)
             raise failure from None
         finally:
             self._in_flight -= 1
             if self._idle is not None:
                 self._settle_down()
-            self._record(caller, name, note, failure, self._loop.time() - started)
+            note.at = self._now()
+            seconds = note.seconds = self._loop.time() - started
+            self.metrics.called(what if method else "unknown", via, note.outcome, seconds)
+            self._audit.note(note)
 
     def note(self, caller: Caller, what: str, outcome: str) -> None:
         """Write something down that is no call: a client came, a client went."""
@@ -222,75 +236,46 @@ class Service:
         call.client = caller.client
         self._audit.note(call)
 
-    def _record(
-        self, caller: Caller, name: str, note: Note, failure: Failure | None, seconds: float
-    ) -> None:
-        result = failure.code if failure else "done"
-        known = name if name in METHODS else "unknown"
-        self.metrics.called(known, caller.via, result, seconds)
-        self._audit.note(
-            Call(
-                self._now(),
-                caller.token.name,
-                caller.ip,
-                caller.via,
-                name[:64],
-                result,
-                seconds,
-                caller.client,
-                note.key,
-                note.order_id,
-                note.params,
-                failure.detail if failure else "",
-                failure.outcome if failure else "",
-            )
-        )
-
-    async def _call(
+    def _answer(
         self,
         caller: Caller,
-        name: str,
+        method: Method | None,
         body: bytes | msgspec.Raw,
-        key: str,
         deadline: float | None,
-        note: Note,
-    ) -> bytes:
-        method = METHODS.get(name)
+        note: Call,
+    ) -> Awaitable[bytes | Fate]:
+        """What answers a call, or becomes of an order, once it is awaited. Raises Failure."""
         if method is None:
-            raise Failure("not_found", f"{name[:64]!r} is no method of this server")
-        self._check_scope(caller, method)
-        if method.kind in ("query", "local"):
-            wait = self._calls.take(caller.token.name)
+            raise Failure("not_found", f"{note.what!r} is no method of this server")
+        scope, kind = method.scope, method.kind
+        if scope in self._barred or scope not in caller.token.scopes:
+            raise self._forbidden(caller, method)
+        if kind in ("query", "local"):
+            wait = self._calls[caller.token.name].take(self._loop.time())
             if wait:
                 raise too_many("calls", wait)
-        params = method.read(body, self.account_id)
-        if method.kind == "cancel":
-            note.params = params
-            return await self.orders.cancel(method, params)
-        if deadline is not None and not 0 < deadline < _LATE:
+        given = method.read(body, self.account_id)
+        params = asdict(given)
+        if kind != "cancel" and deadline is not None and not 0 < deadline < _LATE:
             raise Failure("invalid", "the deadline is no time in Unix seconds, as 1767600000.5")
-        match method.kind:
-            case "query":
-                return await self._query(method, params, deadline)
-            case "local":
-                return await self._local[name](params)
-            case _:
-                note.params = method.public(params)
-                return await self.orders.place(caller, method, params, key, deadline, note)
+        if kind == "order" or kind == "transfer":
+            note.params = method.public(given) if method.secret else given
+            return self.orders.place(caller, method, params, deadline, note)
+        if kind == "cancel":
+            note.params = given
+            return self.orders.cancel(method, params)
+        if kind == "query":
+            return self._query(method, params, deadline)
+        return self._local[method.name](params)
 
-    def _check_scope(self, caller: Caller, method: Method) -> None:
-        if method.scope not in caller.token.scopes:
-            raise Failure(
-                "forbidden",
-                f"{method.name} needs the scope {method.scope!r}, and the token "
-                f"{caller.token.name!r} has only {', '.join(caller.token.scopes)}",
-            )
-        if method.scope in ("trade", "transfer") and self.policy.read_only:
-            raise Failure("forbidden", f"{method.name}: this server is read-only")
-        if method.scope == "transfer" and not self.policy.transfers:
-            raise Failure(
-                "forbidden", f"{method.name}: this server moves no money or shares between accounts"
-            )
+    def _forbidden(self, caller: Caller, method: Method) -> Failure:
+        if method.scope in caller.token.scopes:
+            return Failure("forbidden", f"{method.name}: {self._barred[method.scope]}")
+        return Failure(
+            "forbidden",
+            f"{method.name} needs the scope {method.scope!r}, and the token "
+            f"{caller.token.name!r} has only {', '.join(caller.token.scopes)}",
+        )
 
     # ------------------------------------------------------------ queries
 
@@ -373,6 +358,16 @@ class Service:
             )
         else:
             self.leases.forget(lease.owner)
+
+
+def _barred(policy: Policy) -> dict[Scope, str]:
+    """The scopes that are of no use here, and why."""
+    barred: dict[Scope, str] = {}
+    if not policy.transfers:
+        barred["transfer"] = "this server moves no money or shares between accounts"
+    if policy.read_only:
+        barred["trade"] = barred["transfer"] = "this server is read-only"
+    return barred
 
 
 def _written(value: Any) -> bytes:

@@ -59,6 +59,7 @@ class SimulatedBackend:
         self._status = LinkStatus("closed", "not opened yet")
         self._state: OnState = _nobody
         self._push: Push = _nobody
+        self._told: int | None = None  # the account's status that was pushed last
         self._session: Session | None = None
         self._lost: asyncio.Event | None = None  # of the session in use
         self._lanes: _Lanes | None = None  # of the session in use
@@ -134,7 +135,7 @@ class SimulatedBackend:
         lost = asyncio.Event()
 
         def push(kind: str, record: Any) -> None:
-            _post(loop, self._push, kind, record)
+            _post(loop, self._pushed, kind, record)
 
         def gone() -> None:
             _post(loop, self._lose, lost, "the terminal closed the connection")
@@ -144,9 +145,7 @@ class SimulatedBackend:
         try:
             self._session, self._lost, self._lanes = session, lost, _Lanes(self._deadline)
             await self._asked("subscribe", {}, BrokerUnavailable)
-            statuses = await self._asked("account_status", {}, BrokerUnavailable)
-            mine = [s.status for s in statuses if s.account_id == self._account[0]]
-            self._become("ready", "", account_status=mine[0] if mine else -1)
+            self._become("ready", "", account_status=await self._login())
             await lost.wait()
         finally:
             if self._lanes is not None:
@@ -157,6 +156,20 @@ class SimulatedBackend:
                 if not answer.done():
                     answer.set_exception(_Broken())
             threading.Thread(target=self._terminal.leave, args=(session,), daemon=True).start()
+
+    async def _login(self) -> int:
+        """How the account stands, -1 if it is not there."""
+        while True:
+            self._told = None
+            known = await self._asked("account_status", {}, BrokerUnavailable)
+            code = next((s.status for s in known if s.account_id == self._account[0]), -1)
+            if self._told in (None, code):  # else it changed while we asked
+                return code
+
+    def _pushed(self, kind: str, record: Any) -> None:
+        if kind == "account_status":
+            self._told = record.status
+        self._push(kind, record)
 
     def _lose(self, session: asyncio.Event, reason: str) -> None:
         """The session (known by its event) is of no use any more."""

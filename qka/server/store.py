@@ -1,8 +1,9 @@
 """What the server must not forget: one SQLite file, written by one thread, on disk when it says so.
 
 Whatever is asked for while a commit is under way is committed together with the next one, so that
-a hundred orders cost one flush to the disk and not a hundred. Results come back on the loop, in
-the order in which they were asked for.
+a hundred orders cost one flush to the disk and not a hundred. What nobody waits for may wait a
+moment for company, for the same reason. Results come back on the loop, in the order in which they
+were asked for.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from loguru import logger
 
@@ -39,6 +40,15 @@ CREATE TABLE IF NOT EXISTS leases (
 ) WITHOUT ROWID;
 """
 _AT_ONCE = 1000  # pieces of work in one transaction, at most
+_NO_HURRY = 0.05  # seconds that work waits for company
+
+
+class _Item(NamedTuple):
+    """A piece of work."""
+
+    work: Work
+    done: Done | None
+    hurry: bool
 
 
 class Store:
@@ -56,7 +66,7 @@ class Store:
         self._epoch_on_disk = ""
         self._account_id = account_id
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: SimpleQueue[tuple[Work, Done | None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def open(self) -> None:
@@ -76,9 +86,9 @@ class Store:
             self._queue.put(None)
             await self._loop.run_in_executor(None, thread.join)
 
-    def post(self, work: Work, done: Done | None = None) -> None:
+    def post(self, work: Work, done: Done | None = None, *, hurry: bool = True) -> None:
         """Have it written; `done` is called on the loop when it is on the disk, or with why not."""
-        self._queue.put((work, done))
+        self._queue.put(_Item(work, done, hurry))
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have it written and wait until it is on the disk. Raises OSError when it can't be."""
@@ -94,7 +104,7 @@ class Store:
             else:
                 result.set_result(value)
 
-        self._queue.put((work, done))
+        self._queue.put(_Item(work, done, True))
         return await result
 
     def renew_epoch(self) -> None:
@@ -153,31 +163,29 @@ class Store:
 
     def _group(self, connection: sqlite3.Connection) -> bool:
         """Everything that waits, in one transaction; False when it is time to end."""
-        group: list[tuple[Work, Done | None]] = []
-        going = True
+        assert self._loop is not None
         item = self._queue.get()
-        while True:
-            if item is None:
-                going = False
-                break
+        group: list[_Item] = []
+        hurry, until = False, self._loop.time() + _NO_HURRY
+        while item is not None:
             group.append(item)
             if len(group) == _AT_ONCE:
                 break
+            hurry = hurry or item.hurry
+            wait = 0.0 if hurry else max(0.0, until - self._loop.time())
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=wait)
             except Empty:
                 break
         if group:
             self._commit(connection, group)
-        return going
+        return item is not None
 
-    def _commit(
-        self, connection: sqlite3.Connection, group: list[tuple[Work, Done | None]]
-    ) -> None:
+    def _commit(self, connection: sqlite3.Connection, group: list[_Item]) -> None:
         results: list[Any]
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [work(connection) for work, _ in group]
+            results = [item.work(connection) for item in group]
             epoch = self.epoch
             if epoch != self._epoch_on_disk:
                 set_fact(connection, "epoch", epoch)
@@ -199,7 +207,9 @@ class Store:
             if self.failing:
                 logger.info("{} can be written again", self.path)
                 self.failing = ""
-        answers = [(done, result) for (_, done), result in zip(group, results, strict=True) if done]
+        answers = [
+            (item.done, result) for item, result in zip(group, results, strict=True) if item.done
+        ]
         if answers and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_deliver, answers)

@@ -1,7 +1,8 @@
-"""Work that goes on whether or not somebody waits for it."""
+"""Work that goes on whether or not somebody waits for it, and work that may be done at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import coroutine
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -43,3 +44,26 @@ class Tasks:
             error = task.exception()  # looking at it: whoever waits gets it too
             if error is not None and not isinstance(error, Failure):
                 logger.error("something ended badly: {!r}", error)
+
+
+def begun(work: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+    """Do `work` until it has to wait: the rest, to be awaited, or None when all of it is done."""
+    try:
+        awaited = work.send(None)
+    except StopIteration:
+        return None
+    return _rest(work, awaited)
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    try:
+        while True:
+            try:
+                yield awaited
+            except BaseException as error:
+                awaited = work.throw(error)
+            else:
+                awaited = work.send(None)
+    except StopIteration:
+        pass

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 from loguru import logger
 
 from qka.clock import WallClock
@@ -19,6 +19,7 @@ from qka.server.methods import METHODS
 from qka.server.orders import overdue
 from qka.server.outbox import Outbox
 from qka.server.service import Service
+from qka.server.tasks import begun
 from qka.server.tokens import Token
 
 _HELLO_SECONDS = 10.0  # for the first frame
@@ -28,6 +29,8 @@ _MOST_CALLS = 4096  # of one client at a time
 _SPARE = 4  # workers that wait for something to do
 
 Admit = Callable[[str, str | None, str], Token]  # (ip, token, what) -> who it is
+
+_REPLY = b'{"op":"reply","id":%d,"success":true,"data":%b}'
 
 _encoder = msgspec.json.Encoder()
 
@@ -73,7 +76,9 @@ class Sessions:
         socket = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=self.longest, timeout=_CLOSE_SECONDS
         )
-        session = Session(self, socket, request, ip)
+        if request.transport is None:
+            raise ConnectionResetError("the client left")
+        session = Session(self, socket, request.transport, ip)
         self._open.add(session)
         try:
             await socket.prepare(request)
@@ -126,7 +131,7 @@ class Session:
         self,
         sessions: Sessions,
         socket: web.WebSocketResponse,
-        request: web.BaseRequest,
+        transport: asyncio.Transport,
         ip: str,
     ) -> None:
         self.caller: Caller | None = None
@@ -134,15 +139,14 @@ class Session:
         self._sessions = sessions
         self._service = sessions.service
         self._socket = socket
-        self._request = request
+        self._transport = transport
         self._ip = ip
         self._loop = asyncio.get_running_loop()
         self._now = WallClock().now
-        self._outbox = Outbox(socket, sessions.outbox, self._overflowed)
+        self._outbox = Outbox(socket, transport, sessions.outbox, self._overflowed)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._workers: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []  # workers without work
-        self._handover: asyncio.Handle | None = None  # to come, if an answer takes long
         self._subscribing = asyncio.Lock()
         self._heard_at = self._loop.time()
 
@@ -180,20 +184,21 @@ class Session:
         silent = self._loop.time() - self._heard_at
         if silent > 2 * _HEARTBEAT:
             self._outbox.cut()
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self._transport.abort()
         elif silent > _HEARTBEAT:
-            self._start(self._ping())
+            self._start(self._beat(self._socket.ping()))
 
-    async def _ping(self) -> None:
+    async def _beat(self, beat: Coroutine[Any, Any, None]) -> None:
         with suppress(ConnectionError, RuntimeError):
-            await self._socket.ping()
+            await beat
 
     async def _first(self) -> frames.Hello:
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
-                text = await self._receive()
-            return frames.read_hello.decode(text or "")
+                message = await self._socket.receive()
+                while message.type is not WSMsgType.TEXT and await self._there(message):
+                    message = await self._socket.receive()
+            return frames.read_hello.decode(message.data or "")
         except TimeoutError:
             raise _Goodbye("protocol", "no hello came") from None
         except (msgspec.DecodeError, RecursionError) as error:
@@ -282,21 +287,41 @@ class Session:
         So what can be answered at once is answered without a detour over the loop, and what
         takes long holds up nobody.
         """
-        while (frame := await self._next()) is not None:
-            handover = self._handover = self._loop.call_soon(self._pass_on)
-            await self._answer(frame)
-            if self._handover is handover:  # it took no time: nobody else listens yet
-                handover.cancel()
-                continue
-            if len(self._idle) >= _SPARE or self._over.done():
-                return
-            turn = self._loop.create_future()
-            self._idle.append(turn)
-            await turn
+        try:
+            while True:
+                message = await self._socket.receive()
+                self._heard_at = self._loop.time()
+                if message.type is not WSMsgType.TEXT:
+                    if await self._there(message):
+                        continue
+                    break
+                frame = self._read(message.data)
+                if frame is None:
+                    continue
+                if isinstance(frame, frames.Call):
+                    answer = self._call(frame)
+                else:
+                    answer = self._answer(frame)
+                rest = begun(answer)
+                if rest is None:
+                    continue
+                self._pass_on()
+                await rest
+                if len(self._idle) >= _SPARE or self._over.done():
+                    return
+                turn = self._loop.create_future()
+                self._idle.append(turn)
+                await turn
+        except _Goodbye as goodbye:
+            self.end(goodbye.code, goodbye.detail)
+        except Exception as error:
+            logger.exception("a frame could not be answered: {}", error)
+            self.end("failed", "the server itself failed; its log says more")
+        if not self._over.done():
+            self._over.set_result(None)
 
     def _pass_on(self) -> None:
         """The worker that heard a frame is still at it: another one listens now."""
-        self._handover = None
         while self._idle:
             turn = self._idle.pop()
             if not turn.done():
@@ -304,94 +329,72 @@ class Session:
                 return
         self._start(self._work())
 
-    async def _next(self) -> frames.Frame | None:
-        """The next frame that makes sense; None when the session is over."""
+    def _read(self, text: str) -> frames.Frame | None:
+        """The frame; None when it makes no sense, which is answered. Raises _Goodbye."""
         assert self.caller is not None
         lease = self.caller.lease
+        if lease is not None and not lease.lost:
+            self._service.leases.renew(lease)
         try:
-            while (text := await self._receive()) is not None:
-                if lease is not None and not lease.lost:
-                    self._service.leases.renew(lease)
-                try:
-                    return frames.read.decode(text)
-                except (msgspec.DecodeError, RecursionError) as error:
-                    self._misread(text, f"the frame is not understood: {error}")
-        except _Goodbye as goodbye:
-            self.end(goodbye.code, goodbye.detail)
-        if not self._over.done():
-            self._over.set_result(None)
-        return None
+            return frames.read.decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            call = frames.id_of(text)
+            if call is None:
+                raise _Goodbye("protocol", f"the frame is not understood: {error}") from None
+            failure = Failure("invalid", f"the frame is not understood: {error}")
+            self._outbox.send(failure.frame("reply", call))
+            return None
 
-    async def _receive(self) -> str | None:
-        """The text of the next frame; None when the client has left."""
-        while True:
-            message = await self._socket.receive()
-            self._heard_at = self._loop.time()
-            if message.type is WSMsgType.TEXT:
-                return str(message.data)
-            match message.type:
-                case WSMsgType.PING:
-                    try:
-                        await self._socket.pong(message.data)
-                    except ConnectionError:  # it left meanwhile
-                        return None
-                case WSMsgType.PONG:
-                    pass
-                case WSMsgType.BINARY:
-                    raise _Goodbye("protocol", "frames are JSON in text")
-                case WSMsgType.ERROR:
-                    most = self._sessions.longest
-                    raise _Goodbye("too_large", f"a frame has {most} bytes at most, in UTF-8")
-                case _:
-                    return None
-
-    def _misread(self, text: str, why: str) -> None:
-        """Answer it if it says which it is, else give up."""
-        call = frames.id_of(text)
-        if call is None:
-            raise _Goodbye("protocol", why)
-        self._outbox.send(Failure("invalid", why).frame("reply", call))
+    async def _there(self, message: WSMessage) -> bool:
+        """Whether the client is there, by a message that is no text; raises _Goodbye."""
+        match message.type:
+            case WSMsgType.PING:
+                await self._beat(self._socket.pong(message.data))
+            case WSMsgType.PONG:
+                pass
+            case WSMsgType.BINARY:
+                raise _Goodbye("protocol", "frames are JSON in text")
+            case WSMsgType.ERROR:
+                most = self._sessions.longest
+                raise _Goodbye("too_large", f"a frame has {most} bytes at most, in UTF-8")
+            case _:
+                return False
+        return True
 
     async def _answer(self, frame: frames.Frame) -> None:
         say = self._outbox.say
         try:
             match frame:
-                case frames.Call():
-                    await self._call(frame)
                 case frames.Ping():
-                    await say(_reply(frame.id, b"null"))
+                    say(_REPLY % (frame.id, b"null"))
                 case frames.Subscribe() | frames.Unsubscribe():
-                    await say(_reply(frame.id, b"%d" % await self._subscribe(frame)))
+                    say(_REPLY % (frame.id, b"%d" % await self._subscribe(frame)))
                 case frames.Release():
-                    await say(_reply(frame.id, b"true" if self._release() else b"false"))
+                    say(_REPLY % (frame.id, b"true" if self._release() else b"false"))
                 case frames.Hello():
                     self.end("protocol", "hello is said once")
         except Failure as failure:
-            await say(
-                failure.frame("reply", frame.id if not isinstance(frame, frames.Hello) else 0)
-            )
-        except Exception as error:
-            logger.exception("a frame could not be answered: {}", error)
-            self.end("failed", "the server itself failed; its log says more")
+            say(failure.frame("reply", frame.id if not isinstance(frame, frames.Hello) else 0))
 
     async def _call(self, frame: frames.Call) -> None:
         assert self.caller is not None
-        if len(self._workers) > _MOST_CALLS and not _urgent(frame):
-            raise Failure("unavailable", "too many calls at a time", retry_after=0.1)
-        timer = None if frame.deadline is None else self._timer(frame, frame.deadline)
+        deadline = frame.deadline
+        timer = None if deadline is None else self._timer(frame, deadline)
         try:
+            if len(self._workers) > _MOST_CALLS and not _urgent(frame):
+                raise Failure("unavailable", "too many calls at a time", retry_after=0.1)
             data = await self._service.call(
-                self.caller, frame.method, frame.params, frame.key or "", frame.deadline
+                self.caller, frame.method, frame.params, frame.key or "", deadline
             )
         except Failure as failure:
             reply = failure.frame("reply", frame.id)
         else:
-            reply = _reply(frame.id, data)
+            reply = _REPLY % (frame.id, data)
         if timer is not None:
             timer.handle.cancel()
             if timer.rang:
                 return  # it was told already that nobody knows
-        await self._outbox.say(reply)
+        self._outbox.say(reply)
 
     def _timer(self, frame: frames.Call, deadline: float) -> _Timer:
         timer = _Timer()
@@ -448,12 +451,7 @@ class Session:
         self._service.metrics.slow_clients.inc()
         who = self.caller.owner if self.caller else self._ip
         logger.warning("{} does not read what it is sent and is cut off", who)
-        if self._request.transport is not None:
-            self._request.transport.abort()
-
-
-def _reply(call: int, data: bytes) -> bytes:
-    return b'{"op":"reply","id":%d,"success":true,"data":%b}' % (call, data)
+        self._transport.abort()
 
 
 def _urgent(frame: frames.Call) -> bool:

@@ -35,8 +35,8 @@ from qka.model.events import (
     SessionPhase,
 )
 from qka.model.market import Phase, Quote
-from qka.model.money import cents, to_cents
-from qka.model.order import Approved, Order, Side
+from qka.model.money import cents, to_cents, turnover
+from qka.model.order import ZERO, Approved, Order, Side
 from qka.model.times import SECOND, day_of
 from qka.terminal.books import Books, Deal, Opening, Placed
 from qka.terminal.counter import (
@@ -74,7 +74,8 @@ class Taken:
         self.id = f"{self.day}/{order_id}"  # inside: the terminal's own ids come again
         self.status = words.ORDER_UNREPORTED
         self.message = self.sysid = ""
-        self.filled = self.turnover = self.fees = 0  # shares, cents, cents
+        self.filled = self.fees = 0  # shares, cents
+        self.turnover = ZERO  # CNY, exact: the order is rounded to the cent, not each fill
         self.remembered = True  # its remark and strategy survived the terminal's restarts
 
     @property
@@ -264,7 +265,7 @@ class Account:
             price_type=words.BROKER_PRICE_LIMIT if limit else words.BROKER_PRICE_MARKET,
             price=request.price,
             traded_volume=taken.filled,
-            traded_price=taken.turnover / taken.filled / 100 if taken.filled else 0.0,
+            traded_price=float(taken.turnover / taken.filled) if taken.filled else 0.0,
             order_status=taken.status,
             status_msg=taken.message,
             strategy_name=request.strategy if taken.remembered else "",
@@ -290,7 +291,7 @@ class Account:
                 taken.status,
                 taken.message,
                 taken.filled,
-                taken.turnover,
+                to_cents(taken.turnover),
                 taken.fees,
             )
             for taken in self._all.values()
@@ -395,11 +396,11 @@ class Account:
                 self._tell("cancel_error", self.cancel_error(taken.order_id, "", why))
 
     def _filled(self, taken: Taken, fill: Fill) -> None:
-        turnover, fees = cents(fill.price, fill.quantity), to_cents(fill.fees)
-        self._book_cost(fill, turnover + fees)
+        before, fees = to_cents(taken.turnover), to_cents(fill.fees)
         taken.filled += fill.quantity
-        taken.turnover += turnover
+        taken.turnover += turnover(fill.price, fill.quantity)
         taken.fees += fees
+        self._book_cost(fill, to_cents(taken.turnover) - before + fees)
         deal = Deal(
             day_of(fill.time), fill.deal_id, taken.order_id, taken.request.remark, fill.symbol,
             fill.side, fill.price, fill.quantity, fees, fill.time,

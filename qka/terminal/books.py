@@ -1,11 +1,12 @@
 """The truth about a simulated account: what was taken, traded and is held. For invariants."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
-from qka.model.money import cents
+from qka.model.money import to_cents, turnover
 from qka.model.order import Side
 
 
@@ -67,11 +68,14 @@ class Books(msgspec.Struct, frozen=True):
         """What does not add up, in words: cash, shares and orders against the deals."""
         cash, shares = self.opening.cash, Counter(self.opening.positions)
         filled: Counter[tuple[date, int]] = Counter()
+        paid: defaultdict[tuple[date, int], Decimal] = defaultdict(Decimal)  # CNY, exact
         for deal in self.deals:
             sign = 1 if deal.side is Side.BUY else -1
-            cash -= sign * cents(deal.price, deal.quantity) + deal.fees
+            cash -= deal.fees
             shares[deal.symbol] += sign * deal.quantity
             filled[deal.day, deal.order_id] += deal.quantity
+            paid[deal.day, deal.order_id] += sign * turnover(deal.price, deal.quantity)
+        cash -= sum(map(to_cents, paid.values()))  # an order is rounded, not each of its deals
         found = []
         if cash != self.cash:
             found.append(f"cash is {self.cash} cents, the deals say {cash}")

@@ -80,6 +80,11 @@ class Session:
         self._release(self._swapped)
         self._release(self._late)
 
+    def pause(self) -> None:
+        """Hold everything back until `resume`."""
+        if self.paused is None:
+            self.paused = []
+
     def resume(self) -> None:
         """Deliver what waited while the terminal hung."""
         paused, self.paused = self.paused, None

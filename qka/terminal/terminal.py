@@ -363,7 +363,7 @@ class SimTerminal:
             self._hanging.update(calls or ("",))
             if not calls:
                 for session in self._links.connected.values():
-                    session.paused = []
+                    session.pause()
 
     def resume(self) -> None:
         """Go on: what was held back is delivered, what lay unread is worked now."""

@@ -171,6 +171,27 @@ def test_fees_are_ours_by_the_orders_whole_turnover_and_never_the_terminals():
     assert desk.order.fees == Decimal("5.10")
 
 
+def test_fees_are_of_the_exact_turnover_rounded_once_an_order():
+    fund = "510300.SH"
+    order = an_order(19_980, 1.003, symbol=fund)
+    deals = (
+        deal(9_975, 1.001, stock_code=fund),
+        deal(10_005, 1.003, stock_code=fund, traded_id="T2"),
+    )
+    desk = Desk(order).hear(*deals)
+    assert desk.order.turnover == Decimal("20019.990")  # cent by cent it would be 20,020.00
+    assert desk.order.fees == Decimal("5.00")
+    there = snapshot_of(
+        XtAsset(),
+        [],
+        [record(56, 19_980, stock_code=fund, order_volume=19_980, price=1.003)],
+        deals,
+        FEES,
+        desk.clock.now(),
+    )
+    assert sum(fill.fees for fill in there.deals) == Decimal("5.00")
+
+
 def test_a_fill_is_of_the_moment_it_was_dealt_but_never_before_its_order():
     order = an_order(time=moment("10:00:02"))
     desk = Desk(order).hear(deal(400), deal(600, traded_id="T2", traded_time=T0 + 1))
@@ -366,6 +387,30 @@ def test_a_cancel_without_an_answer_is_resolved_by_the_order():
     desk.reports.reconcile([record(54)], [])
     assert desk.order.status is OrderStatus.CANCELLED
     assert desk.reports.is_settled("a")
+
+
+@pytest.mark.parametrize("listed", [record(49), record(51)], ids=["on its way", "being cancelled"])
+def test_a_list_does_not_settle_what_became_doubtful_after_it_was_asked_for(listed):
+    desk = Desk().hear(record(49))
+    desk.cancel()
+    desk.reports.cancel_unknown("a")
+    since = desk.reports.news
+    desk.hear(record(50))  # the cancel was lost, or this one is old
+    desk.reports.reconcile([listed], [], since=since)
+    assert not desk.reports.is_settled("a")
+    desk.reports.reconcile([record(50)], [], since=desk.reports.news)
+    assert desk.order.status is OrderStatus.ACCEPTED
+    assert desk.reports.is_settled("a")
+
+
+def test_a_list_from_before_a_cancel_by_hand_does_not_call_it_refused():
+    desk = Desk().hear(record(50))
+    since = desk.reports.news
+    desk.hear(record(51))
+    desk.reports.reconcile([record(50)], [], since=since)
+    assert desk.order.status is OrderStatus.PENDING_CANCEL
+    desk.hear(record(54))
+    assert CancelRefused not in desk.kinds
 
 
 # ------------------------------------------------------------------ unknown outcomes

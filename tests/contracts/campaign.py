@@ -9,21 +9,19 @@ fills, and every order that works can be cancelled.
 
 import asyncio
 import tempfile
-from itertools import count
 from pathlib import Path
 
 from schedules import Schedule, Step
 from serving import ACCOUNT
-from worlds import BOUGHT, PaperWorld, RemoteWorld, World, XtquantWorld
+from worlds import BOUGHT, TAKEN_WITHIN, PaperWorld, RemoteWorld, World, XtquantWorld, insisting
 
-from qka.errors import BrokerUnavailable
 from qka.model.events import Fill
 from qka.model.money import to_cents
-from qka.model.order import FINAL, OrderStatus, OrderType, Side
+from qka.model.order import OrderStatus, OrderType, Side
 from qka.terminal.faults import Faults
 from qka.terminal.install import Installed
 
-AT_ONCE = 6  # schedules played side by side: most of the time each waits for something
+AT_ONCE = 12  # schedules played side by side: most of the time each waits for something
 
 
 async def play_all(schedules, at_once: int = AT_ONCE) -> list[str]:
@@ -80,7 +78,7 @@ def _world(schedule, folder, installed) -> World:
     options["faults"] = Faults(schedule.seed)
     if schedule.kind == "xtquant":
         return XtquantWorld(folder, installed=installed, **options)
-    return RemoteWorld(folder, **options)
+    return RemoteWorld(folder, vendor=schedule.kind == "vendor", **options)
 
 
 class Player:
@@ -91,6 +89,7 @@ class Player:
         self.schedule = schedule
         self.now: Step | str = "the beginning"
         self.lives = 1
+        self.sent = 0.0  # when the last order was, in the loop's seconds
         self.server_stays_down = False
         self.blocked: set[str] = set()  # what keeps a new engine from connecting
 
@@ -98,13 +97,7 @@ class Player:
 
     async def mend(self):
         """Whoever was killed is there again, as far as nothing stands in the way."""
-        for tries in count(1):
-            try:
-                await self._mend()
-                return
-            except BrokerUnavailable:  # it may have been killed once more
-                if tries == 20:
-                    raise
+        await insisting(self._mend)  # it may be killed once more
 
     async def _mend(self):
         world = self.world
@@ -124,14 +117,21 @@ class Player:
         if not self.world.life.dead:
             kind = OrderType.LIMIT if price else OrderType.MARKET
             worst = price or (10.9 if side == "buy" else 9.1)
+            self.sent = asyncio.get_running_loop().time()
             self.world.submit(quantity, worst, side=Side(side), symbol=symbol, type=kind)
 
     async def quote(self, symbol, last, lots):
         self.world.quote(last, symbol, ask_lots=[lots] * 5, bid_lots=[lots] * 5)
 
     async def cancel(self, nth):
-        if self.world.intents and not self.world.life.dead:
-            self.world.cancel(list(self.world.intents)[nth % len(self.world.intents)])
+        """Mostly of one that works."""
+        world = self.world
+        if world.life.dead:
+            return
+        works = [] if nth % 10 == 0 else [order.id for order in world.ledger.working()]
+        names = works or list(world.intents)
+        if names:
+            world.cancel(names[nth % len(names)])
 
     async def wait(self):
         await self.world.is_answered()
@@ -147,6 +147,7 @@ class Player:
         """The day ends in peace: every order of it is over, and the next one begins."""
         world = self.world
         await self.heal()
+        await self._lands()
         await world.is_true()
         world.day_ends()
         if world.truth().orders:  # an empty list proves nothing of an order that nobody knows
@@ -156,6 +157,12 @@ class Player:
         world.ticking = False
         if world.has_terminal:
             world.faults.set(**self.schedule.rates)
+
+    async def _lands(self):
+        """No order is on its way over night: it is there, or its deadline has passed."""
+        if isinstance(self.world, RemoteWorld):
+            loop, landed = asyncio.get_running_loop(), self.sent + TAKEN_WITHIN + 0.5
+            await self.world.until(lambda: loop.time() > landed)
 
     # ------------------------------------------------------------ at the terminal
 
@@ -213,6 +220,9 @@ class Player:
         self.blocked.discard("stall")
         self.world.wire.flow()
 
+    async def arrive(self):
+        self.world.wire.arrive()
+
     async def next(self, fault, direction, about):
         self.world.wire.next(fault, direction, about)
 
@@ -261,8 +271,21 @@ class Player:
         await world.is_answered()
         if world.has_terminal:
             await world.is_up()
+            await self._arrives()
             world.terminal.flush()
             world.broker.missed()  # what a silent half minute would make it do
+
+    async def _arrives(self):
+        """What is late comes when the server was asked for it, or when nobody asks."""
+        world = self.world
+        if isinstance(world, RemoteWorld) and world.late:
+            unknown = OrderStatus.UNKNOWN
+            await world.until(
+                lambda: (
+                    not world.late or all(o.status is not unknown for o in world.ledger.working())
+                )
+            )
+            world.wire.arrive()
 
     async def goes_on(self):
         """An ordinary end of an ordinary day."""
@@ -272,13 +295,10 @@ class Player:
         world.quote(10.0, ask_lots=[10_000] * 5)
         await self._comes(lambda: world.order(buys).status is OrderStatus.FILLED)
         assert world.life.of(Fill, buys)
-        for order in list(world.ledger.working()):
-            if order.status is not OrderStatus.UNKNOWN:
-                world.cancel(order.id)
-        await self._comes(lambda: all(o.status in _OVER for o in world.ledger.orders.values()))
+        await self._comes(lambda: not world.cancel_all())
         assert world.order(name).status is OrderStatus.CANCELLED
         await world.is_true()
-        snapshot = await world.broker.snapshot()
+        snapshot = await world.snapshot()
         if world.has_terminal:
             books = world.terminal.books(ACCOUNT)
             shares = {position.symbol: position.quantity for position in snapshot.positions}
@@ -290,9 +310,6 @@ class Player:
         except TimeoutError:
             told = [str(order) for order in self.world.ledger.working()]
             raise AssertionError("\n".join(["it does not go on:", *told])) from None
-
-
-_OVER = FINAL | {OrderStatus.UNKNOWN}
 
 
 def _told(schedule, error) -> str:

@@ -1,20 +1,10 @@
 """Every adapter in its world; when a test ends, its books must be the truth's."""
 
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 from loguru import logger
-from worlds import PaperWorld, RemoteWorld, XtquantWorld
-
-ADAPTERS = {
-    "paper": PaperWorld,
-    "xtquant": XtquantWorld,
-    "remote": RemoteWorld,
-    "remote-vendor": partial(RemoteWorld, vendor=True),
-}
-WITH_TERMINAL = ("xtquant", "remote", "remote-vendor")
-WITH_SERVER = ("remote", "remote-vendor")
+from worlds import ADAPTERS
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from moments import OF_A_REQUEST, OF_AN_EVENT
 
-KINDS = ("paper", "xtquant", "remote")
-_SHARES = {"paper": 1, "xtquant": 3, "remote": 6}  # of ten schedules
+# kind -> how many of ten schedules; `vendor` is remote to a server over the vendor's own trader
+_SHARES = {"paper": 1, "xtquant": 3, "remote": 4, "vendor": 2}
+_REMOTE = ("remote", "vendor")
 
 # weather -> chances of the terminal's faults
 WEATHER: dict[str, dict[str, Any]] = {
     "pushes": {
-        "push_lost": 0.15, "push_twice": 0.25, "push_swapped": 0.2, "push_late": 0.2,
+        "push_lost": 0.2, "push_twice": 0.25, "push_swapped": 0.2, "push_late": 0.2,
         "order_first": 0.4,
     },
     "answers": {
@@ -103,12 +104,10 @@ class _Author:
         if self.kind != "paper":
             for weather in draw.sample(sorted(WEATHER), draw.randint(0, 3)):
                 rates |= WEATHER[weather]
-        if self.kind == "remote":
-            options["vendor"] = draw.random() < 0.3
-            if not options["vendor"]:  # that back end is told of logins, and never asks
-                rates |= {name: _about_orders(rates[name]) for name in _PUSHES if name in rates}
-            if draw.random() < 0.2:
-                options["lease"] = 1.0
+        if self.kind == "remote":  # this back end is told of logins, and never asks
+            rates |= {name: _about_orders(rates[name]) for name in _PUSHES if name in rates}
+        if self.kind in _REMOTE and draw.random() < 0.2:
+            options["lease"] = 1.0
         self.deadly = self.kind != "paper" and draw.random() < 0.4
         length = draw.randint(14, 30)
         night = draw.randrange(length) if draw.random() < 0.08 else -1
@@ -123,8 +122,10 @@ class _Author:
         draw = self.random.random()
         if draw < 0.42:
             self._order()
-        elif draw < 0.62:
+        elif draw < 0.59:
             self._quote()
+        elif draw < 0.62:
+            self._nibble()
         elif draw < 0.74:
             self._add("cancel", nth=self.random.randrange(100))
         elif draw < 0.84:
@@ -174,11 +175,20 @@ class _Author:
         self._add("tomorrow")
         self.ticks = dict.fromkeys(self.ticks, 0)
 
+    def _nibble(self):
+        """An order that trades in part and is cancelled."""
+        price = round(10 + (self.ticks["600000.SH"] + 3) / 100, 2)
+        self._add("order", side="buy", symbol="600000.SH", quantity=2500, price=price)
+        self._add("wait")
+        self._add("quote", symbol="600000.SH", last=round(price - 0.03, 2), lots=1)
+        self._add("cancel", nth=-1)
+        self._add("wait")
+
     # ------------------------------------------------------------ and what is not
 
     def _trouble(self):
         troubles = [self._at_the_terminal] * 3
-        if self.kind == "remote":
+        if self.kind in _REMOTE:
             troubles += [self._on_the_wire] * 3
         if self.deadly:
             troubles += [self._death] * 4
@@ -206,12 +216,15 @@ class _Author:
 
     def _on_the_wire(self):
         draw = self.random
-        match draw.choice(["cut", "stall", "next", "next", "next"]):
+        match draw.choice(["cut", "stall", "late", "late", "next", "next", "next"]):
             case "cut":
                 self._add("cut")
             case "stall":
                 self._add("stall")
                 self._later("flow")
+            case "late":
+                self._late()
+                self._order()
             case _:
                 self._add(
                     "next", fault=draw.choice(["cut", "half", "twice", "after"]),
@@ -220,12 +233,20 @@ class _Author:
                 )  # fmt: skip
                 self._order()
 
+    def _late(self):
+        self._add("next", fault="late", direction="up", about="order")
+        if self.random.random() < 0.3:  # else it is there when it is asked for
+            self._later("arrive")
+
     def _death(self):
         draw = self.random
-        who = draw.choice(["server", "engine"]) if self.kind == "remote" else "engine"
-        if self.kind == "remote" and draw.random() < 0.7:
+        who = draw.choice(["server", "engine"]) if self.kind in _REMOTE else "engine"
+        if self.kind in _REMOTE and draw.random() < 0.7:
             what = draw.choice(["order", "order", "cancel", "event"])
             where = draw.choice(OF_AN_EVENT if what == "event" else OF_A_REQUEST)
+            if who == "engine" and draw.random() < 0.3:  # the last that it did gets there after all
+                what, where = "order", "left"
+                self._late()
             self._add("kill", who=who, moment=f"{what} {where}")
             self._order()
             return

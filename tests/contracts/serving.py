@@ -1,7 +1,7 @@
 """A QMTServer as a process of its own, which can be killed; its terminal lives elsewhere.
 
-`python` starts it by way of `multiprocessing`, from a process that has the server's modules loaded
-already where the system can do that: a killed server is back in a few hundredths of a second.
+Where the system can do that it is forked from a process that has the server's modules loaded: a
+killed server is back in a few hundredths of a second.
 """
 
 import asyncio

@@ -4,50 +4,59 @@
 it is named. With `-m long` another 2,000 are played.
 """
 
-import importlib.util
+from itertools import groupby
 
 import pytest
 from campaign import play_all
 from schedules import kind_of, schedule
+from worlds import need_vendor
 
-BATCH = 20  # schedules a test
+BATCH = 50  # schedules a test
 PLAIN, LONG = 200, 2000
 
 
 def pytest_generate_tests(metafunc):
-    if "seeds" not in metafunc.fixturenames:
+    if "names" not in metafunc.fixturenames:
         return
-    long = metafunc.function.__name__.startswith("test_thousands")
-    named = metafunc.config.getoption("--schedule", None) or []
+    config, long = metafunc.config, "thousands" in metafunc.function.__name__
+    named = config.getoption("--schedule", None) or []
     if named:
-        batches = [] if long else [tuple(named)]
+        batches = [] if long else _batches(named)
     elif long:
-        batches = _batches(PLAIN, PLAIN + LONG)
+        batches = _batches(_names(PLAIN, PLAIN + LONG))
     else:
-        batches = _batches(0, metafunc.config.getoption("--schedules", None) or PLAIN)
-    metafunc.parametrize("seeds", batches, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+        batches = _batches(_names(0, config.getoption("--schedules", None) or PLAIN))
+    metafunc.parametrize("names", batches, ids=lambda names: f"{names[0]} … {names[-1]}")
 
 
-def _batches(first, last):
-    return [
-        tuple(f"{kind_of(seed)}:{seed}" for seed in range(start, min(start + BATCH, last)))
-        for start in range(first, last, BATCH)
-    ]
+def _names(first, last):
+    return [f"{kind_of(seed)}:{seed}" for seed in range(first, last)]
 
 
-async def plays(seeds):
-    wanted = [schedule(kind, int(seed)) for kind, seed in (name.split(":") for name in seeds)]
-    if importlib.util.find_spec("xtquant") is None:
-        wanted = [s for s in wanted if s.kind != "xtquant" and not s.options.get("vendor")]
-    failures = await play_all(wanted)
+def _batches(names):
+    """Some of one kind at a time."""
+    kinds = groupby(sorted(names, key=_kind), key=_kind)
+    each = [list(of_kind) for _, of_kind in kinds]
+    return [batch[at : at + BATCH] for batch in each for at in range(0, len(batch), BATCH)]
+
+
+def _kind(name):
+    return name.partition(":")[0]
+
+
+async def plays(names):
+    if _kind(names[0]) in ("xtquant", "vendor"):
+        need_vendor()
+    failures = await play_all([schedule(_kind(name), int(name.split(":")[1])) for name in names])
     if failures:
-        pytest.fail(f"{len(failures)} of {len(wanted)} schedules\n" + "\n".join(failures), False)
+        told = "\n".join(failures)
+        pytest.fail(f"{len(failures)} of {len(names)} schedules\n{told}", pytrace=False)
 
 
-async def test_whatever_happens_no_order_is_lost_doubled_or_mistaken_and_the_books_agree(seeds):
-    await plays(seeds)
+async def test_whatever_happens_no_order_is_lost_doubled_or_mistaken_and_the_books_agree(names):
+    await plays(names)
 
 
 @pytest.mark.long
-async def test_thousands_of_schedules_more(seeds):
-    await plays(seeds)
+async def test_thousands_of_schedules_more(names):
+    await plays(names)

@@ -7,9 +7,8 @@ fill was told once, and that the ledger's cash and shares are the truth's to the
 from decimal import Decimal
 
 import pytest
-from conftest import WITH_TERMINAL
 from serving import ACCOUNT
-from worlds import BOUGHT, HELD
+from worlds import BOUGHT, HELD, WITH_TERMINAL
 
 from qka.errors import BrokerUnavailable
 from qka.model.account import AccountIdentity
@@ -24,6 +23,8 @@ from qka.model.events import (
 from qka.model.money import to_cents
 from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType, Side
 from qka.model.times import day_of
+
+NOT_LISTED = {"orders": 1.0}  # lost replies: a look-up for another reason finds nothing either
 
 
 def at_a_terminal(test):
@@ -238,7 +239,7 @@ async def test_the_snapshot_is_the_truth(world):
         await world.is_status(OrderStatus.ACCEPTED, name)
     world.quote()
     await world.is_status(OrderStatus.PARTIALLY_FILLED)
-    snapshot = await world.broker.snapshot()
+    snapshot = await world.snapshot()
     truth = world.truth()
     there = {position.symbol: position for position in snapshot.positions}
     assert {symbol: p.quantity for symbol, p in there.items()} == truth.shares
@@ -263,7 +264,7 @@ async def test_an_engine_that_begins_with_the_snapshot_goes_on_from_there(world)
     for journal in world.folder.glob("journal-*"):
         journal.unlink()
     await world.live()
-    snapshot = await world.broker.snapshot()
+    snapshot = await world.snapshot()
     world.ledger.adopt(snapshot)
     world.life.fills = {(deal.order_id, deal.deal_id): deal for deal in snapshot.deals}
     assert world.order().filled == 1000
@@ -279,7 +280,7 @@ async def test_orders_of_others_are_not_ours_until_a_snapshot_shows_them(world):
     await world.is_status(OrderStatus.ACCEPTED)
     world.quote()
     await world.is_true()  # nothing of theirs was told
-    foreign = [o for o in (await world.broker.snapshot()).orders if o.id not in world.intents]
+    foreign = [o for o in (await world.snapshot()).orders if o.id not in world.intents]
     assert [(o.broker_id, o.filled) for o in foreign] == [(str(number), 1000)]
     heard = []
     world.life.hear, world.broker._sink = None, heard.append
@@ -315,21 +316,23 @@ async def test_what_happened_while_the_link_was_down_is_made_good(world):
 
 
 @at_a_terminal
-async def test_a_snapshot_while_the_link_is_down_says_that_there_is_none(world):
-    world.terminal.stop()
-    await world.until(lambda: not world.life.up)
-    with pytest.raises(BrokerUnavailable):
-        await world.broker.snapshot()
+async def test_a_snapshot_while_the_link_is_down_says_that_there_is_none(make):
+    async with make(patience=1.0) as world:
+        world.terminal.stop()
+        await world.until(lambda: not world.life.up)
+        with pytest.raises(BrokerUnavailable):
+            await world.broker.snapshot()
 
 
 @at_a_terminal
 @pytest.mark.parametrize("fault", ["reply_lost", "disconnect_after", "restart"])
 async def test_an_order_without_an_answer_is_unknown_until_it_is_found(world, fault):
-    world.faults.set(push_lost=1.0)
+    world.faults.set(push_lost=1.0, reply_lost=NOT_LISTED)
     world.faults.next(fault, "" if fault == "restart" else "order")
     world.faults.next("reply_lost", "order")
     world.submit(500, 10.01)
     await world.is_kind(OrderUnknown)
+    world.faults.set(reply_lost=0.0)
     await world.is_status(OrderStatus.ACCEPTED)
     world.faults.off()
     world.quote()
@@ -396,10 +399,11 @@ async def test_a_number_that_comes_again_on_another_day_is_another_order(world):
     await world.is_status(OrderStatus.FILLED)
     world.next_day()
     assert day_of(world.clock.now()) != day_of(world.intents["o1"].time)
-    world.faults.set(push_lost=1.0)
+    world.faults.set(push_lost=1.0, reply_lost=NOT_LISTED)
     world.faults.next("reply_lost", "order")
     second = world.submit(700, 10.01)
     await world.is_kind(OrderUnknown, second)
+    world.faults.set(reply_lost=0.0)
     await world.is_status(OrderStatus.ACCEPTED, second)
     assert world.order(second).broker_id == world.order("o1").broker_id
     world.faults.off()

@@ -8,14 +8,13 @@ its world has checked that no order is lost, sent twice or taken for another, an
 import asyncio
 
 import pytest
-from conftest import WITH_SERVER
 from lives import journalled
 from moments import OF_A_REQUEST, OF_AN_EVENT
 from trading import EngineProcess
-from worlds import RemoteWorld
+from worlds import WITH_SERVER, RemoteWorld
 
 from qka.model.events import OrderRequested
-from qka.model.order import FINAL, OrderStatus, Side
+from qka.model.order import OrderStatus, Side
 
 MOMENTS = [
     *(f"order {where}" for where in OF_A_REQUEST),
@@ -51,12 +50,7 @@ async def goes_on(world):
     await world.works()
     world.quote()
     await world.is_true()
-    for order in list(world.ledger.working()):
-        if order.status is not OrderStatus.UNKNOWN:
-            world.cancel(order.id)
-    await world.until(
-        lambda: all(o.status in FINAL | {OrderStatus.UNKNOWN} for o in world.ledger.orders.values())
-    )
+    await world.until(lambda: not world.cancel_all())
 
 
 @behind_a_server
@@ -93,6 +87,25 @@ async def test_server_and_engine_may_die_at_the_same_moment(make, moment):
         await world.revive_server()
         await world.kill_engine()
         await world.live()
+        await goes_on(world)
+
+
+@behind_a_server
+@pytest.mark.parametrize("dies_too", [False, True], ids=["the link breaks", "the engine dies"])
+async def test_an_order_still_on_its_way_is_not_called_unsent(make, dies_too):
+    """The server is asked for it, has never seen it, and then it comes."""
+    async with make() as world:
+        world.wire.next("late", "up", "order")
+        if dies_too:
+            world.moments.plan("order left", world.kill_engine_now)
+        world.submit(500, 10.01)
+        await world.until(lambda: world.late)
+        if dies_too:
+            await world.kill_engine()
+            await world.live()
+        await world.until(lambda: not world.late)  # which is when it was asked for
+        assert world.moments.reached["outcome returned"]
+        await world.is_status(OrderStatus.ACCEPTED)
         await goes_on(world)
 
 

@@ -2,6 +2,7 @@
 
 It reads whole WebSocket frames, so that it can break off before one, within one or behind one, let
 one come twice, or hold everything up. A break is a reset of both ends, as when either machine dies.
+The worst of all is `late`: the client's end breaks, and what it had sent still gets there, later.
 """
 
 import asyncio
@@ -12,15 +13,20 @@ from contextlib import suppress
 from moments import Moments
 
 # what can happen to the next frame of a kind; "up" is to the server, "down" is to the client
-FAULTS = ("cut", "half", "twice", "after")
-_METHODS = {"order_stock": "order", "cancel_order_stock": "cancel"}
+FAULTS = ("cut", "half", "twice", "after", "late")
+_METHODS = {"order_stock": "order", "cancel_order_stock": "cancel", "outcome": "outcome"}
 _TOLD = {"order", "trade", "order_error", "cancel_error"}
 
 
 class Wire:
-    """One address for a server that may move. `port`: where it is now, None while it is away."""
+    """One address for a server that may move. `port`: where it is now, None while it is away.
 
-    def __init__(self, moments: Moments) -> None:
+    `late`: frames on their way whose sender's end broke, perhaps for ever: [(to whom, frame)].
+    """
+
+    def __init__(self, moments: Moments, late: list) -> None:
+        self.late = late
+        self.passed = deque(maxlen=20)  # (up or down, the beginning of a frame), the last ones
         self.port: int | None = None
         self.url = ""
         self._moments = moments
@@ -63,8 +69,15 @@ class Wire:
         """Let it happen to the next frame up or down; `what`: only to an order, a cancel …"""
         self._planned[direction].append((fault, what))
 
+    def arrive(self):
+        """What is late gets there now."""
+        for writer, frame in self.late:
+            writer.write(frame)
+            writer.close()
+        self.late.clear()
+
     def heal(self):
-        """Nothing is planned any more, and everything flows."""
+        """Nothing is planned any more, and everything flows; what is late stays so."""
         for planned in self._planned.values():
             planned.clear()
         self.flow()
@@ -88,7 +101,7 @@ class Wire:
             pass  # the test ends
         finally:
             pair.cut()
-            self._pairs.discard(pair)
+            self._pairs.discard(pair)  # its end may linger in `late`
 
     def _fault(self, direction, what):
         for planned in self._planned[direction]:
@@ -104,13 +117,15 @@ class _Pair:
     def __init__(self, wire, client, server):
         self.wire = wire
         self.client, self.server = client, server
-        self.asked = {}  # id of a call -> order or cancel
+        self.asked = {}  # id of a call -> order, cancel or outcome
         self.broken = False
 
     def cut(self):
         self.broken = True
+        lingering = [writer for writer, _ in self.wire.late]
         for _, writer in (self.client, self.server):
-            writer.transport.abort()
+            if writer not in lingering:
+                writer.transport.abort()
 
     async def run(self):
         up = asyncio.create_task(self._pump(self.client[0], self.server[1], "up"))
@@ -131,10 +146,11 @@ class _Pair:
                 frame, payload = await _frame(reader)
                 await self.wire._flowing.wait()
                 what = self._what(payload, direction)
+                self.wire.passed.append((direction, payload[:300]))
                 await self._pass(frame, writer, direction, what)
                 if self.broken:
                     return
-        if not writer.transport.is_closing():
+        if not self.broken and not writer.transport.is_closing():
             writer.close()
 
     async def _pass(self, frame, writer, direction, what):
@@ -144,8 +160,13 @@ class _Pair:
         if self.broken:
             return
         fault = self.wire._fault(direction, what)
-        if fault == "cut":
+        if fault == "late":
+            self.wire.late.append((writer, frame))
+        if fault in ("cut", "late"):
             self.cut()
+        if fault == "late" and what:
+            self.wire._moments.reach(f"{what} {after}")
+        if self.broken:
             return
         writer.write(frame[: len(frame) // 2] if fault == "half" else frame)
         if fault == "twice":
@@ -158,6 +179,8 @@ class _Pair:
             self.cut()
         if what:
             self.wire._moments.reach(f"{what} {after}")
+        if (what, direction) == ("outcome", "down"):
+            self.wire.arrive()  # of all moments the one in which it is missed least
 
     def _what(self, payload, direction):
         try:

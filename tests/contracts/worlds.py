@@ -13,7 +13,9 @@ them goes through the server's process.
 import asyncio
 import importlib.util
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -35,6 +37,7 @@ from qka.brokers.xtquant import XtquantBroker
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.sessions import Sessions
+from qka.errors import BrokerUnavailable
 from qka.model.money import cents, to_cents
 from qka.model.order import FINAL, Order, OrderStatus, Side
 from qka.model.times import SECOND, at, day_of
@@ -47,6 +50,7 @@ HELD, BOUGHT = "000001.SZ", "600000.SH"  # held since yesterday; not held
 CASH = 100_000_000  # cents
 SHARES = {HELD: 10_000}
 WITHIN = 20.0  # seconds that anything may take on a busy machine
+TAKEN_WITHIN = 1.0  # seconds after which the server takes an order no more
 # what an order can be that is not at the terminal; EXPIRED: nobody knew, and then the day ended
 _ABSENT = (OrderStatus.REJECTED, OrderStatus.UNKNOWN, OrderStatus.EXPIRED)
 _UNDER_WAY = (OrderStatus.SUBMITTING, OrderStatus.SUBMITTED)
@@ -83,9 +87,12 @@ class World:
     name = ""
     has_terminal = True  # that others may use too, and a link that can fail
 
-    def __init__(self, folder: Path, *, latency: float = 0.0, cash: int = CASH) -> None:
+    def __init__(
+        self, folder: Path, *, latency: float = 0.0, cash: int = CASH, patience: float = 5.0
+    ) -> None:
         self.folder = folder
         self.latency = latency
+        self.patience = patience  # seconds a client looks for its server
         self.cash = cash
         self.clock = ManualClock(moment("10:00"))
         self.intents: dict[str, Order] = {}  # everything that was ever given to a broker
@@ -94,7 +101,7 @@ class World:
         self._names = (f"o{number}" for number in count(1))
 
     async def open(self):
-        return await self.live()
+        return await insisting(self.live)
 
     async def close(self):
         await self.life.close()
@@ -146,6 +153,17 @@ class World:
 
     def cancel(self, order_id="o1"):
         return self.life.cancel(order_id)
+
+    def cancel_all(self) -> int:
+        """Ask for the cancel of what works, again if it was refused; how many are left."""
+        left = [o for o in self.ledger.working() if o.status is not OrderStatus.UNKNOWN]
+        for order in left:
+            self.life.cancel(order.id)
+        return len(left)
+
+    async def snapshot(self):
+        """The account as the broker has it."""
+        return await insisting(lambda: self.broker.snapshot())
 
     def quote(self, last=10.0, symbol="", **changes):
         """Three seconds later somebody offers 1,000 shares on each of five levels."""
@@ -278,8 +296,8 @@ class World:
             return [] if fits else [f"{order_id} is {order.status} and is not there: {order}"]
         found = []
         allowed = {placed.status}
-        if placed.status is OrderStatus.CANCELLED:
-            allowed.add(OrderStatus.EXPIRED)
+        if placed.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
+            allowed.add(OrderStatus.EXPIRED)  # the day ended; it may have got there after the close
         if order.status not in allowed:
             found.append(f"{order_id} is {placed.status}, the ledger has {order.status}: {order}")
         ours = (order.filled, to_cents(order.turnover), to_cents(order.fees))
@@ -317,6 +335,7 @@ class PaperWorld(World):
     has_terminal = False
 
     def make_broker(self):
+        self.known = {}
         return PaperBroker(self.clock, FEES, ACCOUNT, self.cash, SHARES, latency=self.latency)
 
     async def open(self):
@@ -326,6 +345,7 @@ class PaperWorld(World):
         return identity
 
     def _on_phase(self, event):
+        self.orders()  # those of the day that ends are not in its books any more
         self.broker.on_phase(event)
 
     def hear_quote(self, quote):
@@ -333,6 +353,11 @@ class PaperWorld(World):
 
     def breathe(self):
         self.clock.advance(by=self.latency)
+
+    def orders(self):
+        """Every order the broker ever had, as it stands."""
+        self.known |= {order.id: order for order in self.broker.books().orders}
+        return self.known.values()
 
     def truth(self):
         books = self.broker.books()
@@ -348,7 +373,7 @@ class PaperWorld(World):
                 to_cents(o.fees),
                 o.broker_id,
             )
-            for o in books.orders
+            for o in self.orders()
         )
         shares = {p.symbol: p.quantity for p in books.positions}
         return Truth(orders, to_cents(books.asset.cash), shares, None)
@@ -475,6 +500,7 @@ class RemoteWorld(TerminalWorld):
         self.bridge = Bridge(self.terminal, self.moments)
         self.bridge.reports = self._report
         self.wire: Wire | None = None  # of the engine that lives
+        self.late = []  # what engines have sent that is still on its way
         self.server: ServerProcess | None = None
         self._servers = count(1)
         self._killed = False
@@ -530,20 +556,28 @@ class RemoteWorld(TerminalWorld):
         self.server.bury()
         await self.serve()
 
+    def story(self):
+        passed = [f"{direction}: {payload!r}" for direction, payload in self.wire.passed]
+        return "\n".join([super().story(), "on the wire last:", *passed])
+
     # ------------------------------------------------------------ the engine
 
     async def live(self):
         await self.wire_up()
-        return await super().live()
+        try:
+            return await super().live()
+        except BaseException:
+            await self.wire.close()
+            raise
 
     async def wire_up(self):
         """A wire of its own for the next engine."""
-        self.wire = Wire(self.moments)
+        self.wire = Wire(self.moments, self.late)
         self.wire.port = self.port
         await self.wire.open()
 
     def make_broker(self):
-        return remote_broker(self.wire.url, self.clock, self.lease)
+        return remote_broker(self.wire.url, self.clock, self.patience, self.lease)
 
     def kill_engine_now(self):
         """It dies between two lines of its loop: from here on nothing of it gets out."""
@@ -555,6 +589,16 @@ class RemoteWorld(TerminalWorld):
             self.kill_engine_now()
         await self.life.close()
         await self.wire.close()
+
+
+ADAPTERS = {
+    "paper": PaperWorld,
+    "xtquant": XtquantWorld,
+    "remote": RemoteWorld,
+    "remote-vendor": partial(RemoteWorld, vendor=True),
+}
+WITH_TERMINAL = ("xtquant", "remote", "remote-vendor")
+WITH_SERVER = ("remote", "remote-vendor")
 
 
 class EngineWorld(World):
@@ -571,16 +615,24 @@ class EngineWorld(World):
         return identity
 
     def make_broker(self):
-        return remote_broker(self._url, self.clock)
+        return remote_broker(self._url, self.clock, self.patience)
 
 
-def remote_broker(url, clock, lease=None):
+def remote_broker(url, clock, patience, lease=None):
     """A broker on a client that does not wait for long."""
     client = AsyncQMTClient(
-        url, TOKEN, account=ACCOUNT, client="engine", timeout=0.6, patience=5.0, heartbeat=0.5,
-        lease=lease,
+        url, TOKEN, account=ACCOUNT, client="engine", timeout=0.6, patience=patience,
+        heartbeat=0.5, lease=lease,
     )  # fmt: skip
-    return RemoteBroker(client, clock, FEES, within=1.0)
+    return RemoteBroker(client, clock, FEES, within=TAKEN_WITHIN)
+
+
+async def insisting(call):
+    """What it gives; on a busy machine the other side may have to be asked more than once."""
+    for _ in range(20):
+        with suppress(BrokerUnavailable):
+            return await call()
+    return await call()
 
 
 def need_vendor():

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from qka.ashare.sessions import phase_at
 from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.simulated import SimulatedFeed
@@ -79,14 +80,22 @@ async def test_the_day_has_its_phases_and_nothing_trades_outside_them():
     assert show(seen[0].time)[11:16] == "09:15"
     assert len(phases[Phase.OPENING_CALL]) == 200
     assert all(q.volume == 0 and q.last == 0 for q in phases[Phase.OPENING_CALL])
-    assert show(phases[Phase.CONTINUOUS][0].time)[11:16] == "09:25"
-    assert phases[Phase.CONTINUOUS][0].volume > 0
+    first, again, *_ = phases[Phase.BREAK]  # the opening print, and then nothing until 09:30
+    assert [show(q.time)[11:16] for q in (first, again)] == ["09:25"] * 2
+    assert again.volume == first.volume > 0
+    assert show(phases[Phase.CONTINUOUS][0].time)[11:16] == "09:30"
     closing = phases[Phase.CLOSING_CALL]
     assert len(closing) == 60
     assert len({q.volume for q in closing}) == 1
     assert phases[Phase.CLOSED][0].volume > closing[-1].volume
     lunch = [q for q in seen if at(DAY, "11:30") <= q.time < at(DAY, "13:00")]
     assert len({q.volume for q in lunch}) == 1
+
+
+async def test_every_snapshot_names_the_phase_that_the_day_is_in():
+    for quote in await events(symbols=["600000.SH", "300750.SZ"]):
+        over = quote.phase == Phase.CLOSED  # the feed's one word for all that follows 15:00
+        assert over or quote.phase == phase_at(quote.time)
 
 
 async def test_some_symbols_seal_at_their_limit_and_then_one_side_is_empty():

@@ -78,8 +78,9 @@ def lines_of(process: subprocess.Popen[str]) -> "queue.Queue[str]":
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line)
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()

@@ -1,7 +1,9 @@
 """The guide's polling strategy, with its base class changed and its `while` loop deleted."""
 
 import asyncio
+import inspect
 
+import pytest
 from stage import SYMBOL, engine, quotes
 
 import qka
@@ -98,6 +100,28 @@ def test_data_may_come_from_an_async_source():
     built, summary = day(Fetched())
     assert summary["alerts"] == []
     assert [order.quantity for order in built.ledger.orders.values()] == [5000]
+
+
+class Mumbles(qka.SignalStrategy):
+    """Says a word that is none."""
+
+    symbols = [SYMBOL]
+
+    def generate_signals(self, data):
+        return {SYMBOL: "by"}
+
+
+class MumblesLate(Mumbles):
+    async def generate_signals(self, data):
+        return {SYMBOL: "by"}
+
+
+@pytest.mark.parametrize("kind", [Mumbles, MumblesLate])
+def test_a_word_that_is_no_signal_is_told_where_it_was_made(kind):
+    _, summary = day(kind())
+    line = inspect.getsourcelines(kind.generate_signals)[1]
+    assert f"{__file__}:{line}: ValueError: " in summary["alerts"][0]
+    assert "'by' is no buy, sell or hold" in summary["alerts"][0]
 
 
 class Client:

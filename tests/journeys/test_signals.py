@@ -64,7 +64,16 @@ def signal(**fields):
         (lambda s: s.order_target_value(SYMBOL, INF), "target_value"),
         (lambda s: s.order_target_ratio(SYMBOL, 1e30), "target_ratio"),
         (lambda s: s.order_target_ratio(SYMBOL, 0.1, price=NAN), "price"),
+        (lambda s: s.order_target_shares(SYMBOL, 100.7), "target_shares: 100.7"),
         (lambda s: s.buy(SYMBOL, NAN), "quantity"),
+        (lambda s: s.buy(SYMBOL, 100.7), "quantity: 100.7 is not a whole number"),
+        (lambda s: s.sell(SYMBOL, 100.7), "quantity: 100.7 is not a whole number"),
+        (lambda s: s.buy(SYMBOL, 100, "x"), "price: 'x' is not a number"),
+        (lambda s: s.buy(SYMBOL, price="x"), "price: 'x' is not a number"),
+        (lambda s: s.buy(SYMBOL, price=NAN), "price: nan"),
+        (lambda s: s.buy(SYMBOL, price=INF), "price: inf"),
+        (lambda s: s.buy(SYMBOL, price=-5), "price: -5 is not above zero"),
+        (lambda s: s.sell(SYMBOL, price=0), "price: 0 is not above zero"),
     ],
 )
 def test_what_makes_no_sense_is_the_callers_own_error_that_names_the_field(say, named):

@@ -53,11 +53,11 @@ class Heard:
 
 
 @asynccontextmanager
-async def opened(kind, *, deadline=2.0, **options):
+async def opened(kind, *, deadline=2.0, meanwhile=lambda terminal: asyncio.sleep(0), **options):
     with a_terminal(**options) as terminal:
         make = _link if kind == "link" else _simulated
         heard = Heard(make(terminal, deadline), terminal)
-        await heard.open()
+        await asyncio.gather(heard.open(), meanwhile(terminal))
         try:
             yield heard
         finally:
@@ -162,6 +162,20 @@ async def test_a_terminal_that_hangs_is_left_and_connected_anew(kind):
         heard.terminal.resume()
         await eventually(lambda: heard.backend.status.ready)
         assert await heard.backend.query("query_stock_asset", {})
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_login_while_the_link_is_being_made_is_not_overwritten_by_an_older_answer(kind):
+    async def logs_in(terminal):
+        terminal.set_account_status(ACCOUNT, 2)
+        terminal.faults.next("reply_late", "account_status")
+        await eventually(lambda: terminal.faults.struck["reply_late"])
+        terminal.set_account_status(ACCOUNT, 0)
+        terminal.flush()
+
+    async with opened(kind, meanwhile=logs_in) as heard:
+        assert [s.account_status for s in heard.states if s.ready] == [0]
+        assert heard.backend.status.account_status == 0
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -461,6 +461,21 @@ async def test_a_server_that_stops_finishes_what_is_under_way_and_takes_nothing_
         assert stage.backend.closed
 
 
+async def test_a_call_that_the_stop_cuts_short_is_not_done_in_the_audit(tmp_path):
+    async with running(tmp_path, patience=0.0) as stage:
+        stage.backend.gate["order"] = asyncio.Event()
+        working = asyncio.create_task(stage.order())
+        await eventually(lambda: stage.backend.orders)
+        await stage.server.close()
+        await asyncio.wait((working,))
+        (line,) = stage.audit()
+        assert (line["what"], line["outcome"], line["executed"]) == (
+            "order_stock",
+            "stopped",
+            "unknown",
+        )
+
+
 async def test_a_link_that_is_not_ready_at_the_start_is_waited_for(tmp_path):
     backend = ScriptedBackend()
     async with running(tmp_path, backend) as stage:

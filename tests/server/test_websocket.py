@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import aiohttp
@@ -127,6 +128,18 @@ async def test_a_hundred_calls_at_once_are_all_answered(tmp_path):
             await engine.say(op="ping", id=1000 + number)
         data = {(await engine.reply(number))["data"] for number in range(100)}
         assert data == set(range(1, 101))
+
+
+@pytest.mark.parametrize("head", [0, 60, 70, 71, 72, 73, 74, 75, 76, 65_470])
+async def test_answers_of_any_length_are_whole_and_in_order(tmp_path, head):
+    # a frame's length is written in another way from 126 bytes on, and from 65,536 on
+    async with running(tmp_path) as stage, stage.ws() as engine:
+        texts = ["x" * (head + more) for more in range(20)]
+        for number, text in enumerate(texts):
+            stage.backend.answers["query_stock_positions"] = text
+            assert (await engine.call("query_stock_positions"))["data"] == text
+            push(stage, number)
+        assert pushed(await engine.heard(len(texts))) == list(range(len(texts)))
 
 
 async def test_a_client_is_told_when_its_deadline_is_over_though_the_call_goes_on(tmp_path):
@@ -493,6 +506,20 @@ async def test_a_client_that_does_not_read_is_cut_off_and_can_resume(tmp_path):
         assert b"slow_clients_total 1.0" in stage.service.measure()
         async with stage.ws(resume=resume) as again:
             assert pushed(await again.heard(number + 1)) == list(range(1, number + 2))
+
+
+async def test_answers_that_nobody_reads_are_bounded_too(tmp_path):
+    async with (
+        running(tmp_path, limits={"outbox_bytes": 100_000}) as stage,
+        stage.ws() as slow,
+    ):
+        stage.backend.answers["query_stock_positions"] = "x" * 50_000
+        slow.socket._reader._protocol.pause_reading()
+        with suppress(ConnectionError):
+            while stage.service.listeners:
+                await slow.say(op="call", id=1, method="query_stock_positions")
+                await asyncio.sleep(0)
+        assert b"slow_clients_total 1.0" in stage.service.measure()
 
 
 async def test_quotes_of_a_client_that_does_not_read_do_not_pile_up(tmp_path):

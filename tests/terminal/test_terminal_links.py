@@ -134,6 +134,14 @@ class TestATerminalThatHangs:
         assert client.statuses(1) == [49, 50, 56]
         assert client.statuses(2) == [49, 50]
 
+    def test_loses_nothing_when_it_hangs_once_more(self, connect, terminal):
+        client = connect()
+        terminal.hang()
+        terminal.set_account_status(ACCOUNT, 2)
+        terminal.hang()
+        terminal.resume()
+        assert [status.status for status in client.told("account_status")] == [0, 2]
+
     def test_may_hang_in_one_call_only(self, connect, terminal):
         client = connect()
         terminal.hang("orders")
