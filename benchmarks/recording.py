@@ -17,15 +17,16 @@ from qka.recording.frames import Packer
 from qka.recording.recorder import TOGETHER, DiskRecorder
 
 SYMBOLS, SNAPSHOTS = 5_000, 4_800  # of a day
+PACKED = 1_000  # symbols that stand for all
 ALLOWED = 1_000  # MB a day
 ENTRY = 1.0  # us that an event may cost the loop
 
 
 def record(quick: bool) -> list[Row]:
     """The loop's part, the thread's part and the size of a day."""
-    feed = SimulatedFeed(ReplayClock(), symbols=SYMBOLS)
+    feed = SimulatedFeed(ReplayClock(), symbols=PACKED)
     feed.choose([])
-    steps = list(islice(feed.batches(), 300, 310 if quick else 400))  # in continuous trading
+    steps = list(islice(feed.batches(), 250, 270 if quick else 450))  # in continuous trading
     size, spent = _packed(steps)
     day = size * SYMBOLS * SNAPSHOTS / 1e6
     entry = _entry(steps[0])

@@ -247,6 +247,30 @@ async def test_whatever_is_ready_in_one_turn_has_one_time():
     assert len(set(times)) == 1
 
 
+async def test_what_is_due_together_comes_in_the_order_of_its_moments_in_one_turn():
+    clock, called = WallClock(), []
+    now = clock.now()
+    done = asyncio.get_running_loop().create_future()
+    for when, name in [(now + 2, "late"), (now + 1, "one"), (now + 1, "two"), (now, "first")]:
+        clock.call_at(when, lambda name=name: called.append((name, clock.now())))
+    clock.call_at(now + 3, lambda: clock.call_at(now, lambda: done.set_result(clock.now())))
+    later = await done
+    assert [name for name, _ in called] == ["first", "one", "two", "late"]
+    assert later > called[0][1]
+    assert len({time for _, time in called}) == 1
+
+
+async def test_a_callback_that_raises_does_not_keep_the_others():
+    clock, loop = WallClock(), asyncio.get_running_loop()
+    raised = []
+    loop.set_exception_handler(lambda loop, told: raised.append(told["exception"]))
+    done = loop.create_future()
+    clock.call_at(clock.now(), lambda: 1 / 0)
+    clock.call_at(clock.now(), lambda: done.set_result(True))
+    assert await done
+    assert isinstance(raised[0], ZeroDivisionError)
+
+
 async def test_another_thread_sees_time_pass():
     clock = WallClock()
     here = clock.now()
