@@ -37,8 +37,7 @@ def replay(
     sent and nothing is written. Exit code 0 when all is the same, 1 when it is not, 2 when there is
     no recording of that day.
     """
-    from loguru import logger
-
+    from qka import logs
     from qka.replay import config as configs
     from qka.replay.day import replay as live_again
 
@@ -48,7 +47,7 @@ def replay(
         raise ConfigError(f"{day} is no day: write it as 2026-01-05") from None
     chosen = configs.load(config, set_ or ())
     path = journal or configs.journal_path(chosen)
-    logger.remove()  # what strategies log was logged then
+    logs.setup("ERROR", None, console=False)  # what is logged was logged then
     outcome = asyncio.run(live_again(wanted, path, configs.builder(chosen, config)))
     show(wanted, outcome)
     if outcome.divergence is not None:
