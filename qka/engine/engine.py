@@ -384,6 +384,7 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
@@ -408,7 +409,7 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "started", self.ledger.trading))
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
-            await runner.start(kept, self.past.timers)
+            await runner.start(kept, self.past.timers, self.past.away)
         self._opening_books = False
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
