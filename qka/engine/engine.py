@@ -63,7 +63,7 @@ from qka.model.events import (
 )
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
-from qka.model.times import SECOND, day_of
+from qka.model.times import SECOND, day_of, show
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.rules import Rule
@@ -446,6 +446,15 @@ class Engine:
             self.past.memories,
         )
         await self.reconciler.begin(self.past.accepted())
+        logger.info(
+            "account {} goes on from its journal, last written {}: cash {} CNY, {} positions, {} "
+            "orders open",
+            self.account_id,
+            show(self.past.away[0]),
+            self.ledger.asset.cash,
+            len(self.ledger.positions()),
+            len(list(self.ledger.working())),
+        )
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""
