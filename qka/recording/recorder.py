@@ -16,7 +16,7 @@ from qka.model.times import day_of
 from qka.recording.frames import Packer
 from qka.recording.port import Due, Entry, Head, Row, Said, Stop, Turn
 
-EVERY = 0.5  # seconds between two writes: what a kill may take with it
+EVERY = 0.2  # seconds between two writes: what a kill may take with it
 TOGETHER = 2000  # rows of a frame at most
 MOST = 500_000  # rows that may wait in memory; a disk this slow is no disk
 _KEPT = Entry.__args__
@@ -104,11 +104,12 @@ class DiskRecorder:
     def _work(self) -> None:
         try:
             while True:
-                ending = self._ending.wait(EVERY)
+                ending = self._ending.is_set() or self._over
                 for rows in self._taken():
                     self._write(rows)
-                if ending or self._over:
+                if ending:
                     return
+                self._ending.wait(EVERY)  # not before the first row is written: what it began with
         except Exception as error:  # whatever it is, it must not reach the trading
             words = getattr(error, "strerror", None) or repr(error)
             self._give_up(f"{self.folder} can't be written ({words})")

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from qka.clock import DrivenClock
 from qka.errors import DataError
 from qka.journal.port import Journal
+from qka.model.times import day_of
 from qka.recording.port import Head, Recorder
 from qka.recording.reading import Run, beside, days, runs
 from qka.replay.check import DECISIONS, Check, Diverged, Divergence
@@ -54,18 +55,31 @@ async def replay(day: date, journal: Path, build: Build) -> Outcome:
     mine = [run for run in found if day in run.days]
     if not mine:
         raise DataError(_nothing(day, folder))
-    ends = {one.number: other.number for one, other in pairwise(found)}
     counts: Counter[str] = Counter()
     whole, rows, told = sha256(), 0, list[str]()
     with opened(journal) as records:
+        openings = records.openings()
+        told += _unrecorded(day, found, openings)
         for run in mine:
-            check, script = await _replay(run, ends.get(run.number), records, build, told)
+            begun = [seq for seq, _ in openings if seq > run.number]
+            end = begun[1] - 1 if len(begun) > 1 else None  # the next run has begun
+            check, script = await _replay(run, end, records, build, told)
             counts += check.counts
             rows += script.rows
             whole.update(bytes.fromhex(check.hash))
             if check.divergence is not None:
                 break
     return Outcome(len(mine), rows, counts, whole.hexdigest(), check.divergence, told)
+
+
+def _unrecorded(day: date, found: list[Run], openings: list[tuple[int, int]]) -> list[str]:
+    """Words for runs of the day that left no recording, if there were any."""
+    began = {min((s for s, _ in openings if s > run.number), default=0) for run in found}
+    missing = sum(day_of(time) == day and seq not in began for seq, time in openings)
+    if not missing:
+        return []
+    runs = "1 run" if missing == 1 else f"{missing} runs"
+    return [f"{runs} of that day left no recording: what was decided then is not compared"]
 
 
 def _nothing(day: date, folder: Path) -> str:

@@ -12,7 +12,7 @@ from qka.journal.port import Note, Record
 from qka.journal.reading import check_about, check_there, read_only, row, rows, unreadable
 from qka.journal.verify import verify
 from qka.journal.words import FILE_ERRORS, broken
-from qka.model.events import OrderAdopted, OrderDenied, OrderRequested, Signal
+from qka.model.events import EngineState, OrderAdopted, OrderDenied, OrderRequested, Signal
 
 _CHUNK = 1000  # read at once
 
@@ -59,6 +59,15 @@ class Records:
             (str(kind), key, last),
         ).fetchone()
         return None if found is None else Record._make(found)
+
+    def openings(self) -> list[tuple[int, int]]:
+        """(number, ns) of the record that each run began with."""
+        found = self._connection.execute(
+            "SELECT seq, ts FROM records WHERE kind = ? AND instr(payload, CAST(? AS BLOB)) "
+            "ORDER BY seq",
+            (EngineState.__name__, '"state":"opening"'),
+        )
+        return [(int(seq), int(ts)) for seq, ts in found]
 
     def orders(self, prefix: str) -> list[Record]:
         """The records that orders began with whose id begins so, oldest first."""

@@ -265,6 +265,20 @@ async def test_a_recording_that_is_cut_off_is_compared_as_far_as_it_goes(floor):
         await floor.replay()
 
 
+async def test_a_run_without_a_recording_is_told_and_the_others_are_compared(floor):
+    await a_morning(floor)
+    async with floor.engine() as engine:
+        await floor.heard(10.3)
+        await eventually(lambda: engine.ledger.working())
+    runs(floor.recording)[1].files[0].unlink()
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.runs == 2
+    assert outcome.told == [
+        "1 run of that day left no recording: what was decided then is not compared"
+    ]
+
+
 async def test_a_day_without_a_recording_is_refused(floor):
     with pytest.raises(DataError, match="there is no recording"):
         await floor.replay()
