@@ -151,6 +151,7 @@ class Runner(Guest):
         self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
+        self._engine.recorder.turn(self.name)  # what came meanwhile came before this
         for handler, event in self._missed:
             handler(event)
         self._missed.clear()
