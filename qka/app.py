@@ -6,24 +6,28 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 
 from qka import limits, loading, logs, settings
 from qka.brokers.paper import PaperBroker
-from qka.clock import WallClock
-from qka.edges import edges
+from qka.clock import Clock, WallClock
+from qka.edges import Edges, edges
 from qka.engine import engine
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
-from qka.model.events import OperatorCommand, SessionPhase, TradingState
+from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import to_datetime
+from qka.recording.port import Recorder
+from qka.recording.reading import beside
+from qka.recording.recorder import DiskRecorder
 from qka.risk.losses import Losses
 from qka.risk.meter import Meter
 from qka.risk.streak import Streak
@@ -37,10 +41,9 @@ class Engine(engine.Engine):
     settings: Settings
     folder: Path
     records: SqliteJournal
+    recording: DiskRecorder | None
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
-    _losses: Losses
-    _names: list[str]  # of the strategies, in the order of their entries
 
     @classmethod
     def from_config(
@@ -61,7 +64,7 @@ class Engine(engine.Engine):
             chosen = settings.from_mapping(config, overrides)
         else:
             chosen = settings.load(config, overrides)
-            root = _project(Path(config))
+            root = project(Path(config))
         settings.require_live(chosen, live)
         return _build(chosen, root)
 
@@ -99,7 +102,9 @@ class Engine(engine.Engine):
         self.breaker.limit(
             risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
         )
-        self.gate.use(limits.rules(chosen, self._names, self.gate.meter, self._losses))
+        names = [strategy.name for strategy in self.strategies]
+        self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
+        self._note_rules()
 
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
@@ -116,6 +121,8 @@ class Engine(engine.Engine):
                 raise ConfigError(f"{words}: nothing was started or sent") from None
         if self.records.path.parent == base:
             self.records.path = self.folder / self.records.path.name
+        if self.recording is not None:
+            self.recording.folder = beside(self.records.path)
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -139,27 +146,47 @@ class Engine(engine.Engine):
         }
 
 
-def _project(config: Path) -> Path:
+def project(config: Path) -> Path:
     """The project a config file belongs to: the folder above `config/`, or the file's own."""
     folder = config.resolve().parent
     return folder.parent if folder.name == "config" else folder
 
 
 def _build(chosen: Settings, root: Path) -> Engine:
-    account = chosen.account
     folder = _folder(chosen)
-    strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+    strategies = build_strategies(chosen, root)
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
-    risk = chosen.risk
+    recording = _recorder(chosen, records, edge.clock)
+    built = wire(Engine, chosen, strategies, edge, records, recording)
+    if recording is not None:
+        recording.trouble = _Trouble(built)
+    built.settings, built.folder, built.records = chosen, folder, records
+    built.recording = recording
+    return built
+
+
+Built = TypeVar("Built", bound=engine.Engine)
+
+
+def wire(
+    kind: type[Built],
+    chosen: Settings,
+    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    edge: Edges,
+    journal: Journal,
+    recorder: Recorder | None,
+) -> Built:
+    """An engine of that class over these edges, with rules and strategies as the config says."""
+    account, risk = chosen.account, chosen.risk
     meter = Meter()
     losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
     names = [strategy.name for _, strategy in strategies]
-    built = Engine(
+    built = kind(
         clock=edge.clock,
         feed=edge.feed,
         broker=edge.broker,
-        journal=records,
+        journal=journal,
         rules=limits.rules(chosen, names, meter, losses),
         losses=losses,
         streak=Streak(risk.max_losing_trades),
@@ -174,10 +201,9 @@ def _build(chosen: Settings, root: Path) -> Engine:
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
-        is_trading_day=_weekday if isinstance(edge.clock, WallClock) else _any_day,
+        is_trading_day=_any_day if is_past(chosen) else _weekday,
+        recorder=recorder,
     )
-    built.settings, built.folder, built.records = chosen, folder, records
-    built._losses, built._names = losses, names
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edge.broker, PaperBroker):
         built.listen(Quote, edge.broker.on_quote)
@@ -186,6 +212,35 @@ def _build(chosen: Settings, root: Path) -> Engine:
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))
     return built
+
+
+class _Trouble:
+    """Tells a human that recording has ended; called on the recorder's thread."""
+
+    def __init__(self, built: engine.Engine) -> None:
+        self._built = built
+
+    def __call__(self, words: str) -> None:
+        logger.error("{}", words)
+        built = self._built
+        built.door.push(Alert(built.clock.now(), Severity.ERROR, "recording", words))
+
+
+def is_past(chosen: Settings) -> bool:
+    """Whether the feed brings its own time."""
+    return isinstance(chosen.feed, settings.SimulatedFeed | settings.ReplayFeed)
+
+
+def _recorder(chosen: Settings, records: SqliteJournal, clock: Clock) -> DiskRecorder | None:
+    wanted = chosen.journal.record
+    if not (not is_past(chosen) if wanted is None else wanted):
+        return None
+    return DiskRecorder(beside(records.path), clock.now, lambda: records.head.seq)
+
+
+def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySettings, Strategy]]:
+    """The strategies of a config, built anew, with what it says of each; raises ConfigError."""
+    return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
 
 
 def _any_day(day: date) -> bool:

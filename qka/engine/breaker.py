@@ -40,8 +40,8 @@ class Breaker:
     ) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._losses = losses
-        self._streak = streak
+        self.losses = losses
+        self.streak = streak
         self._journal = journal
         self._trip = trip
         self._trading = False  # the market is
@@ -53,61 +53,61 @@ class Breaker:
         """Go on from what an earlier run knew: before the first fill."""
         last = self._journal.latest(Note.RISK, KEY)
         if last is not None and last.payload != b"null":
-            self._kept = self._losses.marks = msgspec.json.decode(last.payload, type=Marks)
+            self._kept = self.losses.marks = msgspec.json.decode(last.payload, type=Marks)
         last = self._journal.latest(Note.RISK, STREAK)
         if last is not None and last.payload != b"null":
-            self._kept_run = self._streak.run = msgspec.json.decode(last.payload, type=Run)
+            self._kept_run = self.streak.run = msgspec.json.decode(last.payload, type=Run)
 
     def begin(self) -> None:
         """The account's books are right."""
-        self._losses.begin(day_of(self._clock.now()), self._ledger.total_cents)
-        if self._streak.most is not None:
-            self._streak.begin(self._ledger.positions())
+        self.losses.begin(day_of(self._clock.now()), self._ledger.total_cents)
+        if self.streak.most is not None:
+            self.streak.begin(self._ledger.positions())
 
     def limit(
         self, daily: float | None, drawdown: float | None, trades: int | None, warn: float
     ) -> None:
         """From now on these limits, see `Losses` and `Streak`."""
-        if self._streak.most is None and trades is not None:
-            self._streak.begin(self._ledger.positions())
-        self._streak.most = trades
-        self._losses.limit(daily, drawdown, warn)
+        if self.streak.most is None and trades is not None:
+            self.streak.begin(self._ledger.positions())
+        self.streak.most = trades
+        self.losses.limit(daily, drawdown, warn)
         self._again()
 
     def keep(self) -> None:
         """Write down what losses are measured from, if that has changed; raises OSError."""
-        if self._losses.limited and self._losses.marks is not self._kept:
-            self._kept = self._losses.marks
+        if self.losses.limited and self.losses.marks is not self._kept:
+            self._kept = self.losses.marks
             self._journal.note(Note.RISK, self._kept, KEY)
-        if self._streak.run is not self._kept_run:
-            self._kept_run = self._streak.run
+        if self.streak.run is not self._kept_run:
+            self._kept_run = self.streak.run
             self._journal.note(Note.RISK, self._kept_run, STREAK)
 
     def on_phase(self, event: SessionPhase) -> None:
         """A day begins before its first phase; looks are for when the market trades."""
-        self._losses.begin(event.day, self._ledger.total_cents)
+        self.losses.begin(event.day, self._ledger.total_cents)
         self._trading = event.phase is Phase.CONTINUOUS
         self._again()
 
     def on_fill(self, fill: Fill) -> None:
         """A trade may have cost too much, or have been one too many."""
         turnover = self._ledger.booked
-        if self._streak.most is not None and turnover is not None:
+        if self.streak.most is not None and turnover is not None:
             left = self._ledger.position(fill.symbol).quantity
-            denial = self._streak.on_fill(fill, turnover, left)
+            denial = self.streak.on_fill(fill, turnover, left)
             if denial is not None:
                 self._trip(denial.reason)
-        if self._losses.limited:
+        if self.losses.limited:
             self.look()
 
     def look(self) -> None:
         """Trip if a limit is passed."""
-        verdict = self._losses.look(self._ledger.total_cents)
+        verdict = self.losses.look(self._ledger.total_cents)
         if type(verdict) is Denial:
             self._trip(verdict.reason)
 
     def _again(self) -> None:
-        if self._looking or not (self._trading and self._losses.limited):
+        if self._looking or not (self._trading and self.losses.limited):
             return
 
         def due() -> None:

@@ -23,6 +23,9 @@ class Duplicate(Counter):
         self._span = int(seconds * SECOND)
         self._last: dict[_Same, int] = {}  # -> ns, when it left, oldest first
 
+    def __str__(self) -> str:
+        return f"no duplicate in {self._seconds:g} s"
+
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
         when = self._last.get((order.symbol, order.side, order.price, order.quantity))

@@ -31,6 +31,7 @@ class Gate:
     ) -> None:
         self.meter = meter or Meter()
         self._view = view
+        self.refusing = ""  # the rule that refused last
         self._warn = warn
         self._warned: dict[int, date] = {}  # number of a rule -> the last day it warned
         self._counters: tuple[Counter, ...] = ()
@@ -43,6 +44,7 @@ class Gate:
         for counter in counting:
             if counter.key in kept:
                 counter.remember(kept[counter.key])
+        self.names = [title(rule) for rule in rules]  # in the order they are asked
         self._rules = tuple(map(_plain, rules))
         self._counters = (self.meter, *counting)
         self._sent = tuple(counter.sent for counter in self._counters)
@@ -56,9 +58,11 @@ class Gate:
                 verdict = rule(order, view)
                 if verdict is not None:
                     if type(verdict) is Denial:
+                        self.refusing = title(rule)
                         return verdict
                     self._near(rule, order, verdict)
         except Exception as error:
+            self.refusing = title(rule)
             rule = getattr(rule, "__self__", rule)
             name = getattr(rule, "__name__", type(rule).__name__)
             return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
@@ -90,6 +94,12 @@ class Gate:
         if self._warned.get(number) != day:
             self._warned[number] = day
             self._warn(order, caution)
+
+
+def title(rule: object) -> str:
+    """What a rule is called: a function's name, or what an object says of itself."""
+    rule = getattr(rule, "__self__", rule)
+    return getattr(rule, "__name__", None) or str(rule)
 
 
 def _plain(rule: Rule) -> Rule:

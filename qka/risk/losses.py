@@ -71,6 +71,9 @@ class Losses:
             near = near or Caution(code, reason, most / 100, lost / 100)
         return near
 
+    def __str__(self) -> str:
+        return "losses"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """As a rule: a buy that comes between two looks is refused too."""
         return self.look(view.total_cents) if order.side is BUY else None

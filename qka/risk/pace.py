@@ -56,6 +56,10 @@ class RateLimit(Counter):
         self._code = code
         self._note = note
 
+    def __str__(self) -> str:
+        whose = f" of {self.strategy}" if self.strategy else ""
+        return f"{self._code} {self.window.limit} in {self.window.seconds:g} s{whose}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         window, warn = self.window, self._warn
@@ -111,6 +115,10 @@ class DayLimit:
         self._code = code
         self._note = note
 
+    def __str__(self) -> str:
+        whose = f" of {self._strategy}" if self._strategy else ""
+        return f"{self._code} {self._limit} a day{whose}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         today, strategy = self._meter.today(order.time), self._strategy
@@ -138,6 +146,9 @@ class CancelRatio:
         self._since = since
         self._meter = meter
 
+    def __str__(self) -> str:
+        return f"cancel ratio {self._most:.2%}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         today = self._meter.today(order.time)
@@ -162,6 +173,9 @@ class QuickCancels:
         self._most = most
         self._warn = int(most * warn)
         self._meter = meter
+
+    def __str__(self) -> str:
+        return f"at most {self._most} quick cancels"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""

@@ -19,6 +19,9 @@ class FreshQuote:
         self._most = int(seconds * SECOND)
         self._warn = int(seconds * warn * SECOND)
 
+    def __str__(self) -> str:
+        return f"quote at most {self._seconds:g} s old"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         quote = view.quotes.get(order.symbol)
@@ -41,6 +44,9 @@ class PriceDistance:
         """`warn` as in `FreshQuote`."""
         self._share = share
         self._warn = share * warn
+
+    def __str__(self) -> str:
+        return f"price within {self._share:.2%} of the last"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""

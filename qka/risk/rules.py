@@ -113,6 +113,9 @@ class ForStrategy:
     strategy: str
     rule: Rule
 
+    def __str__(self) -> str:
+        return f"{self.rule} of {self.strategy}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         return self.rule(order, view) if order.strategy == self.strategy else None
@@ -124,6 +127,9 @@ class ForSymbol:
 
     symbol: str
     rule: Rule
+
+    def __str__(self) -> str:
+        return f"{self.rule} of {self.symbol}"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""

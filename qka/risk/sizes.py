@@ -46,6 +46,9 @@ class MaxQuantity:
         self._most = most
         self._warn = int(most * Decimal(repr(warn)))
 
+    def __str__(self) -> str:
+        return f"at most {self._most} shares"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         quantity, most = order.quantity, self._most
@@ -64,6 +67,9 @@ class MaxNotional:
         """`most` in CNY."""
         self._most = to_cents(most)
         self._warn = int(self._most * Decimal(repr(warn)))
+
+    def __str__(self) -> str:
+        return f"at most {yuan(self._most)} CNY"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
@@ -88,6 +94,9 @@ class DailyNotional:
         self._most = to_cents(most)
         self._warn = int(self._most * Decimal(repr(warn)))
         self._meter = meter
+
+    def __str__(self) -> str:
+        return f"at most {yuan(self._most)} CNY a day"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
@@ -148,6 +157,9 @@ class PositionRatio(_OnTotal):
     their own, plus this order at its own; a market order is weighed at the last price.
     """
 
+    def __str__(self) -> str:
+        return f"position ratio {self.ratio:.2%}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         if order.side is SELL:
@@ -181,6 +193,9 @@ class GroupRatio(_OnTotal):
         self._name = name
         self._symbols = frozenset(symbols)
 
+    def __str__(self) -> str:
+        return f"group {self._name} {self.ratio:.2%}"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         if order.side is SELL or order.symbol not in self._symbols:
@@ -197,6 +212,9 @@ class GroupRatio(_OnTotal):
 
 class GrossExposure(_OnTotal):
     """All that is held or being bought, fees of working buys included: a share of total assets."""
+
+    def __str__(self) -> str:
+        return f"gross exposure {self.ratio:.2%}"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
@@ -219,6 +237,9 @@ class Capital:
         self._most = capital
         self._warn = int(capital * Decimal(repr(warn)))
 
+    def __str__(self) -> str:
+        return f"capital {yuan(self._most)} CNY"
+
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         if order.side is SELL:
@@ -240,6 +261,9 @@ class MaxHoldings:
         """`most` symbols."""
         self._most = most
         self._warn = int(most * Decimal(repr(warn)))
+
+    def __str__(self) -> str:
+        return f"at most {self._most} holdings"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
