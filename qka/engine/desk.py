@@ -202,7 +202,7 @@ class Desk:
         if order is None or order.status in FINAL or order.status is OrderStatus.PENDING_CANCEL:
             return False
         now = self._now()
-        taken = cancels_from(now)
+        taken = cancels_from(order.symbol, now)
         if taken > now and later:
 
             def again() -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qka.ashare.limits import price_limits
 from qka.ashare.rules import (
     buyable,
     lots,
-    price_limits,
     sellable,
     tick_price,
     tick_size,
