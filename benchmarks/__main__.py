@@ -6,6 +6,8 @@ import importlib
 import platform
 from time import perf_counter
 
+from loguru import logger
+
 from benchmarks.measure import Row, table
 
 GROUPS = {
@@ -30,6 +32,7 @@ def main() -> None:
     unknown = sorted(set(asked.names) - set(GROUPS))
     if unknown:
         parser.error(f"{', '.join(unknown)}: there are {', '.join(GROUPS)}")
+    logger.remove()  # a terminal that scrolls is no part of what is measured
     began = perf_counter()
     rows: list[Row] = []
     for name in asked.names or GROUPS:

@@ -1,7 +1,7 @@
 """What the rows share: xtquant dicts, columns of bars, and engines around no-op edges."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -218,6 +218,9 @@ class NoBroker:
     async def connect(self, report: Sink) -> AccountIdentity:
         """Always there."""
         return AccountIdentity("demo")
+
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
+        """Nothing."""
 
     def submit(self, approved: Approved) -> None:
         """Keep it."""

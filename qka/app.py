@@ -24,6 +24,7 @@ from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import to_datetime
+from qka.risk.losses import Losses
 from qka.risk.rules import (
     ForStrategy,
     PositionRatio,
@@ -142,12 +143,17 @@ def _build(chosen: Settings, root: Path) -> Engine:
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
+    risk = chosen.risk
+    limited = (risk.max_daily_loss, risk.max_drawdown) != (None, None)
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown) if limited else None
     built = Engine(
         clock=edge.clock,
         feed=edge.feed,
         broker=edge.broker,
         journal=records,
-        rules=_rules(chosen.risk, strategies),
+        rules=_rules(chosen.risk, strategies, losses),
+        losses=losses,
+        on_loss=TradingState(chosen.risk.on_loss),
         fees=edge.fees,
         cash=to_cents(account.cash),
         account_id=account.id,
@@ -195,7 +201,9 @@ def _folder(chosen: Settings) -> Path:
 
 
 def _rules(
-    risk: RiskSettings, strategies: Sequence[tuple[StrategySettings, Strategy]]
+    risk: RiskSettings,
+    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    losses: Losses | None,
 ) -> list[Rule]:
     """The gate's rules in their order: what is cheap and certain first."""
     rules: list[Rule] = [trading_state, instrument, known, sellable, cash]
@@ -210,4 +218,6 @@ def _rules(
         if entry.max_orders_per_minute is not None:
             window = SlidingWindow(entry.max_orders_per_minute, 60)
             rules.append(RateLimit(window, strategy.name))
+    if losses is not None:
+        rules.append(losses)
     return rules

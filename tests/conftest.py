@@ -10,3 +10,9 @@ def pytest_addoption(parser):
     group.addoption(
         "--schedule", action="append", metavar="KIND:SEED", help="play this one alone (repeatable)"
     )
+    group.addoption(
+        "--kills", type=int, metavar="N", help="engines to kill in tests/chaos, 20 unless told"
+    )
+    group.addoption(
+        "--chaos-seed", type=int, action="append", metavar="SEED", help="play this session alone"
+    )

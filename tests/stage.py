@@ -19,6 +19,7 @@ from qka.journal.store import SqliteJournal
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
+from qka.risk.losses import Losses
 from qka.risk.rules import (
     PositionRatio,
     RateLimit,
@@ -92,6 +93,7 @@ def engine(
     policy: Policy | None = None,
     latency: float | None = None,
     speed: float | None = None,
+    losses: Losses | None = None,
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
     clock = ReplayClock(speed=speed)
@@ -108,6 +110,7 @@ def engine(
         fees=FEES,
         cash=cash * 100,
         account_id="demo",
+        losses=losses,
         positions={symbol: (shares, shares * 1000) for symbol, shares in held.items()},
     )
     built.listen(Quote, broker.on_quote)

@@ -39,7 +39,7 @@ from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import to_cents, turnover, yuan
 from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType, Side
-from qka.model.times import SECOND, at, day_of, midnight, same_day
+from qka.model.times import SECOND, at, day_of, same_day
 
 # what is displayed then is no order book
 _VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
@@ -103,7 +103,7 @@ class PaperBroker:
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._quoted: dict[str, int] = {}  # symbol -> volume of its last quote of today
         self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
-        self._deals = 0
+        self._deals = self._numbers = 0  # given so far
         self._fills: list[Fill] = []  # of today
         self._report: Sink = lambda report: None
 
@@ -118,7 +118,7 @@ class PaperBroker:
         """Report there from now on: what connecting does, for whoever has no loop."""
         self._report = report
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on with the books of an earlier run; what was on its way then never arrived."""
         self._cash, self._frozen = to_cents(account.asset.cash), 0
         self._shares.clear()
@@ -129,6 +129,7 @@ class PaperBroker:
         self._deals, self._fills = max(numbers, default=0), list(account.deals)
         self._book.clear()
         self._orders = {order.id: order for order in account.orders}
+        self._numbers = len(self._orders)
         now = self._clock.now()
         for order in account.orders:
             if order.status in _ON_ITS_WAY:
@@ -150,12 +151,10 @@ class PaperBroker:
 
     async def snapshot(self) -> AccountSnapshot:
         """The simulated account's own books; positions carry no prices."""
-        books, today = self.books(), midnight(day_of(self._clock.now()))
-        orders = tuple(order for order in books.orders if order.time >= today)
-        return AccountSnapshot(books.asset, books.positions, orders, books.deals)
+        return self.books()
 
     def books(self) -> AccountSnapshot:
-        """The same with orders of all days, for whoever can't wait: a simulated terminal."""
+        """The snapshot, for whoever can't wait: the exchange of a simulated terminal."""
         positions = tuple(
             Position(symbol, held.quantity, held.today, held.promised)
             for symbol, held in sorted(self._shares.items())
@@ -214,6 +213,7 @@ class PaperBroker:
             self._quoted.clear()
             self._spans.clear()
             self._fills.clear()
+            self._orders = {o.id: o for o in self._orders.values() if o.status not in FINAL}
             for held in self._shares.values():
                 held.today = 0
         elif event.phase is Phase.CLOSED:
@@ -233,7 +233,8 @@ class PaperBroker:
         if refusal:
             self._settle(OrderRejected(now, order.id, refusal))
             return
-        number = str(len(self._orders))
+        self._numbers += 1
+        number = str(self._numbers)
         entry = self._book.setdefault(order.symbol, {})[order.id] = _Working(order, now)
         self._hold(entry)
         self._settle(OrderSubmitted(now, order.id, number))

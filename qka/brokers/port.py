@@ -14,7 +14,7 @@ Why no `async def submit`: an outcome that comes both as a return value and as a
 orders of arrival; here there is one way in, the door, and one order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qka.model.account import AccountIdentity, AccountSnapshot
@@ -30,8 +30,10 @@ class Broker(Protocol):
     async def connect(self, report: Sink) -> AccountIdentity:
         """Reach the account; raises BrokerUnavailable. Reports go to `report`, on the loop."""
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on from what an earlier run knew; call it once, after connecting.
+
+        `memories`: order id -> `LinkState.memory` as it was when the order was sent.
 
         What became of its orders since, and orders it did not know, are reported before the next
         `snapshot` returns; an order that the broker does not show is UNKNOWN then.

@@ -6,6 +6,7 @@ refused, or certainly not executed, which a server that never saw it says only a
 """
 
 import asyncio
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +34,7 @@ from qka.brokers.words import FIX_PRICE, account_status
 from qka.brokers.xtbroker import XtBroker
 from qka.clock import Clock
 from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown
-from qka.model.account import AccountIdentity
+from qka.model.account import AccountIdentity, AccountSnapshot
 from qka.model.order import Order
 
 _PUSHES: dict[str, type[Record]] = {
@@ -57,7 +58,7 @@ class _Carrier:
     ) -> None:
         self._client = client
         self._only_simulated = only_simulated
-        self._within = within
+        self.within = within
         self._protected = protected
         # order id -> (memory of the server it went to, the loop's time when it is taken no more)
         self.lost: dict[str, tuple[str, float]] = {}
@@ -70,10 +71,10 @@ class _Carrier:
             params["price"] = 0.0
         hello, sent = self._client.hello, asyncio.get_running_loop().time()
         try:
-            reply = await self._client.send("order_stock", params, key=key, within=self._within)
+            reply = await self._client.send("order_stock", params, key=key, within=self.within)
         except OutcomeUnknown:
             if hello is not None and hello.time is not None:  # else no deadline was stated
-                self.lost[key] = hello.epoch, sent + 2 * self._within
+                self.lost[key] = hello.epoch, sent + 2 * self.within
             raise
         if reply.success:
             return XtOrderResponse(order_id=reply.data, order_remark=key)
@@ -163,6 +164,18 @@ class RemoteBroker(XtBroker):
         self._on_link(self._client.up, "")
         return AccountIdentity(hello.account, hello.account_type)
 
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
+        """Go on from what an earlier run knew.
+
+        What that run may have sent is taken no later than its deadline, which it had `within`.
+        """
+        super().resume(account, memories)
+        until = asyncio.get_running_loop().time() + 2 * self._carrier.within
+        for order in account.orders:
+            memory = memories.get(order.id, "")
+            if memory and not order.broker_id:
+                self._carrier.lost[order.id] = memory, until
+
     async def close(self) -> None:
         """Let go of the link; working orders stay as they are. Calling it twice is fine."""
         await self.stop()
@@ -193,7 +206,8 @@ class RemoteBroker(XtBroker):
         elif self._login:
             self.linked(False, f"the account is {account_status(self._login)}")
         else:
-            self.linked(True)
+            hello = self._client.hello
+            self.linked(True, "", "" if hello is None else hello.epoch)
 
     def _on_event(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "link":

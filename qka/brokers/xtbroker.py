@@ -6,7 +6,7 @@ link has come back. Nothing is ever sent a second time.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -81,12 +81,13 @@ class XtBroker:
         self._clock.on_day(self._on_day)
         self._spawn(self._looking())
 
-    def resume(self, account: AccountSnapshot) -> None:
+    def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on from what an earlier run knew; the next snapshot reports what came of it."""
         for order in account.orders:
             told = [deal for deal in account.deals if deal.order_id == order.id]
             self.reports.track(order, told, foreign=not order.signal)
-            if order.status in (OrderStatus.NEW, OrderStatus.SUBMITTING):
+            named = order.broker_id or order.status is OrderStatus.UNKNOWN
+            if order.status not in FINAL and not named:
                 self._left.add(order.id)
         self.reports.external = self._external
 
@@ -154,14 +155,14 @@ class XtBroker:
         """A push, by its kind: order, trade, order_error, cancel_error; others say nothing here."""
         self.reports.push(kind, record)
 
-    def linked(self, up: bool, reason: str = "") -> None:
+    def linked(self, up: bool, reason: str = "", memory: str = "") -> None:
         """The link went up or down; after it was down, what was missed is looked up."""
         if up is self._up:
             return
         if up and self._up is False:
             self.missed()
         self._up = up
-        self._sink(LinkState(self._clock.now(), "broker", up, reason))
+        self._sink(LinkState(self._clock.now(), "broker", up, reason, memory))
 
     def missed(self) -> None:
         """Pushes may have been missed: look the account's orders and deals up."""

@@ -10,8 +10,7 @@ import msgspec
 from qka.engine.ledger import Ledger
 from qka.model.account import AccountSnapshot
 from qka.model.money import to_cents, yuan
-from qka.model.order import Order, Side
-from qka.model.times import day_of
+from qka.model.order import Fill, Order, Side
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -39,23 +38,26 @@ def holdings(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
     ]
 
 
-def money(ledger: Ledger, snapshot: AccountSnapshot, charged: Decimal) -> list[Difference]:
-    """Cash that differs. `charged`: the fees of the day as we count them, in CNY.
+def money(ledger: Ledger, snapshot: AccountSnapshot, day: date) -> list[Difference]:
+    """Cash that differs.
 
     A broker's own schedule may be another than the one we were told: a difference of no more than
-    the day's fees is theirs.
+    the fees of the day, as we count them, is theirs.
     """
     ours, theirs = ledger.asset.cash, snapshot.asset.cash
     if ours == theirs:
         return []
     why = ""
-    if abs(theirs - ours) <= charged:
+    if abs(theirs - ours) <= charged(ledger.deals(day)):
         why = f"fees: the broker's are {ours - theirs} CNY more than broker.fees says"
     return [Difference("cash", f"{ours} CNY", f"{theirs} CNY", why)]
 
 
-def orders(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
-    """Orders and deals of the day that differ, at its end."""
+def orders(ledger: Ledger, snapshot: AccountSnapshot, close: int) -> list[Difference]:
+    """Orders and deals of the day that differ, at its end.
+
+    `close`: what was made after it (ns) waits for the next day.
+    """
     found: list[Difference] = []
     for theirs in snapshot.orders:
         ours = ledger.order(theirs.id)
@@ -68,11 +70,13 @@ def orders(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
         elif ours.turnover != theirs.turnover and theirs.turnover:
             words = f"{ours.turnover} CNY traded", f"{theirs.turnover} CNY traded"
             found.append(Difference(theirs.id, *words))
-    listed = {order.id for order in snapshot.orders}
+    listed = {order.id: order.status for order in snapshot.orders}
     for order in ledger.working():
+        if order.time >= close:
+            continue
+        status = listed.get(order.id)
         what = f"{order.status}, {order.remaining} {order.symbol} open"
-        theirs_say = "listed" if order.id in listed else "not listed"
-        found.append(Difference(order.id, what, theirs_say))
+        found.append(Difference(order.id, what, status or "not listed"))
     return found
 
 
@@ -135,11 +139,9 @@ def table(differences: Sequence[Difference]) -> str:
     )
 
 
-def charged(ledger: Ledger, day: date) -> Decimal:
-    """Fees of a day's orders as we count them, in CNY."""
-    return sum(
-        (order.fees for order in ledger.orders.values() if day_of(order.time) == day), Decimal(0)
-    )
+def charged(deals: Iterable[Fill]) -> Decimal:
+    """Fees of deals as we count them, in CNY."""
+    return sum((deal.fees for deal in deals), Decimal(0))
 
 
 def unexplained(differences: Iterable[Difference]) -> list[Difference]:

@@ -6,7 +6,7 @@ meanwhile.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -69,7 +69,12 @@ class Desk:
         self._on_trouble = on_trouble
         self._on_fault = on_fault
         self._signals = itertools.count(1)
-        self._ids = _ids(clock)
+        self._wished: set[str] = set()  # UNKNOWN orders whose cancel was asked for
+        self._ids = _ids(clock, ledger.orders)
+
+    def go_on(self, signal: int) -> None:
+        """Number signals after that one, which an earlier run gave."""
+        self._signals = itertools.count(signal + 1)
 
     def signal(self, strategy: str, wanted: Signal) -> Signal:
         """What a strategy wants as it can be published: checked, with name, time and number.
@@ -201,6 +206,8 @@ class Desk:
         order = self._ledger.order(order_id)
         if order is None or order.status in FINAL or order.status is OrderStatus.PENDING_CANCEL:
             return False
+        if order.status is OrderStatus.UNKNOWN and order_id in self._wished:
+            return True  # the broker keeps the wish until the order shows
         now = self._now()
         taken = cancels_from(order.symbol, now)
         if taken > now and later:
@@ -214,6 +221,8 @@ class Desk:
             why = "the exchange takes no cancels in 09:20-09:25 and 14:57-15:00; try again after"
             self._post(CancelRefused(now, order_id, why))
             return False
+        if order.status is OrderStatus.UNKNOWN:
+            self._wished.add(order_id)
         self._gate.count(order.strategy, now)
         requested = CancelRequested(now, order_id, str(reason))
         self._ledger.apply(requested)  # at once: whoever asks again in this handler asks in vain
@@ -240,10 +249,16 @@ def unwritable(error: BaseException) -> str:
     return f"the journal can't be written ({error}): no new order leaves, cancels and reports go on"
 
 
-def _ids(clock: Clock) -> Iterator[str]:
-    """`q260105-0-000001`: day and time of the first order, then a counter."""
+def _ids(clock: Clock, known: Container[str]) -> Iterator[str]:
+    """`q260105-0-000001`: day and time of the first order, then a counter.
+
+    A clock that was set back may come to a moment that an earlier run began at: `known` tells.
+    """
     now = clock.now()
-    start = f"q{to_datetime(now):%y%m%d}-{_base36(time_of_day(now) // MILLISECOND)}-"
+    day, moment = f"{to_datetime(now):%y%m%d}", time_of_day(now) // MILLISECOND
+    while f"q{day}-{_base36(moment)}-000001" in known:
+        moment += 1
+    start = f"q{day}-{_base36(moment)}-"
     for thousands in itertools.count():
         stem = f"{start}{thousands:03d}"
         for tail in _TAILS if thousands else _TAILS[1:]:

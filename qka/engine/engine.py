@@ -16,6 +16,7 @@ from loguru import logger
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.port import Broker
 from qka.clock import Clock
+from qka.engine.breaker import Breaker
 from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
@@ -64,6 +65,7 @@ from qka.model.market import Bar, Quote
 from qka.model.order import Order
 from qka.model.times import SECOND, day_of
 from qka.risk.gate import Gate
+from qka.risk.losses import Losses
 from qka.risk.rules import Rule
 from qka.secrets import mask
 
@@ -100,7 +102,8 @@ class Engine:
     """Runs strategies over one feed, one broker and one clock.
 
     `cash` in cents; `positions`: symbol -> (shares, cents paid for them); `ratio`: share of total
-    assets that an order without a quantity asks for; `history`: bars kept a symbol and period.
+    assets that an order without a quantity asks for; `history`: bars kept a symbol and period;
+    `on_loss`: the trading state when `losses` are too great.
     """
 
     def __init__(
@@ -118,6 +121,8 @@ class Engine:
         ratio: float = 0.05,
         history: int = 1000,
         is_trading_day: Callable[[date], bool] = lambda day: True,
+        losses: Losses | None = None,
+        on_loss: TradingState = TradingState.REDUCING,
     ) -> None:
         self.clock = clock
         self.feed = feed
@@ -170,6 +175,11 @@ class Engine:
             checkpoint=self._checkpoint,
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        self._on_loss = on_loss
+        self.breaker = (
+            None if losses is None else Breaker(clock, self.ledger, losses, journal, self._trip)
+        )
+        self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
@@ -224,8 +234,12 @@ class Engine:
                 self.bus.subscribe(kind, handler, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
+        self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        if self.breaker is not None:
+            self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
+            self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
@@ -370,7 +384,12 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.desk.go_on(self.tally.signal)
         self._resume_trading()
+        self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
+        self._opening_books = True
+        for fill in self.past.unheard:
+            self._tell_fill(fill)
         self.door.open()
         identity = await self.broker.connect(self.publish)
         if identity.account_id != self.account_id:
@@ -379,6 +398,8 @@ class Engine:
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        if self.breaker is not None:
+            self.breaker.begin()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -388,7 +409,11 @@ class Engine:
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
             await runner.start(kept, self.past.timers)
+        self._opening_books = False
+        self.past.unheard.clear()
+        self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
+        self._flush()
         self.reconciler.start()
         self._keep_up()
         if self.clock.waits:
@@ -416,7 +441,8 @@ class Engine:
                 tuple(self.ledger.positions()),
                 tuple(books.orders),
                 tuple(books.deals),
-            )
+            ),
+            self.past.memories,
         )
         await self.reconciler.begin(self.past.accepted())
 
@@ -435,6 +461,8 @@ class Engine:
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
+        if not self.journal.durable:
+            return  # nobody starts from there
         self.journal.note(
             Note.SNAPSHOT,
             Checkpoint(
@@ -443,9 +471,19 @@ class Engine:
                 self.tally.signal,
                 self.gate.rates(),
                 self.past.timers,
+                self.past.memory,
+                {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
+                self._opening_books,
+                self.past.unheard,
             ),
             ahead=True,
         )
+
+    def _trip(self, why: str) -> None:
+        """Too much was lost: as strict as the config says, until an operator lifts it."""
+        if _stricter(self._on_loss, self._trading):
+            self.set_trading(self._on_loss, why)
+            self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
 
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
@@ -463,7 +501,9 @@ class Engine:
             self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
 
     def _keep(self) -> None:
-        """Write down the strategies' states that have changed."""
+        """Write down the strategies' states and the losses' marks that have changed."""
+        if self.breaker is not None:
+            self.breaker.keep()
         for runner in self._runners.values():
             runner.keep(self.journal)
 
@@ -677,6 +717,8 @@ class Engine:
         )
 
     def _on_own_order(self, event: OrderRequested | OrderDenied) -> None:
+        if self.past.memory and type(event) is OrderRequested:
+            self.past.sent(event.order)
         self._tell(event.order)
 
     def _on_report(self, event: Any) -> None:
@@ -687,15 +729,21 @@ class Engine:
     def _on_fill(self, fill: Fill) -> None:
         if self.ledger.booked is None:
             return  # heard before
+        if self._opening_books:
+            self.past.unheard.append(fill)
+        self._tell_fill(fill)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
+    def _tell_fill(self, fill: Fill) -> None:
+        """The order's own strategy hears of it."""
         order = self.ledger.order(fill.order_id)
         if order is not None:
             runner = self._runners.get(order.strategy)
             if runner is not None:
                 runner.on_fill(fill)
             self._tell(order)
-        now = self.clock.now()
-        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
-        self.publish(AssetChanged(now, self.ledger.asset))
 
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""

@@ -160,8 +160,12 @@ class Ledger:
                 if held.quantity
             },
             [o for o in self.orders.values() if _matters(o, begin)],
-            [deal for (of, _, _), deal in self._deals.items() if of == day],
+            self.deals(day),
         )
+
+    def deals(self, day: date) -> list[Fill]:
+        """The deals of a day that are booked."""
+        return [deal for (of, _, _), deal in self._deals.items() if of == day]
 
     def restore(self, books: Books) -> None:
         """Go on from there: all that was known before is forgotten."""

@@ -123,7 +123,7 @@ class Reconciler:
                 list(differences),
                 len(snapshot.orders),
                 len(snapshot.deals),
-                f"{comparison.charged(self._ledger, day)}",
+                f"{comparison.charged(snapshot.deals)}",
                 f"{snapshot.asset.cash}",
                 agreed,
             ),
@@ -160,10 +160,9 @@ class Reconciler:
             if number and not self._clock.waits:
                 await self._pause(PAUSE)
             snapshot = await self._broker.snapshot()
-            fees = comparison.charged(self._ledger, day_of(self._clock.now()))
             differences = [
                 *comparison.holdings(self._ledger, snapshot),
-                *comparison.money(self._ledger, snapshot, fees),
+                *comparison.money(self._ledger, snapshot, day_of(self._clock.now())),
             ]
             if not differences:
                 break
@@ -249,11 +248,10 @@ class Reconciler:
         if self._closed or day != day_of(self._clock.now()):
             return
         snapshot, differences = await self._compare()
-        differences += comparison.orders(self._ledger, snapshot)
+        differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
         self._judge("end", snapshot, differences)
-        if not differences:
-            logger.log(
-                "DEBUG" if self._clock.waits else "INFO",
+        if not differences and not self._clock.waits:
+            logger.info(
                 "{} is settled: {} orders, {} deals, cash {} CNY, all as the broker has it",
                 day,
                 len(snapshot.orders),

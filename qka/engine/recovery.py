@@ -14,7 +14,9 @@ from qka.engine.tally import Tally
 from qka.journal.port import Journal, Note
 from qka.model.events import (
     CancelRequested,
+    EngineState,
     Fill,
+    LinkState,
     OrderRequested,
     Signal,
     TimerFired,
@@ -33,6 +35,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     signal: int  # the last one's number
     rates: dict[str, list[int]]  # rate limit -> moments (ns) it remembers
     timers: dict[str, int]  # strategy and timer -> when it fired last (ns)
+    memory: str = ""  # see `LinkState.memory`
+    memories: dict[str, str] = {}  # order id -> the memory when it was sent, of open orders
+    opening: bool = False  # strategies are not told of anything yet
+    unheard: list[Fill] = []  # what they are to be told of
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -50,6 +56,9 @@ class Past:
         self.known = False
         self.day = date.min  # of the last record
         self.timers: dict[str, int] = {}
+        self.memory = ""  # of the broker's link, see `LinkState.memory`
+        self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
+        self.unheard: list[Fill] = []  # of which no strategy has been told
 
     def relive(self, ledger: Ledger, gate: Gate, tally: Tally) -> None:
         """Bring ledger, rate limits and owners to where they were; raises JournalDamaged."""
@@ -63,6 +72,8 @@ class Past:
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
         self.day = day_of(last.ts)
+        self.memory, self.memories = begin.memory, dict(begin.memories)
+        opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:
             for record in self._journal.records(last.seq):
                 self.day = max(self.day, day_of(record.ts))
@@ -73,15 +84,35 @@ class Past:
                 match event:
                     case OrderRequested():
                         gate.count(event.order.strategy, event.order.time)
+                        self.sent(event.order)
+                    case LinkState():
+                        self.linked(event)
+                    case EngineState(state="opening"):
+                        opening = True
+                    case EngineState(state="running"):
+                        opening = False
+                        self.unheard.clear()
                     case CancelRequested():
                         order = ledger.order(event.order_id)
                         gate.count(order.strategy if order else "", event.time)
                     case Fill():
                         tally.move(event)
+                        if opening:
+                            self.unheard.append(event)
                     case Signal():
                         tally.signal = max(tally.signal, event.id)
                     case TimerFired():
                         self.timers[f"{event.strategy} {event.name}"] = event.time
+
+    def sent(self, order: Order) -> None:
+        """An order was sent: to a link with the memory it has now."""
+        if self.memory:
+            self.memories[order.id] = self.memory
+
+    def linked(self, event: LinkState) -> None:
+        """The broker's link says what it remembers keys in."""
+        if event.link == "broker" and event.up:
+            self.memory = event.memory
 
     def standing(self) -> Standing | None:
         """The trading state that a run before this one left."""

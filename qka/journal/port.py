@@ -10,6 +10,8 @@ from qka.journal.chain import Record as Record
 class Journal(Protocol):
     """Append-only; what was written ahead is there again after any crash."""
 
+    durable: bool  # whether anybody is to start again from it
+
     def open(self) -> None:
         """Make ready; raises OSError or QkaError when it can't be, and nothing was changed."""
 
@@ -40,6 +42,8 @@ class Journal(Protocol):
 
 class NoJournal:
     """Remembers nothing: for tests and benchmarks."""
+
+    durable = False
 
     def open(self) -> None:
         """Nothing."""

@@ -177,7 +177,7 @@ class AssetChanged(_Event, frozen=True, gc=False, tag=True):
 class EngineState(_Event, frozen=True, gc=False, tag=True):
     """The engine started, stopped, or its trading state changed."""
 
-    state: str  # started, stopped, or trading
+    state: str  # opening, started, running, stopped; trading, held, released
     trading: TradingState
     reason: str = ""
 
@@ -188,6 +188,7 @@ class LinkState(_Event, frozen=True, gc=False, tag=True):
     link: str
     up: bool
     reason: str = ""
+    memory: str = ""  # what the other side remembers orders by key in; "": it does not
 
 
 class TimerFired(_Event, frozen=True, gc=False, tag=True):

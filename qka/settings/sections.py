@@ -181,6 +181,15 @@ class RiskSettings(Section):
     )
     max_orders_per_minute: Count | None = Field(60, description="Orders in any minute.")
     max_orders_per_second: Count | None = Field(10, description="Orders in any second.")
+    max_daily_loss: Ratio | None = Field(
+        None, description="Largest loss of a day, share of the total it began with."
+    )
+    max_drawdown: Ratio | None = Field(
+        None, description="Largest loss from the peak, share of the peak."
+    )
+    on_loss: Literal["reducing", "halted"] = Field(
+        "reducing", description="State of the switch when a loss is too great, until `qka resume`."
+    )
     trading: Literal["active", "reducing", "halted"] = Field(
         "active", description="State of the switch at the start; reducing only closes positions."
     )

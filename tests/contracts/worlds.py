@@ -335,6 +335,7 @@ class PaperWorld(World):
     has_terminal = False
 
     def make_broker(self):
+        self.known = {}
         return PaperBroker(self.clock, FEES, ACCOUNT, self.cash, SHARES, latency=self.latency)
 
     async def open(self):
@@ -344,6 +345,7 @@ class PaperWorld(World):
         return identity
 
     def _on_phase(self, event):
+        self.orders()  # those of the day that ends are not in its books any more
         self.broker.on_phase(event)
 
     def hear_quote(self, quote):
@@ -351,6 +353,11 @@ class PaperWorld(World):
 
     def breathe(self):
         self.clock.advance(by=self.latency)
+
+    def orders(self):
+        """Every order the broker ever had, as it stands."""
+        self.known |= {order.id: order for order in self.broker.books().orders}
+        return self.known.values()
 
     def truth(self):
         books = self.broker.books()
@@ -366,7 +373,7 @@ class PaperWorld(World):
                 to_cents(o.fees),
                 o.broker_id,
             )
-            for o in books.orders
+            for o in self.orders()
         )
         shares = {p.symbol: p.quantity for p in books.positions}
         return Truth(orders, to_cents(books.asset.cash), shares, None)

@@ -13,7 +13,7 @@ from qka import secrets
 from qka.errors import ConfigError
 from qka.model.events import Alert, OrderRequested
 from qka.model.order import OrderStatus as S
-from qka.model.times import at, show, to_datetime
+from qka.model.times import at, day_of, show, to_datetime
 
 
 class BuyOnce(Recorder):
@@ -364,6 +364,20 @@ def test_what_a_bar_filled_is_booked_before_its_strategy_sees_the_bar():
     bars = [a_bar(10.0 + i / 10, time=at(DAY, f"09:3{i + 1}")) for i in range(5)]
     summary = engine(bars, BuyOnce(symbols=[SYMBOL], bars="1m")).run()
     assert summary["orders"] == summary["fills"] == 1
+
+
+def test_an_order_made_at_the_last_bar_of_a_day_waits_for_the_next_and_the_books_agree():
+    class BuysLate(Recorder):
+        def on_bar(self, bar):
+            if not self.state:
+                self.state["order"] = self.buy(bar.symbol, 100).id
+
+    tomorrow = DAY.replace(day=6)
+    bars = [a_bar(10.0, time=at(day, "15:00")) for day in (DAY, tomorrow, DAY.replace(day=7))]
+    strategy = BuysLate(symbols=[SYMBOL], bars="1m")
+    summary = engine(bars, strategy).run()
+    assert summary["alerts"] == []
+    assert [day_of(fill.time) for fill in fills(strategy)] == [tomorrow]
 
 
 def test_a_strategy_that_begins_with_less_history_than_it_wants_says_so():

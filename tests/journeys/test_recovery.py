@@ -19,6 +19,7 @@ from qka.journal.verify import verify
 from qka.model.events import OrderRequested, TradingState
 from qka.model.money import to_cents
 from qka.model.order import Order, OrderStatus, Side
+from qka.risk.losses import Losses
 from qka.risk.rules import RateLimit, SlidingWindow
 
 QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
@@ -56,7 +57,7 @@ class Desk:
     def path(self):
         return self.folder / "journal.db"
 
-    def engine(self, strategy=None, gate=None):
+    def engine(self, strategy=None, gate=None, losses=None):
         clock = WallClock()
         clock.follow(self.terminal.now())
         link = TraderLink(PATH, ACCOUNT, **QUICK)
@@ -70,6 +71,7 @@ class Desk:
             fees=FEES,
             cash=10_000_000,
             account_id=ACCOUNT,
+            losses=losses,
         )
         self.strategy = strategy or Notes()
         engine.register(self.strategy)
@@ -218,3 +220,55 @@ async def test_rate_windows_remember_what_was_sent_before_a_restart(desk):
             S.DENIED,
             "3 orders and cancels in 3600 s are reached",
         )
+
+
+async def test_a_bad_morning_is_not_forgotten_by_a_restart(desk):
+    async with desk.engine(losses=Losses(0.001, None)) as engine:
+        opening = engine.breaker._losses.marks.opening
+        order_id = await desk.placed(engine, 2000)
+        desk.quote()
+        await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+    desk.quote(9.0)
+    async with desk.engine(losses=Losses(0.001, None)) as engine:
+        assert engine.breaker._losses.marks.opening == opening
+        await eventually(lambda: engine.ledger.quotes.get(SYMBOL))
+        engine.breaker.look()
+        assert engine.ledger.trading is TradingState.REDUCING
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.REDUCING
+        assert desk.strategy.buy(SYMBOL, 100, 9.0).status is S.DENIED
+
+
+async def test_while_it_runs_a_difference_that_stays_holds_and_when_it_goes_trading_goes_on(desk):
+    shares = desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"]
+    async with desk.engine() as engine:
+        shares.quantity += 100
+        await engine.reconciler.look()
+        assert (
+            engine.ledger.trading is TradingState.ACTIVE
+        )  # an account moves while it is looked at
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.HALTED
+        await engine.reconciler.look()
+        assert len(engine.summary()["alerts"]) == 1  # told once
+        shares.quantity -= 100
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.ACTIVE
+        await desk.placed(engine)
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
+async def test_an_order_that_is_long_on_its_way_is_named(desk):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine, 100, 9.5)
+        desk.terminal.faults.next("dropped", "cancel")
+        assert desk.strategy.cancel(order_id)
+        look = engine.reconciler._look_at_orders
+        look()
+        status, since = engine.reconciler._waiting[order_id]
+        engine.reconciler._waiting[order_id] = status, since - 40 * 10**9
+        look()
+        await eventually(lambda: engine.summary()["alerts"])
+        (alert,) = engine.summary()["alerts"]
+        assert f"order {order_id} (buy 100 {SYMBOL}) has been pending_cancel for 40 s" in alert
