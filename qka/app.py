@@ -3,7 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 from loguru import logger
 
 from qka import loading, logs, settings
+from qka.ashare import book
+from qka.ashare.calendar import OwnDays, exchange_calendar
 from qka.brokers.paper import PaperBroker
-from qka.clock import WallClock
+from qka.clock import Clock, WallClock
 from qka.edges import edges
 from qka.engine import engine
 from qka.engine.runner import Policy
@@ -23,7 +25,7 @@ from qka.journals import journal_of_run
 from qka.model.events import SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
-from qka.model.times import to_datetime
+from qka.model.times import day_of, to_datetime
 from qka.risk.losses import Losses
 from qka.risk.rules import (
     ForStrategy,
@@ -38,6 +40,7 @@ from qka.risk.rules import (
     trading_state,
 )
 from qka.settings import RiskSettings, Settings, StrategySettings
+from qka.settings.rulefile import RuleFile, read
 from qka.wire import pretty
 
 
@@ -140,6 +143,8 @@ def _project(config: Path) -> Path:
 def _build(chosen: Settings, root: Path) -> Engine:
     account = chosen.account
     folder = _folder(chosen)
+    own = _own_rules(chosen, root)
+    book.use(own.rows)
     strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
@@ -163,7 +168,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
-        is_trading_day=_weekday if isinstance(edge.clock, WallClock) else _any_day,
+        is_trading_day=_trading_days(edge.clock, own.calendar),
     )
     built.settings, built.folder, built.records = chosen, folder, records
     built.ledger.trading = TradingState(chosen.risk.trading)
@@ -176,13 +181,24 @@ def _build(chosen: Settings, root: Path) -> Engine:
     return built
 
 
-def _any_day(day: date) -> bool:
-    """The days of a recording, or of a made-up market, are trading days."""
-    return True
+def _own_rules(chosen: Settings, root: Path) -> RuleFile:
+    """What the config's rule file says; a path that is not there is looked for in the project."""
+    if chosen.rules.file is None:
+        return RuleFile()
+    given = chosen.rules.file.expanduser()
+    return read(given if given.exists() else root / given)
 
 
-def _weekday(day: date) -> bool:
-    return day.weekday() < 5
+def _trading_days(clock: Clock, own: OwnDays) -> Callable[[date], bool]:
+    """Which days are lived as trading days; raises ConfigError when today is not known to be one.
+
+    The days of a recording, or of a made-up market, all are.
+    """
+    if not isinstance(clock, WallClock):
+        return lambda day: True
+    calendar = exchange_calendar(own)
+    calendar.is_trading_day(day_of(clock.now()))
+    return calendar.is_trading_day
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:

@@ -39,7 +39,7 @@ class Edges:
 def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges:
     """The edges that a config names; nothing is opened yet. Raises ConfigError."""
     feed, broker = chosen.feed, chosen.broker
-    fees = FeeSchedule(broker.fees.commission, broker.fees.minimum)
+    fees = FeeSchedule(broker.fees.commission, broker.fees.minimum, net=broker.fees.net)
     if isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
         if not isinstance(broker, settings.PaperBroker):
             raise ConfigError(
