@@ -105,7 +105,7 @@ class LiveFeed:
         self._ask_after: dict[str, int] = {}  # symbol -> when its instrument may be asked for
         self._questions: asyncio.Queue[str] = asyncio.Queue()  # symbols to ask about
         self._alien: set[str] = set()  # names in ticks that are no symbols of ours
-        self._differs: set[str] = set()  # symbols on which the rule book was found wrong
+        self._differs: dict[str, str] = {}  # symbol -> how the rule book was found wrong
         self._bad: set[str] = set()  # symbols of which a tick was no quote
         self._up: bool | None = None  # as it was reported
         self._timers: dict[str, Timer] = {}  # what for -> when
@@ -162,6 +162,8 @@ class LiveFeed:
         self._report = report
         self._heard_any = self._began = self._clock.now()
         self._say(self._source.up, "there is no connection")
+        for words in self._differs.values():
+            self._warn(words)
         self._clock.on_day(self._on_day)
         self._watch()
         for _ in range(_AT_ONCE):
@@ -280,12 +282,13 @@ class LiveFeed:
         day = day_of(self._clock.now()) if known.day == date.min else known.day
         words = disagreement(symbol, name, day, close, limits, tick)
         if words and symbol not in self._differs:
-            self._differs.add(symbol)
             words += ": the terminal's hold; correct the rule book in rules.file"
-            if self._report is None:
-                logger.warning("{}", words)
-            else:
-                self._report(Alert(self._clock.now(), Severity.WARNING, "feed", words))
+            self._differs[symbol] = words
+            self._warn(words)
+
+    def _warn(self, words: str) -> None:
+        if self._report is not None:  # else it is told when it runs
+            self._report(Alert(self._clock.now(), Severity.WARNING, "feed", words))
 
     # ------------------------------------------------------------ alive or not
 
@@ -334,7 +337,7 @@ class LiveFeed:
         lost = [name for name in ticks if self._last.get(name) is not before[name]]
         if lost and self._report is not None:
             words = f"no quotes of {', '.join(lost)} came though there were: subscribed again"
-            self._report(Alert(self._clock.now(), Severity.WARNING, "feed", words))
+            self._warn(words)
             await self._again(lost)
 
     async def _again(self, symbols: list[str]) -> None:

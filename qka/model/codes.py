@@ -1,7 +1,8 @@
 """Codes and the kind of security behind each: the shipped table, data only.
 
 A pattern is six digits with `*` for any. The more digits a pattern names, the more it weighs; of
-equal ones the later row does. `effective_from` is the first day of the board or product. XT is
+equal ones the later row does. `effective_from` is the first day of the board or product, from
+general knowledge: a code means the same on any day. XT is
 xtquant's own table (config/xtstocktype.lua of 250807).
 """
 
@@ -53,7 +54,7 @@ _S, _M = Confidence.SINGLE, Confidence.UNVERIFIED
 
 def _row(
     exchange: Exchange, codes: str, kind: Kind, since: tuple[int, int, int],
-    source: str = _XT, confidence: Confidence = _V,
+    source: str = _XT, confidence: Confidence = _S,
 ) -> Code:  # fmt: skip
     return Code(
         exchange=exchange, codes=tuple(codes.split()), kind=kind,
@@ -63,8 +64,8 @@ def _row(
 
 CODES: tuple[Code, ...] = (
     # ---------------------------------------------------------------- Shanghai
-    _row("SH", "60****", Kind.MAIN, (1990, 12, 19)),
-    _row("SH", "688*** 689***", Kind.STAR, (2019, 7, 22)),
+    _row("SH", "60****", Kind.MAIN, (1990, 12, 19), f"{_XT}; real data", _V),
+    _row("SH", "688*** 689***", Kind.STAR, (2019, 7, 22), f"{_XT}; real data", _V),
     _row("SH", "90****", Kind.B_SHARE, (1992, 2, 21)),
     _row("SH", "000***", Kind.INDEX, (1991, 7, 15)),
     _row("SH", "51**** 520*** 530*** 56****", Kind.ETF, (2005, 2, 23)),
@@ -88,8 +89,10 @@ CODES: tuple[Code, ...] = (
     _row("SH", "1108** 1109** 1185** 1186**", Kind.DIRECTED_BOND, (2018, 11, 1)),
     _row("SH", "204***", Kind.REPO, (2006, 5, 8)),
     # ---------------------------------------------------------------- Shenzhen
-    _row("SZ", "000*** 001*** 002*** 003*** 004***", Kind.MAIN, (1991, 7, 3)),
-    _row("SZ", "300*** 301*** 302***", Kind.CHINEXT, (2009, 10, 30)),
+    _row(
+        "SZ", "000*** 001*** 002*** 003*** 004***", Kind.MAIN, (1991, 7, 3), f"{_XT}; real data", _V
+    ),
+    _row("SZ", "300*** 301*** 302***", Kind.CHINEXT, (2009, 10, 30), f"{_XT}; real data", _V),
     _row("SZ", "3098** 3099**", Kind.CHINEXT, (2020, 8, 24), f"{_XT}, depositary receipts"),
     _row("SZ", "20****", Kind.B_SHARE, (1992, 2, 28)),
     _row("SZ", "39**** 98****", Kind.INDEX, (1991, 4, 4)),
