@@ -117,6 +117,7 @@ class XtBroker:
         Its orders are reported on from here on, whoever placed them; what came of those that are
         known is reported before this returns.
         """
+        since = self.reports.news
         asset = await self._link.query("query_stock_asset")
         if not isinstance(asset, XtAsset):
             raise BrokerUnavailable("the terminal gives no asset: is the account logged in?")
@@ -124,7 +125,7 @@ class XtBroker:
         orders = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
         if self.reports.external is not None:
-            self.reports.reconcile(orders, trades, self._cancelling)
+            self.reports.reconcile(orders, trades, self._cancelling, since)
         for order_id in self._left:
             self.reports.unknown(order_id, "the engine ended before the broker's answer came")
         self._left.clear()

@@ -63,7 +63,7 @@ from qka.model.events import (
 )
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
-from qka.model.times import SECOND, day_of
+from qka.model.times import SECOND, day_of, show
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.rules import Rule
@@ -384,6 +384,7 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
@@ -408,7 +409,7 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "started", self.ledger.trading))
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
-            await runner.start(kept, self.past.timers)
+            await runner.start(kept, self.past.timers, self.past.away)
         self._opening_books = False
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
@@ -445,6 +446,15 @@ class Engine:
             self.past.memories,
         )
         await self.reconciler.begin(self.past.accepted())
+        logger.info(
+            "account {} goes on from its journal, last written {}: cash {} CNY, {} positions, {} "
+            "orders open",
+            self.account_id,
+            show(self.past.away[0]),
+            self.ledger.asset.cash,
+            len(self.ledger.positions()),
+            len(list(self.ledger.working())),
+        )
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""

@@ -55,6 +55,7 @@ class Past:
         self._journal = journal
         self.known = False
         self.day = date.min  # of the last record
+        self.away = (0, 0)  # no engine ran from then to then (ns)
         self.timers: dict[str, int] = {}
         self.memory = ""  # of the broker's link, see `LinkState.memory`
         self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
@@ -71,12 +72,12 @@ class Past:
         gate.remember(begin.rates)
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
-        self.day = day_of(last.ts)
+        self.day, self.away = day_of(last.ts), (last.ts, last.ts)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:
             for record in self._journal.records(last.seq):
-                self.day = max(self.day, day_of(record.ts))
+                self.day, self.away = max(self.day, day_of(record.ts)), (record.ts, record.ts)
                 if not record.is_event:
                     continue
                 event = record.event
@@ -103,6 +104,11 @@ class Past:
                         tally.signal = max(tally.signal, event.id)
                     case TimerFired():
                         self.timers[f"{event.strategy} {event.name}"] = event.time
+
+    def returned(self, now: int) -> None:
+        """An engine runs again."""
+        if self.known:
+            self.away = self.away[0], now
 
     def sent(self, order: Order) -> None:
         """An order was sent: to a link with the memory it has now."""

@@ -76,7 +76,7 @@ class Runner(Guest):
         self._missed: list[tuple[Callable[[Any], None], Any]] = []  # what happened before it
         self._state_told = False  # that its state can't be kept
         self._kept = b""  # its state, as it was written down last
-        self._timers = Timers(engine.clock, self._fire)
+        self._timers = Timers(engine.clock, self._fire, self._missed_timer)
         check_class(strategy)
         strategy._room = self
 
@@ -128,20 +128,25 @@ class Runner(Guest):
     # ------------------------------------------------------------ life
 
     async def start(
-        self, state: Mapping[str, Any] | None = None, fired: Mapping[str, int] | None = None
+        self,
+        state: Mapping[str, Any] | None,
+        fired: Mapping[str, int],
+        away: tuple[int, int],
     ) -> None:
         """Call on_start; a strategy that can't start is stopped.
 
-        `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last (ns).
+        `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last;
+        `away`: no engine ran from then to then (ns).
         """
         if state is not None:
             self.strategy.state = {**self.strategy.state, **state}
             self._kept = self._written(self.strategy.state)
         self._timers.fired = {
             name.removeprefix(f"{self.name} "): when
-            for name, when in (fired or {}).items()
+            for name, when in fired.items()
             if name.startswith(f"{self.name} ")
         }
+        self._timers.away = away
         self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
@@ -254,6 +259,14 @@ class Runner(Guest):
     def _fire(self, name: str) -> None:
         if self.active:
             self._engine.publish(TimerFired(self.now(), self.name, name))
+
+    def _missed_timer(self, name: str) -> None:
+        self._engine.alert(
+            Severity.WARNING,
+            self.name,
+            f"timer {name!r} was due while no engine ran, and is not made up for: decide in "
+            "on_start what still makes sense",
+        )
 
     def _on_signal(self, signal: Signal) -> None:
         if signal.strategy != self.name:
