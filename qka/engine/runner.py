@@ -72,6 +72,7 @@ class Runner(Guest):
         self._errors = 0
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
+        self._hears_phases = self.defines("on_phase")
         self._begun = False  # on_start was called
         self._missed: list[tuple[Callable[[Any], None], Any]] = []  # what happened before it
         self._state_told = False  # that its state can't be kept
@@ -150,6 +151,7 @@ class Runner(Guest):
         self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
+        self._engine.recorder.turn(self.name)  # what came meanwhile came before this
         for handler, event in self._missed:
             handler(event)
         self._missed.clear()
@@ -274,7 +276,7 @@ class Runner(Guest):
 
     def _on_phase(self, event: SessionPhase) -> None:
         self._timers.on_phase(event)
-        if self._ready:
+        if self._ready and self._hears_phases:
             self.call(self.strategy.on_phase, event)
 
     def _hear(self, author: str, handler: Callable[[Any], Any], event: Any) -> None:

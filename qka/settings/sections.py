@@ -249,6 +249,11 @@ class JournalSettings(Section):
         description="Folder of the account's journal; none: `journals`, and the run's own folder "
         "where time, or the account, is made up anew for each run.",
     )
+    record: bool | None = Field(
+        None,
+        description="Whether quotes and bars are recorded beside it, for `qka replay` and "
+        "`qka why`; none: where time is the world's.",
+    )
 
 
 class LogSettings(Section):

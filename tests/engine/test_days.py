@@ -1,13 +1,15 @@
 """The engine's day: which one is lived, and what happens past the calendar's end."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, moment
 
-from qka.app import Engine, _trading_days
+from qka import settings
+from qka.app import Engine, put_rules_in_force
 from qka.ashare import book
-from qka.ashare.calendar import NOTHING_OWN, Calendar
+from qka.ashare.calendar import Calendar
 from qka.ashare.limits import price_limits
 from qka.ashare.rules import TERMS
 from qka.clock import ManualClock, WallClock
@@ -50,13 +52,16 @@ def test_the_rules_of_the_day_that_begins_are_the_ones_that_hold():
     assert TERMS.day == DAY + timedelta(2)
 
 
+LIVE = settings.from_mapping({"feed": {"kind": "xtdata"}})
+
+
 async def test_an_engine_is_not_built_on_a_day_that_the_calendar_does_not_know():
     clock = WallClock()
     clock.follow(at(date(2099, 1, 5), "10:00"))
     with pytest.raises(ConfigError, match="2099-01-05 is after it"):
-        _trading_days(clock, NOTHING_OWN)
+        put_rules_in_force(LIVE, Path(), clock)
     clock.follow(at(date(2026, 11, 24), "10:00"))
-    is_trading_day = _trading_days(clock, NOTHING_OWN)
+    is_trading_day = put_rules_in_force(LIVE, Path(), clock)
     assert is_trading_day(date(2026, 9, 30))
     assert not is_trading_day(date(2026, 10, 1))
 
