@@ -3,7 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from qka import limits, loading, logs, settings
+from qka.ashare import book
+from qka.ashare.calendar import exchange_calendar
 from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
@@ -24,7 +26,7 @@ from qka.journals import journal_of_run
 from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
-from qka.model.times import to_datetime
+from qka.model.times import day_of, to_datetime
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
@@ -32,6 +34,7 @@ from qka.risk.losses import Losses
 from qka.risk.meter import Meter
 from qka.risk.streak import Streak
 from qka.settings import Settings, StrategySettings
+from qka.settings.rulefile import RuleFile, read
 from qka.wire import pretty
 
 
@@ -158,7 +161,8 @@ def _build(chosen: Settings, root: Path) -> Engine:
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
-    built = wire(Engine, chosen, strategies, edge, records, recording)
+    trading = put_rules_in_force(chosen, root, edge.clock)
+    built = wire(Engine, chosen, strategies, edge, records, recording, trading)
     if recording is not None:
         recording.trouble = _Trouble(built)
     built.settings, built.folder, built.records = chosen, folder, records
@@ -176,6 +180,7 @@ def wire(
     edge: Edges,
     journal: Journal,
     recorder: Recorder | None,
+    is_trading_day: Callable[[date], bool],
 ) -> Built:
     """An engine of that class over these edges, with rules and strategies as the config says."""
     account, risk = chosen.account, chosen.risk
@@ -201,7 +206,7 @@ def wire(
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
-        is_trading_day=_any_day if is_past(chosen) else _weekday,
+        is_trading_day=is_trading_day,
         recorder=recorder,
     )
     built.ledger.trading = TradingState(chosen.risk.trading)
@@ -243,13 +248,23 @@ def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySetting
     return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
 
 
-def _any_day(day: date) -> bool:
-    """The days of a recording, or of a made-up market, are trading days."""
-    return True
+def put_rules_in_force(chosen: Settings, root: Path, clock: Clock) -> Callable[[date], bool]:
+    """Lay the config's rule file over the shipped rows; which days trade, by its calendar too.
 
-
-def _weekday(day: date) -> bool:
-    return day.weekday() < 5
+    A path that is not there is looked for in the project. The days of recorded files, or of a
+    made-up market, all trade. Raises ConfigError, also when the calendar ends before today.
+    """
+    own = RuleFile()
+    if chosen.rules.file is not None:
+        given = chosen.rules.file.expanduser()
+        own = read(given if given.exists() else root / given)
+    book.use(own.rows)
+    if is_past(chosen):
+        return lambda day: True
+    calendar = exchange_calendar(own.calendar)
+    if isinstance(clock, WallClock):
+        calendar.is_trading_day(day_of(clock.now()))
+    return calendar.is_trading_day
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:

@@ -64,7 +64,8 @@ def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges
 
 def fees_of(chosen: Settings) -> FeeSchedule:
     """What the config says that its broker charges."""
-    return FeeSchedule(chosen.broker.fees.commission, chosen.broker.fees.minimum)
+    fees = chosen.broker.fees
+    return FeeSchedule(fees.commission, fees.minimum, net=fees.net)
 
 
 def _past(

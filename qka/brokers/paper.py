@@ -264,7 +264,7 @@ class PaperBroker:
             self._report(CancelRefused(now, order_id, "no such order"))
         elif order.status in FINAL:
             self._report(CancelRefused(now, order_id, f"the order is {order.status} already"))
-        elif not cancels_taken(now):
+        elif not cancels_taken(order.symbol, now):
             self._report(CancelRefused(now, order_id, "the exchange takes no cancels now"))
         else:
             self._settle(OrderCancelled(now, order_id, order.reason))

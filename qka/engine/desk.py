@@ -209,7 +209,7 @@ class Desk:
         if order.status is OrderStatus.UNKNOWN and order_id in self._wished:
             return True  # the broker keeps the wish until the order shows
         now = self._now()
-        taken = cancels_from(now)
+        taken = cancels_from(order.symbol, now)
         if taken > now and later:
 
             def again() -> None:

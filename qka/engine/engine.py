@@ -174,7 +174,7 @@ class Engine:
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
-        self._sessions = Sessions(clock, self.publish, is_trading_day)
+        self._sessions = Sessions(clock, self.publish, is_trading_day, self.fault)
         self.past = Past(journal)
         self.reconciler = Reconciler(
             clock,

@@ -209,8 +209,9 @@ class Runner(Guest):
             return told + "left"
         for order in working:
             self._engine.desk.cancel(order.id, f"{self.name} stopped: {why}", later=True)
-        taken = cancels_from(self.now())
-        if taken > self.now():
+        now = self.now()
+        taken = max(cancels_from(order.symbol, now) for order in working)
+        if taken > now:
             return told + f"cancelled at {show(taken)[11:]}: until then the exchange takes none"
         return told + "being cancelled"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qka import settings
-from qka.app import build_strategies, project, wire
+from qka.app import build_strategies, project, put_rules_in_force, wire
 from qka.brokers.port import Broker
 from qka.edges import Edges, fees_of, paper
 from qka.errors import ConfigError
@@ -52,6 +52,7 @@ def builder(chosen: Settings, config: Path) -> days.Build:
             Edges(edges.clock, edges.feed, broker, fees),
             edges.journal,
             edges.recorder,
+            put_rules_in_force(chosen, root, edges.clock),
         )
 
     return build

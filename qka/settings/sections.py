@@ -125,6 +125,9 @@ class Fees(Section):
     minimum: Annotated[Amount, Field(ge=0)] = Field(
         Decimal(5), description="Least commission, CNY an order."
     )
+    net: bool = Field(
+        False, description="Whether exchange handling fee and CSRC levy come on top (净佣)."
+    )
 
 
 class PaperBroker(Section):
@@ -281,6 +284,14 @@ class RiskSettings(Section):
     )
 
 
+class RulesSettings(Section):
+    """The exchanges' rules and their calendar."""
+
+    file: Path | None = Field(
+        None, description="Rows and trading days laid over the shipped ones; see docs/rules.md."
+    )
+
+
 class ExecutorSettings(Section):
     """How signals become orders."""
 
@@ -362,6 +373,7 @@ class Settings(BaseSettings):
     feed: Feed = Field(default_factory=SimulatedFeed, description="Where quotes come from.")
     broker: Broker = Field(default_factory=PaperBroker, description="Where orders go.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits.")
+    rules: RulesSettings = Field(default_factory=RulesSettings, description="The exchanges' rules.")
     executor: ExecutorSettings = Field(
         default_factory=ExecutorSettings, description="Signals to orders."
     )

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from qka.ashare.rules import price_limits, tick_size
+from qka.ashare.limits import price_limits
+from qka.ashare.rules import tick_size
 from qka.model.market import Phase, Quote
 from qka.model.symbol import Board, board_of, check_symbol, lot_size
 from qka.model.times import MILLISECOND, day_of

@@ -122,7 +122,7 @@ class World:
             await life.close()
             raise
         self.life = life
-        Sessions(self.clock, life.on_phase, lambda day: day.weekday() < 5).start()
+        Sessions(self.clock, life.on_phase, lambda day: day.weekday() < 5, print).start()
         return identity
 
     def make_broker(self):
@@ -340,7 +340,7 @@ class PaperWorld(World):
 
     async def open(self):
         identity = await super().open()
-        Sessions(self.clock, self._on_phase, lambda day: day.weekday() < 5).start()
+        Sessions(self.clock, self._on_phase, lambda day: day.weekday() < 5, print).start()
         self.quote()
         return identity
 
