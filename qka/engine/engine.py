@@ -408,6 +408,7 @@ class Engine:
         self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
         self.breaker.remember()
+        self.gate.meter.begin(self.clock.now())
         self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
