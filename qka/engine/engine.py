@@ -173,6 +173,7 @@ class Engine:
             hold=self._hold,
             release=self._release,
             checkpoint=self._checkpoint,
+            actions=feed.actions,
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
         self._on_loss = on_loss
@@ -444,7 +445,8 @@ class Engine:
             ),
             self.past.memories,
         )
-        await self.reconciler.begin(self.past.accepted())
+        past = self.past
+        await self.reconciler.begin(past.accepted(), past.since, past.dues)
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""
@@ -475,6 +477,7 @@ class Engine:
                 {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
                 self._opening_books,
                 self.past.unheard,
+                list(self.reconciler.dues),
             ),
             ahead=True,
         )

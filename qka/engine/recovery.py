@@ -9,6 +9,7 @@ from datetime import date
 
 import msgspec
 
+from qka.engine.dues import Due
 from qka.engine.ledger import Books, Ledger
 from qka.engine.tally import Tally
 from qka.journal.port import Journal, Note
@@ -39,6 +40,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     memories: dict[str, str] = {}  # order id -> the memory when it was sent, of open orders
     opening: bool = False  # strategies are not told of anything yet
     unheard: list[Fill] = []  # what they are to be told of
+    dues: list[Due] = []  # of corporate actions
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -55,6 +57,8 @@ class Past:
         self._journal = journal
         self.known = False
         self.day = date.min  # of the last record
+        self.since = date.min  # of the last checkpoint: the deals since then are known
+        self.dues: list[Due] = []  # of corporate actions, then
         self.timers: dict[str, int] = {}
         self.memory = ""  # of the broker's link, see `LinkState.memory`
         self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
@@ -71,7 +75,8 @@ class Past:
         gate.remember(begin.rates)
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
-        self.day = day_of(last.ts)
+        self.day = self.since = day_of(last.ts)
+        self.dues = list(begin.dues)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:
