@@ -373,9 +373,31 @@ async def test_shares_that_come_a_session_later_are_explained_then(tmp_path):
             (alert,) = told(engine)
             assert f"{OTHER} 600 shares 900 shares {BONUS}" in alert
             await trades_on(desk, engine, THIRD_DAY)
-        terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 300, 0)
-        async with desk.engine() as engine:  # it came, and comes no second time
-            assert engine.ledger.trading is TradingState.HALTED
+
+
+async def test_what_comes_while_the_engine_runs_is_explained_at_the_days_end(desk):
+    async with desk.engine():
+        pass
+    over_night(desk)
+    desk.terminal.declare(GIVEN)  # its morning is over: nothing came
+    async with desk.engine() as engine:
+        assert told(engine) == []
+        desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 0, 25_000)
+        await engine.reconciler.settle(NEXT_DAY)
+        (alert,) = await eventually(lambda: told(engine))
+        assert DIVIDEND in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+        desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 300, 0)
+        await engine.reconciler.look()
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.HALTED
+    async with desk.engine() as engine:
+        (alert,) = told(engine)
+        assert BONUS in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+    desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 300, 0)
+    async with desk.engine() as engine:  # it came, and comes no second time
+        assert engine.ledger.trading is TradingState.HALTED
 
 
 async def test_what_an_action_does_not_cover_exactly_halts(desk):
