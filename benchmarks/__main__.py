@@ -15,6 +15,7 @@ GROUPS = {
     "quote": "dispatch",
     "order": "orders",
     "journal": "journal",
+    "record": "recording",
     "bars": "backtest",
     "memory": "backtest",
     "push": "market",

@@ -190,32 +190,17 @@ class PlainBuyer:
         self.send(order)
 
 
-def floor(journal: Path | None = None) -> Timed:
-    """dict → struct → dict dispatch → strategy → order struct → six checks → list.
-
-    With a path it also writes the order ahead as one line of JSON handed to the system.
-    """
+def floor() -> Timed:
+    """dict → struct → dict dispatch → strategy → order struct → six checks → list."""
 
     def run(times: int) -> float:
         sent: list[PlainOrder] = []
         reached = 0.0
-        file = None
 
         def send(order: PlainOrder) -> None:
             nonlocal reached
             reached = perf_counter()
             sent.append(order)
-
-        if journal is not None:
-            journal.unlink(missing_ok=True)
-            file = journal.open("xb")
-            write, flush, encode = file.write, file.flush, msgspec.json.Encoder().encode
-            submit = send
-
-            def send(order: PlainOrder) -> None:
-                write(encode(order) + b"\n")
-                flush()
-                submit(order)
 
         buyer = PlainBuyer(Book(), send)
         routes = {Tick: [buyer.on_tick]}
@@ -244,15 +229,13 @@ def floor(journal: Path | None = None) -> Timed:
             if len(sent) != len(NAMES):
                 raise AssertionError(f"{len(sent)} of {len(NAMES)} orders left")
             sent.clear()
-        if file is not None:
-            file.close()
         return taken
 
     return run
 
 
 def order(quick: bool) -> list[Row]:
-    """Quote to order, without a journal and with one written ahead."""
+    """Quote to order; what a journal adds to it: two chained records, no disk (see `journal`)."""
     many, rounds = len(NAMES), 9 if quick else 15
     with tempfile.TemporaryDirectory() as folder:
         numbers = itertools.count()
@@ -283,13 +266,6 @@ def order(quick: bool) -> list[Row]:
                 ours(fresh),
                 "floor: none",
                 None,
-            ),
-            row(
-                "the same, the floor writes ahead too",
-                floor(Path(folder) / "floor.jsonl"),
-                ours(fresh),
-                "floor: one line, one flush",
-                2.5,
             ),
             row(
                 "quote to order and every listener",

@@ -3,27 +3,33 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 
 from qka import loading, logs, settings
+from qka.ashare import book
+from qka.ashare.calendar import exchange_calendar
 from qka.brokers.paper import PaperBroker
-from qka.clock import WallClock
-from qka.edges import edges
+from qka.clock import Clock, WallClock
+from qka.edges import Edges, edges
 from qka.engine import engine
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
-from qka.model.events import SessionPhase, TradingState
+from qka.model.events import Alert, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
-from qka.model.times import to_datetime
+from qka.model.times import day_of, to_datetime
+from qka.recording.port import Recorder
+from qka.recording.reading import beside
+from qka.recording.recorder import DiskRecorder
 from qka.risk.losses import Losses
 from qka.risk.rules import (
     ForStrategy,
@@ -38,6 +44,7 @@ from qka.risk.rules import (
     trading_state,
 )
 from qka.settings import RiskSettings, Settings, StrategySettings
+from qka.settings.rulefile import RuleFile, read
 from qka.wire import pretty
 
 
@@ -47,6 +54,7 @@ class Engine(engine.Engine):
     settings: Settings
     folder: Path
     records: SqliteJournal
+    recording: DiskRecorder | None
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -69,7 +77,7 @@ class Engine(engine.Engine):
             chosen = settings.from_mapping(config, overrides)
         else:
             chosen = settings.load(config, overrides)
-            root = _project(Path(config))
+            root = project(Path(config))
         settings.require_live(chosen, live)
         return _build(chosen, root)
 
@@ -108,6 +116,8 @@ class Engine(engine.Engine):
                 raise ConfigError(f"{words}: nothing was started or sent") from None
         if self.records.path.parent == base:
             self.records.path = self.folder / self.records.path.name
+        if self.recording is not None:
+            self.recording.folder = beside(self.records.path)
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
 
@@ -131,26 +141,48 @@ class Engine(engine.Engine):
         }
 
 
-def _project(config: Path) -> Path:
+def project(config: Path) -> Path:
     """The project a config file belongs to: the folder above `config/`, or the file's own."""
     folder = config.resolve().parent
     return folder.parent if folder.name == "config" else folder
 
 
 def _build(chosen: Settings, root: Path) -> Engine:
-    account = chosen.account
     folder = _folder(chosen)
-    strategies = [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+    strategies = build_strategies(chosen, root)
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
-    risk = chosen.risk
+    recording = _recorder(chosen, records, edge.clock)
+    trading = put_rules_in_force(chosen, root, edge.clock)
+    built = wire(Engine, chosen, strategies, edge, records, recording, trading)
+    if recording is not None:
+        recording.trouble = _Trouble(built)
+    built.settings, built.folder, built.records = chosen, folder, records
+    built.recording = recording
+    return built
+
+
+Built = TypeVar("Built", bound=engine.Engine)
+
+
+def wire(
+    kind: type[Built],
+    chosen: Settings,
+    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    edge: Edges,
+    journal: Journal,
+    recorder: Recorder | None,
+    is_trading_day: Callable[[date], bool],
+) -> Built:
+    """An engine of that class over these edges, with rules and strategies as the config says."""
+    account, risk = chosen.account, chosen.risk
     limited = (risk.max_daily_loss, risk.max_drawdown) != (None, None)
     losses = Losses(risk.max_daily_loss, risk.max_drawdown) if limited else None
-    built = Engine(
+    built = kind(
         clock=edge.clock,
         feed=edge.feed,
         broker=edge.broker,
-        journal=records,
+        journal=journal,
         rules=_rules(chosen.risk, strategies, losses),
         losses=losses,
         on_loss=TradingState(chosen.risk.on_loss),
@@ -163,9 +195,9 @@ def _build(chosen: Settings, root: Path) -> Engine:
         },
         ratio=chosen.executor.ratio,
         history=chosen.run.history,
-        is_trading_day=_weekday if isinstance(edge.clock, WallClock) else _any_day,
+        is_trading_day=is_trading_day,
+        recorder=recorder,
     )
-    built.settings, built.folder, built.records = chosen, folder, records
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edge.broker, PaperBroker):
         built.listen(Quote, edge.broker.on_quote)
@@ -176,13 +208,52 @@ def _build(chosen: Settings, root: Path) -> Engine:
     return built
 
 
-def _any_day(day: date) -> bool:
-    """The days of a recording, or of a made-up market, are trading days."""
-    return True
+class _Trouble:
+    """Tells a human that recording has ended; called on the recorder's thread."""
+
+    def __init__(self, built: engine.Engine) -> None:
+        self._built = built
+
+    def __call__(self, words: str) -> None:
+        logger.error("{}", words)
+        built = self._built
+        built.door.push(Alert(built.clock.now(), Severity.ERROR, "recording", words))
 
 
-def _weekday(day: date) -> bool:
-    return day.weekday() < 5
+def is_past(chosen: Settings) -> bool:
+    """Whether the feed brings its own time."""
+    return isinstance(chosen.feed, settings.SimulatedFeed | settings.ReplayFeed)
+
+
+def _recorder(chosen: Settings, records: SqliteJournal, clock: Clock) -> DiskRecorder | None:
+    wanted = chosen.journal.record
+    if not (not is_past(chosen) if wanted is None else wanted):
+        return None
+    return DiskRecorder(beside(records.path), clock.now, lambda: records.head.seq)
+
+
+def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySettings, Strategy]]:
+    """The strategies of a config, built anew, with what it says of each; raises ConfigError."""
+    return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+
+
+def put_rules_in_force(chosen: Settings, root: Path, clock: Clock) -> Callable[[date], bool]:
+    """Lay the config's rule file over the shipped rows; which days trade, by its calendar too.
+
+    A path that is not there is looked for in the project. The days of recorded files, or of a
+    made-up market, all trade. Raises ConfigError, also when the calendar ends before today.
+    """
+    own = RuleFile()
+    if chosen.rules.file is not None:
+        given = chosen.rules.file.expanduser()
+        own = read(given if given.exists() else root / given)
+    book.use(own.rows)
+    if is_past(chosen):
+        return lambda day: True
+    calendar = exchange_calendar(own.calendar)
+    if isinstance(clock, WallClock):
+        calendar.is_trading_day(day_of(clock.now()))
+    return calendar.is_trading_day
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:

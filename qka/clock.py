@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import time as _time
+from collections import deque
 from collections.abc import Callable
 from datetime import date
 from typing import Protocol
@@ -15,7 +16,12 @@ from typing import Protocol
 from qka.model.times import DAY, SECOND, day_of, midnight
 
 Callback = Callable[[], None]
+Told = Callable[[int], None]
 DayHook = Callable[[date], None]
+
+
+def _nobody(when: int) -> None:
+    """Is told of nothing."""
 
 
 class Timer:
@@ -47,6 +53,9 @@ class Clock(Protocol):
     def begin(self, when: int) -> None:
         """The first event is due at `when` (ns): a clock without a time of its own starts there."""
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+
     @property
     def waits(self) -> bool:
         """Whether time stands still while async handlers are busy, as simulated time does."""
@@ -68,6 +77,7 @@ class SimulatedClock:
         self._ties = itertools.count()
         self._hooks: list[DayHook] = []
         self._day_end = 0
+        self._told: Told = _nobody
 
     def now(self) -> int:
         """Nanoseconds since the epoch, UTC."""
@@ -93,6 +103,10 @@ class SimulatedClock:
             while self.fire(self.time):
                 pass
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+        self._told = told
+
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
         self.held += change
@@ -104,12 +118,14 @@ class SimulatedClock:
             when, _, timer = heapq.heappop(timers)
             self.time = max(self.time, when)
             if timer.callback is not None:
+                self._told(when)
                 timer.callback()
             return True
         if until >= self._day_end:
             day = day_of(until)
             self._day_end = midnight(day) + DAY
             for hook in self._hooks:
+                self._told(midnight(day))
                 hook(day)
             return True
         self.time = max(self.time, until)
@@ -174,11 +190,76 @@ class ReplayClock(SimulatedClock):
             await asyncio.sleep(late)
 
 
+class DrivenClock:
+    """A clock that a recording drives: what came due, and when, comes from there.
+
+    Its driver sets `time` and calls `fire`; nothing comes due by itself. `waits`: as the clock
+    that was recorded.
+    """
+
+    def __init__(self, time: int = 0, *, waits: bool = False) -> None:
+        self.time = time
+        self.waits = waits
+        self.held = 0  # async handlers still busy
+        self._timers: dict[int, deque[Timer]] = {}  # when they are due -> in order
+        self._hooks: list[DayHook] = []
+        self._day = date.min  # that the hooks were called for
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return self.time
+
+    def call_at(self, when: int, callback: Callback) -> Timer:
+        """Call back when the driver says that `when` (ns) has come."""
+        timer = Timer(when, callback)
+        self._timers.setdefault(when, deque()).append(timer)
+        return timer
+
+    def on_day(self, hook: DayHook) -> None:
+        """Call `hook(day)` when the driver comes to a day's midnight, and for the day it is."""
+        self._hooks.append(hook)
+        if self.time:
+            self._day = day_of(self.time)
+            hook(self._day)
+
+    def begin(self, when: int) -> None:
+        """Nothing: the driver has begun."""
+
+    def watch(self, told: Told) -> None:
+        """Nothing: who drives knows."""
+
+    def hold(self, change: int) -> None:
+        """An async handler became busy (+1) or idle (-1)."""
+        self.held += change
+
+    def fire(self, when: int) -> None:
+        """Call what is due at that moment (ns), one callback; nothing when there is none."""
+        waiting = self._timers.get(when)
+        while waiting:
+            callback = waiting.popleft().callback
+            if callback is not None:
+                callback()
+                return
+        self._timers.pop(when, None)
+        day = day_of(when)
+        if when == midnight(day) and day > self._day:
+            self._day = day
+            for hook in self._hooks:
+                hook(day)
+
+    async def breathe(self) -> None:
+        """Let the loop look at its other work: async handlers."""
+        await asyncio.sleep(0)
+
+
 class WallClock:
     """The world's time, on the running loop; or the time of a market elsewhere that `follow` names.
 
     A simulated terminal lives in a day of its own, at a speed of its own; whoever trades there
     lives in its time.
+
+    Time stands still during one turn of the loop, from the first look on: all that is decided in
+    a turn is decided at one moment, and a replay can have the same one. Outside a loop it passes.
     """
 
     waits = False
@@ -187,9 +268,28 @@ class WallClock:
         self._here = self._there = 0  # ns: when it was this here, it was that there
         self._speed = 1.0
         self._followed = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose turn it is
+        self._turn = 0  # ns, its time; 0 until somebody looks
+        self._told: Told = _nobody
+        self._timers: list[tuple[int, int, Timer]] = []  # what is to come, the next one first
+        self._ties = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None  # of the loop, for the next one
 
     def now(self) -> int:
-        """Nanoseconds since the epoch, UTC."""
+        """Nanoseconds since the epoch, UTC; the same all through a turn of the loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no loop, or another thread
+            return self._read()
+        if not self._turn or loop is not self._loop:
+            self._loop, self._turn = loop, self._read()
+            loop.call_soon(self._over)
+        return self._turn
+
+    def _over(self) -> None:
+        self._turn = 0
+
+    def _read(self) -> int:
         if not self._followed:
             return _time.time_ns()
         return self._there + int((_time.monotonic_ns() - self._here) * self._speed)
@@ -197,17 +297,21 @@ class WallClock:
     def follow(self, now: int, speed: float = 1.0) -> None:
         """From here on it is `now` (ns) there, and time passes `speed` times as fast."""
         self._here, self._there = _time.monotonic_ns(), now
-        self._speed, self._followed = speed, True
+        self._speed, self._followed, self._turn = speed, True, 0
 
     def call_at(self, when: int, callback: Callback) -> Timer:
-        """Call back on the loop's thread at `when` (ns)."""
+        """Call back on the loop's thread at `when` (ns); equal ones in the order of asking."""
         timer = Timer(when, callback)
-        self._arm(timer)
+        heapq.heappush(self._timers, (when, next(self._ties), timer))
+        if self._timers[0][2] is timer:
+            self._arm()
         return timer
 
-    def _arm(self, timer: Timer) -> None:
-        wait = max(0.0, (timer.when - self.now()) / SECOND / self._speed)
-        asyncio.get_running_loop().call_later(wait, self._fire, timer)
+    def _arm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait = max(0.0, (self._timers[0][0] - self._read()) / SECOND / self._speed)
+        self._alarm = asyncio.get_running_loop().call_later(wait, self._ring)
 
     def on_day(self, hook: DayHook) -> None:
         """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
@@ -226,14 +330,30 @@ class WallClock:
     def begin(self, when: int) -> None:
         """Nothing: the world's time has begun."""
 
+    def watch(self, told: Told) -> None:
+        """Tell, just before a callback runs, for which moment (ns) it was due."""
+        self._told = told
+
     def hold(self, change: int) -> None:
         """Nothing: the world does not wait."""
 
-    def _fire(self, timer: Timer) -> None:
-        # a stepped wall clock or a coarse loop timer may wake us early: wait for the rest
-        if timer.callback is None:
-            return
-        if timer.when > self.now():
-            self._arm(timer)
-        else:
-            timer.callback()
+    def _ring(self) -> None:
+        """Call back all that is due; what a callback asks for at once has the next turn."""
+        now, timers = self.now(), self._timers
+        last = next(self._ties)
+        later: list[tuple[int, int, Timer]] = []
+        self._alarm = None
+        try:
+            # a stepped wall clock or a coarse loop timer may wake us early: nothing is due then
+            while timers and timers[0][0] <= now:
+                when, tie, timer = heapq.heappop(timers)
+                if tie > last:
+                    later.append((when, tie, timer))
+                elif timer.callback is not None:
+                    self._told(when)
+                    timer.callback()
+        finally:
+            for entry in later:
+                heapq.heappush(timers, entry)
+            if timers:
+                self._arm()

@@ -39,7 +39,7 @@ class Edges:
 def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges:
     """The edges that a config names; nothing is opened yet. Raises ConfigError."""
     feed, broker = chosen.feed, chosen.broker
-    fees = FeeSchedule(broker.fees.commission, broker.fees.minimum)
+    fees = fees_of(chosen)
     if isinstance(feed, settings.SimulatedFeed | settings.ReplayFeed):
         if not isinstance(broker, settings.PaperBroker):
             raise ConfigError(
@@ -49,7 +49,7 @@ def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges
         if chosen.clock == "live":
             raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
         clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
-        return Edges(clock, _past(feed, clock, root), _paper(chosen, clock, fees), fees)
+        return Edges(clock, _past(feed, clock, root), paper(chosen, clock, fees), fees)
     if chosen.clock == "simulated":
         raise ConfigError(f"clock: a {feed.kind} feed lives in the world's time; leave it at auto")
     wall = WallClock()
@@ -60,6 +60,12 @@ def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges
         _broker(chosen, wall, clients, fees),
         fees,
     )
+
+
+def fees_of(chosen: Settings) -> FeeSchedule:
+    """What the config says that its broker charges."""
+    fees = chosen.broker.fees
+    return FeeSchedule(fees.commission, fees.minimum, net=fees.net)
 
 
 def _past(
@@ -76,7 +82,8 @@ def _past(
     )
 
 
-def _paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
+def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
+    """The simulated account that a config names."""
     account = chosen.account
     assert isinstance(chosen.broker, settings.PaperBroker)
     return PaperBroker(
@@ -162,7 +169,7 @@ def _live_feed(
 def _broker(chosen: Settings, clock: WallClock, clients: _Clients, fees: FeeSchedule) -> Broker:
     broker = chosen.broker
     if isinstance(broker, settings.PaperBroker):
-        return _paper(chosen, clock, fees)
+        return paper(chosen, clock, fees)
     if isinstance(broker, settings.RemoteBroker):
         from qka.brokers.remote import RemoteBroker
 

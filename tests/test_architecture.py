@@ -24,6 +24,7 @@ FLOORS = {
     "brokers": 2,
     "feeds": 2,
     "journal": 2,
+    "recording": 2,
     "engine": 3,
     "terminal": 3,
     "server": 4,
@@ -35,11 +36,18 @@ FLOORS = {
     "journals": 5,
     "app": 6,
     "operator": 6,
-    "cli": 7,
-    "__main__": 8,
-    "__init__": 9,
+    "replay": 7,
+    "cli": 8,
+    "__main__": 9,
+    "__init__": 10,
 }
-APART = {"risk", "brokers", "feeds", "journal"}  # one floor, and they never import one another
+APART = {
+    "risk",
+    "brokers",
+    "feeds",
+    "journal",
+    "recording",
+}  # one floor, and they never import one another
 # the links to other machines and threads: they may wait, still by a clock or the loop's own time
 EDGES = {"brokers/link.py", "brokers/calls.py", "brokers/channel.py", "feeds/xtdata.py"}
 EDGES |= {"brokers/xtbroker.py", "feeds/remote.py"}
@@ -50,6 +58,7 @@ PORTS = {
     "qka.feeds.bars",
     "qka.brokers.port",
     "qka.journal.port",
+    "qka.recording.port",
 }  # what the engine may see
 
 
@@ -92,7 +101,7 @@ def test_a_room_imports_only_what_lies_below_it(path):
             continue
         assert FLOORS[there] < FLOORS[here], f"{path}: floor {FLOORS[here]} imports {name}"
         assert not (here in APART and there in APART), f"{path} imports {name}"
-        if here == "engine" and there in ("feeds", "brokers", "journal"):
+        if here == "engine" and there in ("feeds", "brokers", "journal", "recording"):
             assert name in PORTS, f"{path}: the engine sees ports, not {name}"
 
 

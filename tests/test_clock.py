@@ -8,7 +8,7 @@ from builders import DAY, moment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qka.clock import ManualClock, ReplayClock, WallClock
+from qka.clock import DrivenClock, ManualClock, ReplayClock, WallClock
 from qka.model.times import DAY as A_DAY
 from qka.model.times import MILLISECOND, SECOND, midnight
 
@@ -223,3 +223,111 @@ async def test_a_wall_clock_that_is_set_back_over_midnight_does_not_live_a_day_t
     await asyncio.wait_for(heard.wait(), 5)
     await asyncio.sleep(0.1)
     assert days == [DAY, date(2026, 1, 6)]
+
+
+# ------------------------------------------------------------ the turns of the loop
+
+
+async def test_the_worlds_time_stands_still_during_a_turn_and_goes_on_in_the_next():
+    clock = WallClock()
+    first = clock.now()
+    for _ in range(10_000):
+        assert clock.now() == first
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert clock.now() > first
+
+
+async def test_whatever_is_ready_in_one_turn_has_one_time():
+    clock, times = WallClock(), []
+    for _ in range(3):
+        asyncio.get_running_loop().call_soon(lambda: times.append(clock.now()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(set(times)) == 1
+
+
+async def test_what_is_due_together_comes_in_the_order_of_its_moments_in_one_turn():
+    clock, called = WallClock(), []
+    now = clock.now()
+    done = asyncio.get_running_loop().create_future()
+    for when, name in [(now + 2, "late"), (now + 1, "one"), (now + 1, "two"), (now, "first")]:
+        clock.call_at(when, lambda name=name: called.append((name, clock.now())))
+    clock.call_at(now + 3, lambda: clock.call_at(now, lambda: done.set_result(clock.now())))
+    later = await done
+    assert [name for name, _ in called] == ["first", "one", "two", "late"]
+    assert later > called[0][1]
+    assert len({time for _, time in called}) == 1
+
+
+async def test_a_callback_that_raises_does_not_keep_the_others():
+    clock, loop = WallClock(), asyncio.get_running_loop()
+    raised = []
+    loop.set_exception_handler(lambda loop, told: raised.append(told["exception"]))
+    done = loop.create_future()
+    clock.call_at(clock.now(), lambda: 1 / 0)
+    clock.call_at(clock.now(), lambda: done.set_result(True))
+    assert await done
+    assert isinstance(raised[0], ZeroDivisionError)
+
+
+async def test_another_thread_sees_time_pass():
+    clock = WallClock()
+    here = clock.now()
+    one, other = await asyncio.to_thread(lambda: (clock.now(), clock.now()))
+    assert here < one <= other
+
+
+def test_without_a_loop_time_passes_and_a_loop_before_it_is_forgotten():
+    clock = WallClock()
+
+    async def look():
+        return clock.now()
+
+    first = asyncio.run(look())
+    assert first < asyncio.run(look()) < clock.now()
+
+
+async def test_who_follows_another_market_has_its_time_at_once():
+    clock = WallClock()
+    clock.now()
+    clock.follow(TEN)
+    assert TEN <= clock.now() < TEN + SECOND
+
+
+def test_a_watched_clock_tells_what_it_calls_back_and_nothing_that_was_cancelled():
+    clock, told = ManualClock(TEN), []
+    clock.watch(told.append)
+    clock.on_day(lambda day: None)
+    clock.call_at(TEN + SECOND, lambda: told.append("called"))
+    clock.call_at(TEN + SECOND, lambda: told.append("not me")).cancel()
+    clock.advance(by=5)
+    assert told == [midnight(DAY), TEN + SECOND, "called"]
+
+
+def test_a_driven_clock_calls_back_what_its_driver_says_and_nothing_by_itself():
+    clock, called = DrivenClock(), []
+    clock.time = TEN
+    for name in ("one", "two"):
+        clock.call_at(TEN + SECOND, lambda name=name: called.append(name))
+    clock.call_at(TEN + SECOND, lambda: called.append("cancelled")).cancel()
+    clock.fire(TEN)
+    assert called == []
+    clock.fire(TEN + SECOND)
+    assert called == ["one"]
+    for _ in range(3):
+        clock.fire(TEN + SECOND)
+    assert called == ["one", "two"]
+    assert clock.now() == TEN
+
+
+def test_a_driven_clock_tells_of_each_day_once():
+    clock, days = DrivenClock(), []
+    clock.on_day(days.append)
+    assert days == []
+    for _ in range(2):
+        clock.fire(midnight(DAY))
+    clock.on_day(days.append)
+    clock.time = TEN
+    clock.on_day(days.append)
+    assert days == [DAY, DAY]

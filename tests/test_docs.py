@@ -27,10 +27,13 @@ from typer.testing import CliRunner
 
 from qka import logs, settings
 from qka.app import Engine
+from qka.ashare.page import PAGES as PAGES_OF_RULES
+from qka.ashare.page import renewed
 from qka.brokers import words as xtconstant
 from qka.brokers.server import data_folder
 from qka.model.order import FINAL, OrderStatus
 from qka.model.times import SECOND, midnight
+from qka.settings.rulefile import read
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -297,6 +300,23 @@ def test_every_key_of_the_config_is_in_its_page():
         for row in settings.reference():
             key = re.sub(r"\(\w+\)", "", row.key).replace("[]", ".N").replace("{}", ".SYMBOL")
             assert f"`{key}`" in text, f"{page.name}: {key}"
+
+
+@pytest.mark.parametrize(("page", "language"), PAGES_OF_RULES.items())
+def test_the_table_of_rules_is_the_rows_that_there_are(page, language):
+    """`python -m qka.ashare.page docs` writes it anew."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert renewed(text, language) == text
+
+
+@pytest.mark.parametrize("page", PAGES_OF_RULES)
+def test_the_rule_file_on_the_page_can_be_read(page, tmp_path):
+    (example,) = (block.text for block in blocks(DOCS / page) if block.kind == "yaml")
+    path = tmp_path / "rules.yaml"
+    path.write_text(example, encoding="utf-8")
+    found = read(path)
+    assert len(found.rows) == 6
+    assert found.calendar.closed
 
 
 @pytest.mark.parametrize("page", ["config.md", "config.zh-CN.md"])

@@ -1,80 +1,92 @@
-"""Lots, ticks, price limits and turnaround of A shares: what an exchange would refuse.
+"""Ticks, lots and turnaround: what an order on a symbol must keep to, whatever its price.
 
-Rows carry the day they became effective. Facts known at run time (the limits in a quote) win
-over computed ones; what a code can't tell, like the limits of a fund, is not computed. Sources:
-SSE and SZSE trading rules (2026 revision, effective 2026-07-06), STAR special rules art. 20,
-ChiNext special rules 2.8, BSE trading rules (2026).
+`TERMS` has it all at hand for the day that is lived; the engine tells it of each new one. A tick
+that the terminal names wins over the book's.
 """
 
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
+from qka.ashare import book
+from qka.ashare.rows import DailyCap, Fee, FeeName, Lot, Tick, Turnaround
+from qka.model.codes import Kind
 from qka.model.money import on_tick
-from qka.model.symbol import Board, board_of
+from qka.model.order import OrderType, Side
+from qka.model.symbol import kind_of
 
-_SHARES = frozenset({Board.MAIN, Board.STAR, Board.CHINEXT, Board.BSE})
-_FINE = frozenset({Board.FUND, Board.BOND, Board.REPO})  # priced in steps of 0.001 CNY
 _BARRED = {
-    Board.INDEX: "is an index: it has quotes but takes no orders",
-    Board.B_SHARE: "is a B share, traded in USD or HKD: the account is in CNY, it is not supported",
+    Kind.INDEX: "is an index: it has quotes but takes no orders",
+    Kind.B_SHARE: "is a B share, traded in USD or HKD: the account is in CNY, it is not supported",
+    Kind.DIRECTED_BOND: "is a bond placed privately: it does not trade by auction",
 }
-_CENT = Decimal("0.01")
-_MILL = Decimal("0.001")
-
-# board -> (least shares of a buy, step in shares)
-_LOTS: dict[Board, tuple[int, int]] = {
-    Board.MAIN: (100, 100),
-    Board.CHINEXT: (100, 100),
-    Board.STAR: (200, 1),
-    Board.BSE: (100, 1),
-    Board.FUND: (100, 100),
-    Board.BOND: (10, 10),
-    Board.REPO: (10, 10),
-    Board.B_SHARE: (100, 100),
-}
-
-# board -> (effective from, share of the reference price), newest first; ST rows below
-_LIMITS: dict[Board, tuple[tuple[date, Decimal], ...]] = {
-    Board.MAIN: ((date(1996, 12, 16), Decimal("0.10")),),
-    Board.STAR: ((date(2019, 7, 22), Decimal("0.20")),),
-    Board.CHINEXT: (
-        (date(2020, 8, 24), Decimal("0.20")),
-        (date(2009, 10, 30), Decimal("0.10")),
-    ),
-    Board.BSE: ((date(2021, 11, 15), Decimal("0.30")),),
-    Board.BOND: ((date(2022, 8, 1), Decimal("0.20")),),
-    Board.B_SHARE: ((date(1996, 12, 16), Decimal("0.10")),),
-}
-_ST_MAIN = ((date(2026, 7, 6), Decimal("0.10")), (date(1998, 4, 22), Decimal("0.05")))
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """What an order on a symbol must keep to, whatever the day."""
+    """What an order on a symbol must keep to on a day."""
 
     barred: str  # why no order is taken, "" for what can be traded
     least: int  # shares of a buy
     step: int  # shares
     ticks: float  # in one CNY
-    share: bool  # an A share: stamp duty and transfer fee are due
+    most: int  # shares of a limit order
+    most_market: int  # shares of a market order
+    same_day: bool  # what was bought today may be sold today (T+0)
+
+
+def terms_on(symbol: str, day: date) -> Terms:
+    """The terms of a symbol on a day, by the book; raises SymbolError for one that can't exist."""
+    tick = book.row(Tick, symbol, day)
+    lot = book.row(Lot, symbol, day)
+    turn = book.row(Turnaround, symbol, day)
+    return Terms(
+        _BARRED.get(kind_of(symbol), ""),
+        lot.least if lot else 100,
+        lot.step if lot else 100,
+        float(1 / tick.tick) if tick else 100.0,
+        lot.most if lot else 1_000_000,
+        lot.most_market if lot else 1_000_000,
+        turn is not None and turn.same_day,
+    )
 
 
 class _Terms(dict[str, Terms]):
-    """symbol -> its terms, worked out when first asked for."""
+    """symbol -> its terms, worked out when first asked for; `day` is the one that is lived."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.day = date.max  # until someone lives one: the newest rows
+        self._ticks: dict[str, float] = {}  # symbol -> ticks in one CNY, from the terminal
 
     def __missing__(self, symbol: str) -> Terms:
-        board = board_of(symbol)
-        least, step = _LOTS.get(board, (100, 100))
-        fine = board in _FINE or (board is Board.B_SHARE and symbol.endswith(".SH"))
-        the = self[symbol] = Terms(
-            _BARRED.get(board, ""), least, step, 1000.0 if fine else 100.0, board in _SHARES
-        )
+        the = terms_on(symbol, self.day)
+        if symbol in self._ticks:
+            the = replace(the, ticks=self._ticks[symbol])
+        self[symbol] = the
         return the
+
+    def live(self, day: date) -> None:
+        """A new day is lived; when a rule begins or ends with it, all is worked out anew."""
+        first, last = sorted((self.day, day))
+        self.day = day
+        if book.changes(first, last):
+            self.clear()
+
+    def learn_tick(self, symbol: str, tick: float) -> None:
+        """The tick in CNY that the terminal names: it wins over the book's."""
+        self._ticks[symbol] = float(round(1 / tick, 6))
+        self.pop(symbol, None)
+
+    def forget(self) -> None:
+        """Other rows are in force."""
+        self._ticks.clear()
+        self.clear()
 
 
 TERMS = _Terms()  # symbols are few; raises SymbolError for one that can't exist
+book.on_change(TERMS.forget)
 
 
 def tradable(symbol: str) -> bool:
@@ -83,8 +95,8 @@ def tradable(symbol: str) -> bool:
 
 
 def tick_size(symbol: str) -> Decimal:
-    """The least price step: 0.01 for shares, 0.001 for funds, bonds, repo and Shanghai's B."""
-    return _MILL if TERMS[symbol].ticks == 1000 else _CENT
+    """The least price step: 0.01 for shares, 0.001 for funds, bonds and Shanghai's B shares."""
+    return 1 / Decimal(repr(TERMS[symbol].ticks))
 
 
 def tick_price(symbol: str, price: float) -> float:
@@ -99,6 +111,12 @@ def lots(symbol: str) -> tuple[int, int]:
     """(least shares of a buy, step in shares)."""
     the = TERMS[symbol]
     return the.least, the.step
+
+
+def most(symbol: str, kind: OrderType = OrderType.LIMIT) -> int:
+    """The most shares of one order; one that is larger is refused, not cut."""
+    the = TERMS[symbol]
+    return the.most if kind is OrderType.LIMIT else the.most_market
 
 
 def buyable(symbol: str, shares: int) -> int:
@@ -126,30 +144,21 @@ def sellable(symbol: str, shares: int, held: int) -> int:
 
 
 def turnaround_same_day(symbol: str) -> bool:
-    """Whether shares bought today may be sold today (T+0): bonds; A shares are T+1.
+    """Whether shares bought today may be sold today (T+0): bonds, and funds of what trades so."""
+    return TERMS[symbol].same_day
 
-    Funds with T+0 (bond, gold, money, cross-border) can't be told by their code and count as T+1.
+
+def daily_cap(symbol: str, day: date) -> int | None:
+    """The most shares of an ST security that one account may buy in a day; None: no such rule."""
+    found = book.row(DailyCap, symbol, day)
+    return found.shares if found else None
+
+
+def fee_rates(symbol: str, side: Side, day: date, *, net: bool = False) -> list[Decimal]:
+    """Shares of turnover that state and exchanges take of an order.
+
+    `net`: with the handling fee and the levy, which a commission includes unless it is net.
     """
-    return board_of(symbol) in (Board.BOND, Board.REPO)
-
-
-@lru_cache(maxsize=65536)
-def price_limits(
-    symbol: str, reference: float, day: date, *, st: bool = False
-) -> tuple[float, float] | None:
-    """(limit up, limit down) for an ex-right reference price, or None when there is no limit.
-
-    HALF_UP in decimal on the tick; never closer than one tick to the reference, never below one
-    tick (SSE and SZSE trading rules). None for funds too: theirs are 10% or 20% by what they
-    track. New listings and delisting periods are not known here.
-    """
-    board = board_of(symbol)
-    rows = _ST_MAIN if st and board is Board.MAIN else _LIMITS.get(board, ())
-    share = next((share for since, share in rows if day >= since), None)
-    if share is None or reference <= 0:
-        return None
-    tick = tick_size(symbol)
-    base = Decimal(repr(reference)).quantize(tick, ROUND_HALF_UP)
-    up = max(Decimal(repr(on_tick(base * (1 + share), tick))), base + tick)
-    down = max(min(Decimal(repr(on_tick(base * (1 - share), tick))), base - tick), tick)
-    return float(up), float(down)
+    names = FeeName if net else (FeeName.TRANSFER, FeeName.STAMP_DUTY)
+    found = (book.row(Fee, symbol, day, name=name) for name in names)
+    return [row.rate for row in found if row is not None and side in row.sides]

@@ -1,15 +1,17 @@
-"""Phases of the exchange day, in Shanghai time.
-
-SSE and SZSE trading rules, revision effective 2026-07-06; the closing call of SSE stocks is
-dated 2018-08-20. The phases of each product with what each accepts are one table wider than
-this; here are the boundaries that every A share has in common.
-"""
+"""Phases of the exchange day in Shanghai time, and what each product takes in them."""
 
 from bisect import bisect_right
 from datetime import date
+from functools import lru_cache
+from itertools import pairwise
 
+from qka.ashare import book
+from qka.ashare.data.days import FIXED_SH
+from qka.ashare.rows import OrderKind, PriceKind, Span, Taking, Timetable
 from qka.model.market import Phase
-from qka.model.times import MINUTE, midnight, time_of_day
+from qka.model.times import DAY, MINUTE, day_of, midnight, time_of_day
+
+_CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 
 
 def _minutes(hhmm: str) -> int:
@@ -17,20 +19,12 @@ def _minutes(hhmm: str) -> int:
     return (int(hours) * 60 + int(minutes)) * MINUTE
 
 
-# start of the phase (ns after midnight) -> phase
+# start of the phase (ns after midnight) -> phase: the boundaries of the engine's day, which every
+# A share has in common
 BOUNDARIES: tuple[tuple[int, Phase], ...] = tuple(
-    (_minutes(start), phase)
-    for start, phase in (
-        ("00:00", Phase.PRE_OPEN),
-        ("09:15", Phase.OPENING_CALL),
-        ("09:25", Phase.BREAK),
-        ("09:30", Phase.CONTINUOUS),
-        ("11:30", Phase.BREAK),
-        ("13:00", Phase.CONTINUOUS),
-        ("14:57", Phase.CLOSING_CALL),
-        ("15:00", Phase.POST_CLOSE),
-        ("15:30", Phase.CLOSED),
-    )
+    (_minutes(span.start), span.phase)
+    for before, span in pairwise((None, *FIXED_SH))
+    if span is not None and (before is None or before.phase is not span.phase)
 )
 _STARTS = [start for start, _ in BOUNDARIES]
 
@@ -46,21 +40,60 @@ def phases_of(day: date) -> list[tuple[int, Phase]]:
     return [(start + offset, phase) for offset, phase in BOUNDARIES]
 
 
-_NO_CANCELS = (
-    (_minutes("09:20"), _minutes("09:25")),
-    (_minutes("14:57"), _minutes("15:00")),
-)
+# ---------------------------------------------------------------- by product
 
 
-def cancels_from(time: int) -> int:
-    """The moment (ns), `time` itself or a later one, from which the exchange takes cancels."""
-    offset = time_of_day(time)
-    for start, end in _NO_CANCELS:
-        if start <= offset < end:
-            return time - offset + end
+@lru_cache(maxsize=65536)
+def _table(symbol: str, day: date) -> tuple[list[int], tuple[Span, ...]]:
+    """Starts in ns after midnight, and the spans; none for what has no trading day."""
+    row = book.row(Timetable, symbol, day)
+    spans = row.spans if row else (Span("00:00", Phase.CLOSED),)
+    return [_minutes(span.start) for span in spans], spans
+
+
+book.on_change(_table.cache_clear)
+
+
+def span_at(symbol: str, time: int) -> Span:
+    """The part of a symbol's trading day at a moment (ns): its phase, and what is taken."""
+    starts, spans = _table(symbol, day_of(time))
+    return spans[bisect_right(starts, time_of_day(time)) - 1]
+
+
+def takes(symbol: str, time: int, kind: PriceKind = PriceKind.LIMIT) -> Taking:
+    """What becomes of a new order of that type at a moment (ns) of a trading day."""
+    if kind not in order_kinds(symbol, day_of(time)):
+        return Taking.REFUSED
+    span = span_at(symbol, time)
+    if kind is PriceKind.LIMIT:
+        return span.limit
+    return span.fixed if kind is PriceKind.FIXED else span.market
+
+
+@lru_cache(maxsize=65536)
+def order_kinds(symbol: str, day: date) -> dict[PriceKind, OrderKind]:
+    """The order types that a symbol takes on a day at all; empty for what can't be traded."""
+    found = {name: book.row(OrderKind, symbol, day, name=name) for name in PriceKind}
+    return {name: row for name, row in found.items() if row is not None}
+
+
+book.on_change(order_kinds.cache_clear)
+
+
+def cancels_from(symbol: str, time: int) -> int:
+    """The moment (ns), `time` itself or a later one, from which a cancel does not come too early.
+
+    While a call auction is decided the exchange takes none: in 09:20-09:25, and in 14:57-15:00
+    where there is a closing call.
+    """
+    starts, spans = _table(symbol, day_of(time))
+    at = bisect_right(starts, time_of_day(time)) - 1
+    if spans[at].phase in _CALLS and spans[at].cancel is Taking.REFUSED:
+        end = starts[at + 1] if at + 1 < len(starts) else DAY
+        return midnight(day_of(time)) + end
     return time
 
 
-def cancels_taken(time: int) -> bool:
-    """Whether the exchange takes cancels: not in 09:20-09:25 and 14:57-15:00."""
-    return cancels_from(time) == time
+def cancels_taken(symbol: str, time: int) -> bool:
+    """Whether a cancel comes at a time when no call auction is being decided."""
+    return cancels_from(symbol, time) == time

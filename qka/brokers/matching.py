@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qka.ashare.rules import price_limits
+from qka.ashare.limits import price_limits
 from qka.model.market import Bar
 from qka.model.order import Order, OrderType, Side
 from qka.model.times import DAY, MINUTE, at, day_of

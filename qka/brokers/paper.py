@@ -21,7 +21,7 @@ from qka.brokers.matching import (
     began,
     better,
 )
-from qka.brokers.port import Sink
+from qka.brokers.port import Sink, Wire, no_wire
 from qka.clock import Clock
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset, Position
 from qka.model.events import (
@@ -106,6 +106,7 @@ class PaperBroker:
         self._deals = self._numbers = 0  # given so far
         self._fills: list[Fill] = []  # of today
         self._report: Sink = lambda report: None
+        self.wire: Wire = no_wire  # there is none
 
     # ------------------------------------------------------------ port
 
@@ -268,7 +269,7 @@ class PaperBroker:
             self._report(CancelRefused(now, order_id, "no such order"))
         elif order.status in FINAL:
             self._report(CancelRefused(now, order_id, f"the order is {order.status} already"))
-        elif not cancels_taken(now):
+        elif not cancels_taken(order.symbol, now):
             self._report(CancelRefused(now, order_id, "the exchange takes no cancels now"))
         else:
             self._settle(OrderCancelled(now, order_id, order.reason))

@@ -6,7 +6,8 @@ A broker promises:
 * Every submitted order gets at least one report through `report`: `OrderSubmitted`,
   `OrderAccepted` or `OrderRejected` when the outcome is known, `OrderUnknown` when it is not.
   Silence is never taken for a refusal, and nothing is ever sent a second time.
-* Reports may come late, twice or out of order; each names our own order id.
+* Reports may come late, twice or out of order, but never from within `submit` or `cancel`; each
+  names our own order id.
 * Shares and cash change hands only by `Fill`.
 * Orders that others place on the account are told of by `OrderAdopted`, then like any.
 
@@ -15,17 +16,25 @@ orders of arrival; here there is one way in, the door, and one order.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from qka.model.account import AccountIdentity, AccountSnapshot
 from qka.model.events import Fill, LinkState, OrderAdopted, OrderReport
 from qka.model.order import Approved, Order
 
 Sink = Callable[[OrderReport | OrderAdopted | Fill | LinkState], None]
+# (our order id, what was called or came, with what): what went over the wire, as it was
+Wire = Callable[[str, str, Any], None]
+
+
+def no_wire(order_id: str, what: str, data: Any) -> None:
+    """Nobody keeps what goes over the wire."""
 
 
 class Broker(Protocol):
-    """Paper, xtquant or remote."""
+    """Paper, xtquant or remote. Whoever has it may set `wire`, to be told what goes over it."""
+
+    wire: Wire
 
     async def connect(self, report: Sink) -> AccountIdentity:
         """Reach the account; raises BrokerUnavailable. Reports go to `report`, on the loop."""

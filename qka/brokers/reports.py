@@ -181,6 +181,13 @@ class Reports:
         tracked = self._find(record, day_of(moment_of(record.order_time) or self._now()))
         return "" if tracked is None else tracked.order.id
 
+    def named(self, record: Any) -> str:
+        """The id of the order that any record of an order is of, "" for none we know."""
+        if not hasattr(record, "order_id"):
+            return ""
+        tracked = self._find(record, day_of(self._now()))
+        return "" if tracked is None else tracked.order.id
+
     def cancelling(self, order_id: str, *, late: bool = False) -> None:
         """We ask for a cancel. The engine has said so itself; a `late` one is said again.
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
-from qka.brokers.port import Sink
+from qka.brokers.port import Sink, Wire, no_wire
 from qka.brokers.records import (
     Record,
     XtAsset,
@@ -63,6 +63,7 @@ class XtBroker:
         self._clock = clock
         self._fees = fees
         self._sink: Sink = lambda report: None
+        self.wire: Wire = no_wire
         self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
         self._up: bool | None = None  # as it was reported
         self._wishes: set[str] = set()  # cancels of orders that have no number yet
@@ -101,15 +102,19 @@ class XtBroker:
         self.reports.track(order)
         known = self.reports.order_of(order.id) or order
         if known.status in FINAL:
-            words = f"the order is {known.status} already"
-            self._sink(CancelRefused(self._clock.now(), order.id, words))
+            self._refuse(order.id, f"the order is {known.status} already")
         elif self.reports.is_past(known):
             words = "it is an order of an earlier day: the terminal can't cancel it any more"
-            self._sink(CancelRefused(self._clock.now(), order.id, words))
+            self._refuse(order.id, words)
         elif self.reports.number_of(order.id):
             self._start_cancel(order.id)
         else:
             self._wishes.add(order.id)
+
+    def _refuse(self, order_id: str, why: str) -> None:
+        """Never from within a call: reports come in turns of their own."""
+        event = CancelRefused(self._clock.now(), order_id, why)
+        asyncio.get_running_loop().call_soon(self._sink, event)
 
     async def snapshot(self) -> AccountSnapshot:
         """The account as the broker has it now; raises BrokerUnavailable.
@@ -117,6 +122,7 @@ class XtBroker:
         Its orders are reported on from here on, whoever placed them; what came of those that are
         known is reported before this returns.
         """
+        since = self.reports.news
         asset = await self._link.query("query_stock_asset")
         if not isinstance(asset, XtAsset):
             raise BrokerUnavailable("the terminal gives no asset: is the account logged in?")
@@ -124,7 +130,7 @@ class XtBroker:
         orders = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
         if self.reports.external is not None:
-            self.reports.reconcile(orders, trades, self._cancelling)
+            self.reports.reconcile(orders, trades, self._cancelling, since)
         for order_id in self._left:
             self.reports.unknown(order_id, "the engine ended before the broker's answer came")
         self._left.clear()
@@ -153,6 +159,9 @@ class XtBroker:
 
     def push(self, kind: str, record: Any) -> None:
         """A push, by its kind: order, trade, order_error, cancel_error; others say nothing here."""
+        name = self.reports.named(record)
+        if name:
+            self.wire(name, f"{kind} comes", record)
         self.reports.push(kind, record)
 
     def linked(self, up: bool, reason: str = "", memory: str = "") -> None:
@@ -171,24 +180,29 @@ class XtBroker:
     # ------------------------------------------------------------ orders and cancels
 
     async def _submit(self, order: Order) -> None:
+        asked = {
+            "stock_code": order.symbol,
+            "order_type": SIDE_CODES[order.side],
+            "order_volume": order.quantity,
+            "price_type": price_type(order.symbol, order.type),
+            "price": order.price,
+            "strategy_name": order.strategy,
+            "order_remark": order.id,
+        }
+        self.wire(order.id, "order_stock goes", asked)
         try:
-            response = await self._link.order(
-                stock_code=order.symbol,
-                order_type=SIDE_CODES[order.side],
-                order_volume=order.quantity,
-                price_type=price_type(order.symbol, order.type),
-                price=order.price,
-                strategy_name=order.strategy,
-                order_remark=order.id,
-            )
+            response = await self._link.order(**asked)
         except OutcomeUnknown as error:
+            self.wire(order.id, "no answer to order_stock", {"error": str(error)})
             self.reports.unknown(order.id, str(error))
         except QkaError as error:
+            self.wire(order.id, "order_stock failed", {"error": str(error)})
             self.reports.not_sent(order.id, f"not sent: {error}")
         except Exception as error:
             self.reports.unknown(order.id, f"{type(error).__name__}: {error}")
             raise  # ours to mend; meanwhile nobody can say what became of the order
         else:
+            self.wire(order.id, "the answer to order_stock comes", response)
             self.reports.answered(order.id, response)
 
     def _start_cancel(self, order_id: str, *, late: bool = False) -> None:
@@ -203,14 +217,19 @@ class XtBroker:
         self._spawn(self._cancel(order_id, again))
 
     async def _cancel(self, order_id: str, again: asyncio.Event) -> None:
+        number = self.reports.number_of(order_id)
+        self.wire(order_id, "cancel_order_stock goes", {"order_id": number})
         try:
-            response = await self._cancelled(self.reports.number_of(order_id))
+            response = await self._cancelled(number)
+            self.wire(order_id, "the answer to cancel_order_stock comes", response)
             self.reports.cancel_answered(order_id, response)
             if response.cancel_result == 0:
                 await self._shows(order_id, again)
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
+            self.wire(order_id, "no answer to cancel_order_stock", {"error": str(error)})
             self.reports.cancel_unknown(order_id)
         except QkaError as error:
+            self.wire(order_id, "cancel_order_stock failed", {"error": str(error)})
             self.reports.cancel_refused(order_id, f"not sent: {error}")
         finally:
             del self._cancelling[order_id]

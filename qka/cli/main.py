@@ -8,7 +8,9 @@ import typer
 from qka import __version__
 from qka.cli import operator, project, run, server
 from qka.cli.doctor import doctor
+from qka.cli.replay import replay
 from qka.cli.verify import verify
+from qka.cli.why import why
 from qka.errors import ConfigError, DataError, QkaError
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app.command()(run.check)
 app.command()(project.init)
 app.command()(doctor)
 app.command()(verify)
+app.command()(replay)
+app.command()(why)
 app.command()(operator.accept)
 app.command()(operator.resume)
 app.command()(operator.resolve)

@@ -176,7 +176,7 @@ class Desk:
         )
         verdict = denial or self._gate.review(order)
         if type(verdict) is Denial:
-            return self._deny(order, verdict)
+            return self._deny(order, verdict, "" if denial else self._gate.refusing)
         requested = OrderRequested(now, order)
         try:
             self._journal.write_ahead(requested)
@@ -209,7 +209,7 @@ class Desk:
         if order.status is OrderStatus.UNKNOWN and order_id in self._wished:
             return True  # the broker keeps the wish until the order shows
         now = self._now()
-        taken = cancels_from(now)
+        taken = cancels_from(order.symbol, now)
         if taken > now and later:
 
             def again() -> None:
@@ -237,10 +237,10 @@ class Desk:
             self._post(CancelRefused(now, order_id, why))
         return True
 
-    def _deny(self, order: Order, denial: Denial) -> Order:
+    def _deny(self, order: Order, denial: Denial, rule: str = "") -> Order:
         denied = replace(order, status=OrderStatus.DENIED, reason=denial.reason)
         self._ledger.note(denied)
-        self.say(OrderDenied(order.time, denied, *denial))
+        self.say(OrderDenied(order.time, denied, *denial, rule))
         return denied
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
@@ -41,6 +42,7 @@ from qka.model.events import (
     Alert,
     AssetChanged,
     CancelRefused,
+    CancelRequested,
     EngineState,
     Fill,
     LinkState,
@@ -63,7 +65,8 @@ from qka.model.events import (
 )
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
-from qka.model.times import SECOND, day_of
+from qka.model.times import SECOND, day_of, show
+from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.rules import Rule
@@ -91,6 +94,8 @@ JOURNALLED = (
 PATIENCE = (10.0, 60.0)
 KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
 _STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+_MARKET: frozenset[type] = frozenset({Quote, Bar})
+_WHOSE = {"account_id", "account_type", "secu_account"}  # the journal's own, in every record
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
@@ -123,15 +128,18 @@ class Engine:
         is_trading_day: Callable[[date], bool] = lambda day: True,
         losses: Losses | None = None,
         on_loss: TradingState = TradingState.REDUCING,
+        recorder: Recorder | None = None,
     ) -> None:
         self.clock = clock
         self.feed = feed
         self.broker = broker
         self.journal = journal
+        self.recorder = recorder or NoRecorder()
+        self._records = recorder is not None
         self.account_id = account_id
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        self.door = Door(self.publish)
+        self.door = Door(self._told if self._records else self.publish)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self.publish)
         self.gate = Gate(rules, self.ledger)
         self.desk = Desk(
@@ -161,7 +169,7 @@ class Engine:
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
-        self._sessions = Sessions(clock, self.publish, is_trading_day)
+        self._sessions = Sessions(clock, self.publish, is_trading_day, self.fault)
         self.past = Past(journal)
         self.reconciler = Reconciler(
             clock,
@@ -224,7 +232,9 @@ class Engine:
         the world's time each guest has its own.
         """
         if not self._boxes or not self.clock.waits:
-            self._boxes.append(Mailbox(self.clock.hold))
+            self._boxes.append(
+                Mailbox(self.clock.hold, turn=self.recorder.turn if self._records else None)
+            )
         return self._boxes[-1]
 
     def _subscribe(self) -> None:
@@ -344,6 +354,7 @@ class Engine:
             if self._feeding is not None:
                 await asyncio.wait([self._feeding], timeout=GRACE)
             await self._quiet(grace)
+            self.recorder.stop()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)
@@ -384,7 +395,9 @@ class Engine:
         self._symbols = list(await self.feed.open(self._wanted_symbols()))
         self._wire_market_data(self._symbols)
         self._open_records()
+        self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
@@ -392,13 +405,15 @@ class Engine:
         for fill in self.past.unheard:
             self._tell_fill(fill)
         self.door.open()
-        identity = await self.broker.connect(self.publish)
+        self.broker.wire = self._wired
+        identity = await self.broker.connect(self._reported())
         if identity.account_id != self.account_id:
             raise EngineFault(
                 f"the broker serves account {identity.account_id}, the config names "
                 f"{self.account_id}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        self._note_rules()
         if self.breaker is not None:
             self.breaker.begin()
         self.tally.begin()
@@ -409,7 +424,7 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "started", self.ledger.trading))
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
-            await runner.start(kept, self.past.timers)
+            await runner.start(kept, self.past.timers, self.past.away)
         self._opening_books = False
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
@@ -447,6 +462,15 @@ class Engine:
         )
         past = self.past
         await self.reconciler.begin(past.accepted(), past.since, past.dues)
+        logger.info(
+            "account {} goes on from its journal, last written {}: cash {} CNY, {} positions, {} "
+            "orders open",
+            self.account_id,
+            show(past.away[0]),
+            self.ledger.asset.cash,
+            len(self.ledger.positions()),
+            len(list(self.ledger.working())),
+        )
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""
@@ -541,6 +565,8 @@ class Engine:
         A bar is known when it has ended: what it filled is booked before anyone sees it.
         """
         publish, settle = self.publish, self.before_bar
+        if self._records:
+            publish = self._recorded(publish)
         if settle is None or self.feed.provides() == "quote":
             return publish
 
@@ -553,6 +579,73 @@ class Engine:
             publish(event)
 
         return let_in
+
+    def _recorded(self, publish: Callable[[Any], None]) -> Callable[[Any], None]:
+        enter, tell = self.recorder.enter, self._told
+
+        def let_in(event: Any) -> None:
+            if event.__class__ in _MARKET:
+                enter(event)
+                publish(event)
+            else:
+                tell(event)
+
+        return let_in
+
+    def _told(self, event: Any) -> None:
+        """Publish what is told from outside; what waits to be heard is heard before, and said so.
+
+        So a replay hears it at the same place; without a recording the bus does it by itself.
+        """
+        if self.bus.depth() < 0:
+            self._hear()
+        self.publish(event)
+
+    def _hear(self) -> None:
+        self.recorder.said()
+        self.bus.drain()
+
+    def _record(self) -> None:
+        """From here on all that enters is kept, if anybody keeps it."""
+        if self._records:
+            last = self.journal.head
+            self.recorder.open(
+                Head(
+                    last.seq,
+                    last.hash.hex(),
+                    tuple(self._symbols),
+                    self.feed.provides(),
+                    self.clock.waits,
+                    self.history.kept(),
+                )
+            )
+            self.clock.watch(self.recorder.due)
+
+    def _reported(self) -> Callable[[Any], None]:
+        """Where the broker's reports come in: all but one kind of them are journalled."""
+        if not self._records:
+            return self.publish
+        enter, tell = self.recorder.enter, self._told
+
+        def report(event: Any) -> None:
+            if event.__class__ is CancelRequested:
+                enter(event)
+            tell(event)
+
+        return report
+
+    def _wired(self, order_id: str, what: str, data: Any) -> None:
+        """What went over the wire is noted, and nobody waits for that."""
+        told = data if isinstance(data, dict) else msgspec.structs.asdict(data)
+        said = {n: v for n, v in told.items() if v not in ("", None) and n not in _WHOSE}
+        with contextlib.suppress(OSError):
+            self.journal.note(Note.WIRE, {"what": what, "data": said}, order_id)
+
+    def _note_rules(self) -> None:
+        """The rules that the run's orders will be asked by, if they are not the last run's."""
+        last = self.journal.latest(Note.RULES)
+        if last is None or last.value != self.gate.names:
+            self.journal.note(Note.RULES, self.gate.names)
 
     def _check_warmth(self) -> None:
         """Say which strategy begins with less history than it wants."""
@@ -588,6 +681,7 @@ class Engine:
         finally:
             self.bus.drain()
             self._state = "closed"
+            self.recorder.close()
             try:
                 self.journal.close()
             except OSError as error:
@@ -703,7 +797,7 @@ class Engine:
 
     def _soon(self, drain: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # no loop runs: the first event brings it
-            asyncio.get_running_loop().call_soon(drain)
+            asyncio.get_running_loop().call_soon(self._hear)
 
     # ------------------------------------------------------------ route
 

@@ -27,6 +27,14 @@ class History:
         kept = self._bars.setdefault(period, {})
         kept[symbol] = deque(warm, max(self._limit, len(warm)))
 
+    def kept(self) -> dict[str, list[Bar]]:
+        """`symbol period` -> the bars kept of it, oldest first."""
+        return {
+            f"{symbol} {period}": list(bars)
+            for period, of in self._bars.items()
+            for symbol, bars in of.items()
+        }
+
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""
         kept = self._bars.get(bar.period)

@@ -72,6 +72,7 @@ class Books(msgspec.Struct, frozen=True):
     positions: dict[str, tuple[int, int, int]]  # symbol -> shares, bought today, cents paid
     orders: list[Order]  # of the day, and older ones that are not final
     deals: list[Fill]  # of the day
+    prices: dict[str, float] = {}  # symbol -> CNY a share of what is held, as last known
 
 
 class _Holding:
@@ -161,6 +162,11 @@ class Ledger:
             },
             [o for o in self.orders.values() if _matters(o, begin)],
             self.deals(day),
+            {
+                symbol: price
+                for symbol, held in sorted(self._holdings.items())
+                if held.quantity and (price := self.price(symbol) or held.price)
+            },
         )
 
     def deals(self, day: date) -> list[Fill]:
@@ -180,7 +186,7 @@ class Ledger:
         self._value, self._holdings = 0, {}
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
-            held.today = today
+            held.today, held.price = today, books.prices.get(symbol, 0.0)
         self._held = set(self._holdings)
         self._moved = set(self._held)
         self.orders.clear()

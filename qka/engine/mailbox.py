@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from typing import Any, Protocol
 
 from qka.errors import StopNow
 from qka.model.market import Quote
 
+Turn = Callable[[str], Awaitable[None] | None]
 LIMIT = 1000  # waiting events beyond which quotes of one symbol are conflated
 
 
 class Worker(Protocol):
     """Whose work it is; see `qka.engine.guest`."""
+
+    name: str
 
     def failed(self, handler: Any, event: Any, error: BaseException) -> None:
         """It raised."""
@@ -26,6 +30,32 @@ class Worker(Protocol):
 
     def cut_off(self, why: str) -> None:
         """The same, at the end of all."""
+
+
+class _InTurns:
+    """An awaitable that asks for its turn at its beginning and after all that it awaited."""
+
+    def __init__(self, awaitable: Any, turn: Callable[[], Awaitable[None] | None]) -> None:
+        self._awaitable = awaitable
+        self._turn = turn
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        inner = self._awaitable.__await__()
+        step = partial(next, inner)
+        while True:
+            turn = self._turn()
+            if turn is not None:
+                yield from turn.__await__()
+            try:
+                wanted = step()
+            except StopIteration as end:
+                return end.value
+            try:
+                given = yield wanted
+            except BaseException as error:  # a cancel: the handler may have something to say to it
+                step = partial(inner.throw, error)
+            else:
+                step = partial(inner.send, given)
 
 
 class _Cell:
@@ -53,15 +83,21 @@ class Mailbox:
     When more than `limit` events wait, a new quote takes the place of the waiting one of its
     symbol; order, fill and engine events are never dropped. `hold(+1 / -1)` is told when the
     mailbox becomes busy and idle. With `patience`, a handler that takes longer than its first
-    number of seconds is told that it holds time, and stopped after its second.
+    number of seconds is told that it holds time, and stopped after its second. `turn(name)` is
+    told whose handler is about to begin or to go on, and what it gives is awaited before.
     """
 
     def __init__(
-        self, hold: Callable[[int], None] = lambda change: None, limit: int = LIMIT
+        self,
+        hold: Callable[[int], None] = lambda change: None,
+        limit: int = LIMIT,
+        *,
+        turn: Turn | None = None,
     ) -> None:
         self.patience: tuple[float, float] | None = None
         self._hold = hold
         self._limit = limit
+        self._turn = turn
         self._waiting: deque[_Cell] = deque()
         self._latest: dict[tuple[Any, str], _Cell] = {}  # (handler, symbol) -> its waiting quote
         self._running: _Cell | None = None
@@ -126,7 +162,10 @@ class Mailbox:
             watch = self._watch(cell)
             error: BaseException | None = None
             try:
-                await cell.awaitable
+                if self._turn is None:
+                    await cell.awaitable
+                else:
+                    await _InTurns(cell.awaitable, partial(self._turn, cell.owner.name))
             except StopNow:
                 raise
             except asyncio.CancelledError as cancelled:

@@ -59,6 +59,7 @@ class Past:
         self.day = date.min  # of the last record
         self.since = date.min  # of the last checkpoint: the deals since then are known
         self.dues: list[Due] = []  # of corporate actions, then
+        self.away = (0, 0)  # no engine ran from then to then (ns)
         self.timers: dict[str, int] = {}
         self.memory = ""  # of the broker's link, see `LinkState.memory`
         self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
@@ -76,12 +77,12 @@ class Past:
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
         self.day = self.since = day_of(last.ts)
-        self.dues = list(begin.dues)
+        self.away, self.dues = (last.ts, last.ts), list(begin.dues)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:
             for record in self._journal.records(last.seq):
-                self.day = max(self.day, day_of(record.ts))
+                self.day, self.away = max(self.day, day_of(record.ts)), (record.ts, record.ts)
                 if not record.is_event:
                     continue
                 event = record.event
@@ -108,6 +109,11 @@ class Past:
                         tally.signal = max(tally.signal, event.id)
                     case TimerFired():
                         self.timers[f"{event.strategy} {event.name}"] = event.time
+
+    def returned(self, now: int) -> None:
+        """An engine runs again."""
+        if self.known:
+            self.away = self.away[0], now
 
     def sent(self, order: Order) -> None:
         """An order was sent: to a link with the memory it has now."""

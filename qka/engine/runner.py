@@ -72,11 +72,12 @@ class Runner(Guest):
         self._errors = 0
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
+        self._hears_phases = self.defines("on_phase")
         self._begun = False  # on_start was called
         self._missed: list[tuple[Callable[[Any], None], Any]] = []  # what happened before it
         self._state_told = False  # that its state can't be kept
         self._kept = b""  # its state, as it was written down last
-        self._timers = Timers(engine.clock, self._fire)
+        self._timers = Timers(engine.clock, self._fire, self._missed_timer)
         check_class(strategy)
         strategy._room = self
 
@@ -128,23 +129,29 @@ class Runner(Guest):
     # ------------------------------------------------------------ life
 
     async def start(
-        self, state: Mapping[str, Any] | None = None, fired: Mapping[str, int] | None = None
+        self,
+        state: Mapping[str, Any] | None,
+        fired: Mapping[str, int],
+        away: tuple[int, int],
     ) -> None:
         """Call on_start; a strategy that can't start is stopped.
 
-        `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last (ns).
+        `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last;
+        `away`: no engine ran from then to then (ns).
         """
         if state is not None:
             self.strategy.state = {**self.strategy.state, **state}
             self._kept = self._written(self.strategy.state)
         self._timers.fired = {
             name.removeprefix(f"{self.name} "): when
-            for name, when in (fired or {}).items()
+            for name, when in fired.items()
             if name.startswith(f"{self.name} ")
         }
+        self._timers.away = away
         self.active = self._begun = True
         self.call(self.strategy.on_start)
         await self.mailbox.idle()
+        self._engine.recorder.turn(self.name)  # what came meanwhile came before this
         for handler, event in self._missed:
             handler(event)
         self._missed.clear()
@@ -202,8 +209,9 @@ class Runner(Guest):
             return told + "left"
         for order in working:
             self._engine.desk.cancel(order.id, f"{self.name} stopped: {why}", later=True)
-        taken = cancels_from(self.now())
-        if taken > self.now():
+        now = self.now()
+        taken = max(cancels_from(order.symbol, now) for order in working)
+        if taken > now:
             return told + f"cancelled at {show(taken)[11:]}: until then the exchange takes none"
         return told + "being cancelled"
 
@@ -254,13 +262,21 @@ class Runner(Guest):
         if self.active:
             self._engine.publish(TimerFired(self.now(), self.name, name))
 
+    def _missed_timer(self, name: str) -> None:
+        self._engine.alert(
+            Severity.WARNING,
+            self.name,
+            f"timer {name!r} was due while no engine ran, and is not made up for: decide in "
+            "on_start what still makes sense",
+        )
+
     def _on_signal(self, signal: Signal) -> None:
         if signal.strategy != self.name:
             self._hear(signal.strategy, self.strategy.on_signal, signal)
 
     def _on_phase(self, event: SessionPhase) -> None:
         self._timers.on_phase(event)
-        if self._ready:
+        if self._ready and self._hears_phases:
             self.call(self.strategy.on_phase, event)
 
     def _hear(self, author: str, handler: Callable[[Any], Any], event: Any) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 
+from qka.ashare.rules import TERMS
 from qka.ashare.sessions import phases_of
 from qka.clock import Clock
+from qka.errors import ConfigError
 from qka.model.events import SessionPhase
 
 Publish = Callable[[SessionPhase], None]
@@ -15,10 +17,16 @@ class Sessions:
     """Publishes the phases of every trading day the clock comes to."""
 
     def __init__(
-        self, clock: Clock, publish: Publish, is_trading_day: Callable[[date], bool]
+        self,
+        clock: Clock,
+        publish: Publish,
+        is_trading_day: Callable[[date], bool],
+        on_fault: Callable[[str], None],
     ) -> None:
+        """`on_fault`: a day that the calendar does not know has begun."""
         self._clock = clock
         self._publish = publish
+        self._on_fault = on_fault
         self._is_trading_day = is_trading_day
 
     def start(self) -> None:
@@ -26,7 +34,12 @@ class Sessions:
         self._clock.on_day(self._open)
 
     def _open(self, day: date) -> None:
-        if not self._is_trading_day(day):
+        TERMS.live(day)
+        try:
+            if not self._is_trading_day(day):
+                return
+        except ConfigError as error:
+            self._on_fault(str(error))
             return
         now = self._clock.now()
         phases = [SessionPhase(when, day, phase) for when, phase in phases_of(day)]

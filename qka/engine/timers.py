@@ -33,14 +33,20 @@ class _Regular:
 class Timers:
     """Arms what a strategy asks for, by the phases of the day; `fire(name)` when one is due.
 
+    `missed(name)`: a daily one was due while no engine ran.
+
     Each moment comes once, however late or often a wall clock tells of a phase.
     """
 
-    def __init__(self, clock: Clock, fire: Callable[[str], None]) -> None:
+    def __init__(
+        self, clock: Clock, fire: Callable[[str], None], missed: Callable[[str], None]
+    ) -> None:
         self.handlers: dict[str, Callable[[], Any]] = {}  # name -> what it calls
         self.fired: Mapping[str, int] = {}  # name -> when an earlier run fired it last (ns)
+        self.away = (0, 0)  # no engine ran from then to then (ns)
         self._clock = clock
         self._fire = fire
+        self._missed = missed
         self._daily: list[_Daily] = []
         self._regular: list[_Regular] = []
 
@@ -94,7 +100,11 @@ class Timers:
     def _arm_daily(self, timer: _Daily, day: date, earliest: int) -> None:
         timer.day = day
         when = at(day, timer.clock_time)
-        if when >= earliest and self.fired.get(timer.name, 0) < when:
+        if self.fired.get(timer.name, 0) >= when:
+            return  # by an earlier run; this clock was set back
+        if self.away[0] < when <= self.away[1]:
+            self._missed(timer.name)
+        elif when >= earliest:
             self._clock.call_at(when, lambda: self._fire(timer.name))
 
     def _arm_regular(self, timer: _Regular, session: SessionPhase) -> None:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from loguru import logger
 
+from qka.ashare.facts import disagreement
+from qka.ashare.rules import TERMS
 from qka.ashare.sessions import phase_at
 from qka.clock import Clock, Timer
 from qka.errors import ConfigError, QkaError, SymbolError
@@ -114,6 +116,7 @@ class LiveFeed:
         self._ask_after: dict[str, int] = {}  # symbol -> when its instrument may be asked for
         self._questions: asyncio.Queue[str] = asyncio.Queue()  # symbols to ask about
         self._alien: set[str] = set()  # names in ticks that are no symbols of ours
+        self._differs: dict[str, str] = {}  # symbol -> how the rule book was found wrong
         self._bad: set[str] = set()  # symbols of which a tick was no quote
         self._up: bool | None = None  # as it was reported
         self._timers: dict[str, Timer] = {}  # what for -> when
@@ -182,6 +185,8 @@ class LiveFeed:
         self._report = report
         self._heard_any = self._began = self._clock.now()
         self._say(self._source.up, "there is no connection")
+        for words in self._differs.values():
+            self._warn(words)
         self._clock.on_day(self._on_day)
         self._watch()
         for _ in range(_AT_ONCE):
@@ -281,13 +286,32 @@ class LiveFeed:
         detail = await self._source.instrument(symbol)
         if not detail:
             return False
-        self._instruments[symbol] = Instrument(
+        known = self._instruments[symbol] = Instrument(
             day_from_xt(detail.get("TradingDay")) or date.min,
             limit_from_xt(detail.get("UpStopPrice")),
             limit_from_xt(detail.get("DownStopPrice")),
             (detail.get("InstrumentStatus") or 0) > 0,
         )
+        self._compare(symbol, detail, known)
         return True
+
+    def _compare(self, symbol: str, detail: Mapping[str, Any], known: Instrument) -> None:
+        """The terminal's word holds; where the rule book says something else a human is told."""
+        tick = limit_from_xt(detail.get("PriceTick"))
+        if tick:
+            TERMS.learn_tick(symbol, tick)
+        limits = (known.limit_up, known.limit_down) if known.limit_up else None
+        name, close = str(detail.get("InstrumentName") or ""), limit_from_xt(detail.get("PreClose"))
+        day = day_of(self._clock.now()) if known.day == date.min else known.day
+        words = disagreement(symbol, name, day, close, limits, tick)
+        if words and symbol not in self._differs:
+            words += ": the terminal's hold; correct the rule book in rules.file"
+            self._differs[symbol] = words
+            self._warn(words)
+
+    def _warn(self, words: str) -> None:
+        if self._report is not None:  # else it is told when it runs
+            self._report(Alert(self._clock.now(), Severity.WARNING, "feed", words))
 
     # ------------------------------------------------------------ alive or not
 
@@ -336,7 +360,7 @@ class LiveFeed:
         lost = [name for name in ticks if self._last.get(name) is not before[name]]
         if lost and self._report is not None:
             words = f"no quotes of {', '.join(lost)} came though there were: subscribed again"
-            self._report(Alert(self._clock.now(), Severity.WARNING, "feed", words))
+            self._warn(words)
             await self._again(lost)
 
     async def _again(self, symbols: list[str]) -> None:

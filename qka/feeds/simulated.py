@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from math import sqrt
 from random import Random
 
-from qka.ashare.rules import lots, price_limits, tick_size, tradable
+from qka.ashare.limits import price_limits
+from qka.ashare.rules import lots, tick_size, tradable
 from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.bars import PERIODS, label_of

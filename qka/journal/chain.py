@@ -34,6 +34,8 @@ class Note(enum.StrEnum):
     WINDOW = "window"  # key: a rate rule: the times it remembers
     STATE = "state"  # key: a strategy: its `state`
     SCHEDULE = "schedule"  # key: a strategy and its timer: where it stands
+    RULES = "rules"  # the gate's, in the order they are asked
+    WIRE = "wire"  # key: an order: what went to the broker and what came, each of them counts
     SNAPSHOT = "snapshot"  # key: a view: all of it, so that nothing before is needed for it
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from qka.journal.chain import BEGINNING
+from qka.journal.chain import Mark as Mark
 from qka.journal.chain import Note as Note  # what is written down beside events
 from qka.journal.chain import Record as Record
 
@@ -29,6 +31,10 @@ class Journal(Protocol):
 
     def flush(self) -> None:
         """Let what waits outlive this process; raises OSError when that can't be."""
+
+    @property
+    def head(self) -> Mark:
+        """The last record there is."""
 
     def latest(self, kind: Note, key: str = "") -> Record | None:
         """The last note of that kind and key, None when there is none."""
@@ -62,6 +68,11 @@ class NoJournal:
 
     def flush(self) -> None:
         """Nothing."""
+
+    @property
+    def head(self) -> Mark:
+        """The beginning."""
+        return BEGINNING
 
     def latest(self, kind: Note, key: str = "") -> Record | None:
         """Nothing is known."""

@@ -89,6 +89,7 @@ class OrderDenied(_Event, frozen=True, gc=False, tag=True):
     reason: str
     limit: float | None = None
     value: float | None = None
+    rule: str = ""  # that refused; empty: it was no rule of the gate
 
 
 class OrderSubmitted(_Event, frozen=True, gc=False, tag=True):

@@ -1,18 +1,20 @@
 """Symbols in QMT form (`600000.SH`): exchange, board and kind of security, from the code alone.
 
-The patterns are XT's own table plus the codes it lacks (302, 589, 920, 158).
-A prefix never decides limits of funds, new listings, ST or delisting stocks: see `qka.ashare`.
+What a code is stands in `qka.model.codes`, and a user's rule file may `learn` more. A code never
+decides the limits of new listings, ST or delisting stocks: see `qka.ashare`.
 """
 
 import enum
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from qka.errors import SymbolError
+from qka.model.codes import CODES, Code, Kind
 
 
 class Board(enum.StrEnum):
-    """The board or kind of security, as the rule book tells them apart."""
+    """The board, or the family of securities: coarser than `Kind`."""
 
     MAIN = "main"
     STAR = "star"
@@ -25,47 +27,78 @@ class Board(enum.StrEnum):
     INDEX = "index"
 
 
-# exchange -> (code pattern, board), the first match wins
-_PATTERNS: dict[str, tuple[tuple[re.Pattern[str], Board], ...]] = {
-    exchange: tuple((re.compile(pattern), board) for pattern, board in rows)
-    for exchange, rows in {
-        "SH": (
-            (r"60\d{4}", Board.MAIN),
-            (r"68[89]\d{3}", Board.STAR),
-            (r"90\d{4}", Board.B_SHARE),
-            (r"000\d{3}", Board.INDEX),
-            (r"5(?:0[1268]|1\d|20|30|6\d|8[89])\d{3}", Board.FUND),
-            (r"1(?:10|11|13|18)\d{3}", Board.BOND),
-            (r"204\d{3}", Board.REPO),
-        ),
-        "SZ": (
-            (r"00[0-4]\d{3}", Board.MAIN),
-            (r"30[0-2]\d{3}", Board.CHINEXT),
-            (r"20\d{4}", Board.B_SHARE),
-            (r"(?:39|98)\d{4}", Board.INDEX),
-            (r"(?:15[89]|16\d|18[0-4])\d{3}", Board.FUND),
-            (r"12[1-9]\d{3}", Board.BOND),
-            (r"131[89]\d{2}|1318\d{2}|1319\d{2}", Board.REPO),
-        ),
-        "BJ": (
-            (r"920\d{3}", Board.BSE),
-            (r"(?:4[03]|8[378])\d{4}", Board.BSE),
-            (r"899\d{3}", Board.INDEX),
-        ),
-    }.items()
+# kind -> board; funds are the rest
+_BOARDS: dict[Kind, Board] = {
+    Kind.MAIN: Board.MAIN,
+    Kind.STAR: Board.STAR,
+    Kind.CHINEXT: Board.CHINEXT,
+    Kind.BSE: Board.BSE,
+    Kind.CONVERTIBLE: Board.BOND,
+    Kind.DIRECTED_BOND: Board.BOND,
+    Kind.REPO: Board.REPO,
+    Kind.B_SHARE: Board.B_SHARE,
+    Kind.INDEX: Board.INDEX,
 }
 
 
+class _Codes:
+    """The table, arranged so that the pattern with most digits is found first."""
+
+    def __init__(self, rows: Iterable[Code]) -> None:
+        self.rows = tuple(rows)
+        self._exact: dict[str, dict[str, Kind]] = {"SH": {}, "SZ": {}, "BJ": {}}
+        found: dict[str, list[tuple[int, re.Pattern[str], Kind]]] = {e: [] for e in self._exact}
+        for row in self.rows:
+            for code in row.codes:
+                if "*" in code:
+                    pattern = re.compile(code.replace("*", r"\d"), re.ASCII)
+                    found[row.exchange].insert(0, (code.count("*"), pattern, row.kind))
+                else:
+                    self._exact[row.exchange][code] = row.kind
+        # sorting keeps the order of equals: the later row stays in front
+        self._patterns = {
+            exchange: [(p, kind) for _, p, kind in sorted(rows, key=lambda row: row[0])]
+            for exchange, rows in found.items()
+        }
+
+    def find(self, code: str, exchange: str) -> Kind | None:
+        """What the code is there, None for nothing."""
+        kind = self._exact[exchange].get(code)
+        if kind is not None:
+            return kind
+        return next((k for p, k in self._patterns[exchange] if p.fullmatch(code)), None)
+
+    @property
+    def exchanges(self) -> Iterable[str]:
+        """Those there are."""
+        return self._exact
+
+
+_codes = _Codes(CODES)
+
+
+def codes() -> tuple[Code, ...]:
+    """The table in force."""
+    return _codes.rows
+
+
+def learn(rows: Iterable[Code]) -> None:
+    """Put the rows of a user after the shipped ones; none: the shipped ones alone."""
+    global _codes
+    _codes = _Codes((*CODES, *rows))
+    for cache in (kind_of, board_of, lot_size):
+        cache.cache_clear()
+
+
 @lru_cache(maxsize=16384)
-def board_of(symbol: str) -> Board:
-    """The board of a symbol; raises `SymbolError`, which names the nearest right form."""
+def kind_of(symbol: str) -> Kind:
+    """The kind of security; raises `SymbolError`, which names the nearest right form."""
     code, dot, exchange = symbol.partition(".")
-    rows = _PATTERNS.get(exchange)
-    if rows is not None:
-        for pattern, board in rows:
-            if pattern.fullmatch(code):
-                return board
-    homes = [f"{code}.{e}" for e, r in _PATTERNS.items() if any(p.fullmatch(code) for p, _ in r)]
+    there = exchange in _codes.exchanges
+    kind = _codes.find(code, exchange) if there else None
+    if kind is not None:
+        return kind
+    homes = [f"{code}.{e}" for e in _codes.exchanges if _codes.find(code, e)]
     hint = f"; did you mean {' or '.join(homes)}?" if homes else ""
     if not re.fullmatch(r"\d{6}", code):
         raise SymbolError(
@@ -73,11 +106,17 @@ def board_of(symbol: str) -> Board:
         )
     if not dot:
         raise SymbolError(f"{symbol!r} lacks its exchange (.SH, .SZ or .BJ){hint}")
-    if rows is None:
+    if not there:
         raise SymbolError(
             f"{symbol!r}: there is no exchange {exchange!r}, only SH, SZ and BJ{hint}"
         )
     raise SymbolError(f"{symbol!r}: no security on {exchange} has such a code{hint}")
+
+
+@lru_cache(maxsize=16384)
+def board_of(symbol: str) -> Board:
+    """The board of a symbol; raises `SymbolError` as `kind_of` does."""
+    return _BOARDS.get(kind_of(symbol), Board.FUND)
 
 
 def check_symbol(symbol: str) -> str:

@@ -16,6 +16,8 @@ class Gate:
         self._view = view
         self._rates = tuple(rule for rule in rules if isinstance(rule, RateLimit))
         self._records = tuple(rate.record for rate in self._rates)
+        self.names = [title(rule) for rule in rules]  # in the order they are asked
+        self.refusing = ""  # the rule that refused last
 
     def review(self, order: Order) -> Approved | Denial:
         """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
@@ -24,8 +26,10 @@ class Gate:
             for rule in self._rules:
                 denial = rule(order, view)
                 if denial is not None:
+                    self.refusing = title(rule)
                     return denial
         except Exception as error:
+            self.refusing = title(rule)
             rule = getattr(rule, "__self__", rule)
             name = getattr(rule, "__name__", type(rule).__name__)
             return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
@@ -47,6 +51,12 @@ class Gate:
         """Count an order or a cancel that leaves at `now` (ns)."""
         for record in self._records:
             record(strategy, now)
+
+
+def title(rule: object) -> str:
+    """What a rule is called: a function's name, or what an object says of itself."""
+    rule = getattr(rule, "__self__", rule)
+    return getattr(rule, "__name__", None) or str(rule)
 
 
 def _plain(rule: Rule) -> Rule:

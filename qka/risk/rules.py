@@ -125,6 +125,9 @@ class PositionRatio:
         self.ratio = ratio
         self._above, self._below = fraction(ratio)
 
+    def __str__(self) -> str:
+        return f"position ratio {self.ratio:.2%}"
+
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
         if order.side is SELL:
@@ -173,6 +176,10 @@ class RateLimit:
         self.strategy = strategy
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
 
+    def __str__(self) -> str:
+        whose = f" of {self.strategy}" if self.strategy else ""
+        return f"rate {self.window.limit} in {self.window.seconds:g} s{whose}"
+
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
         window = self.window
@@ -195,6 +202,9 @@ class ForStrategy:
 
     strategy: str
     rule: Rule
+
+    def __str__(self) -> str:
+        return f"{self.rule} of {self.strategy}"
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""

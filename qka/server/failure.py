@@ -30,6 +30,8 @@ STATUSES: dict[str, int] = {
     "unknown": 504,
 }
 
+_CONNECTS_IN = 0.1  # seconds: a terminal that is there is reached that soon
+
 
 class Failure(Exception):
     """A call did not succeed. `outcome` is what is known of what it asked for."""
@@ -92,7 +94,8 @@ def too_many(what: str, wait: float) -> Failure:
 def unavailable(status: LinkStatus, name: str, why: str = "") -> Failure:
     """The terminal can't be asked."""
     reason = why or status.reason or f"the link to the terminal is {status.state}"
-    return Failure("unavailable", f"{name}: {reason}", retry_after=status.retry_after or 1.0)
+    soon = _CONNECTS_IN if status.state == "connecting" else 1.0
+    return Failure("unavailable", f"{name}: {reason}", retry_after=status.retry_after or soon)
 
 
 _encoder = msgspec.json.Encoder()

@@ -125,6 +125,9 @@ class Fees(Section):
     minimum: Annotated[Amount, Field(ge=0)] = Field(
         Decimal(5), description="Least commission, CNY an order."
     )
+    net: bool = Field(
+        False, description="Whether exchange handling fee and CSRC levy come on top (净佣)."
+    )
 
 
 class PaperBroker(Section):
@@ -195,6 +198,14 @@ class RiskSettings(Section):
     )
 
 
+class RulesSettings(Section):
+    """The exchanges' rules and their calendar."""
+
+    file: Path | None = Field(
+        None, description="Rows and trading days laid over the shipped ones; see docs/rules.md."
+    )
+
+
 class ExecutorSettings(Section):
     """How signals become orders."""
 
@@ -238,6 +249,11 @@ class JournalSettings(Section):
         description="Folder of the account's journal; none: `journals`, and the run's own folder "
         "where time, or the account, is made up anew for each run.",
     )
+    record: bool | None = Field(
+        None,
+        description="Whether quotes and bars are recorded beside it, for `qka replay` and "
+        "`qka why`; none: where time is the world's.",
+    )
 
 
 class LogSettings(Section):
@@ -267,6 +283,7 @@ class Settings(BaseSettings):
     feed: Feed = Field(default_factory=SimulatedFeed, description="Where quotes come from.")
     broker: Broker = Field(default_factory=PaperBroker, description="Where orders go.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits.")
+    rules: RulesSettings = Field(default_factory=RulesSettings, description="The exchanges' rules.")
     executor: ExecutorSettings = Field(
         default_factory=ExecutorSettings, description="Signals to orders."
     )

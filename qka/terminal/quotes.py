@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from qka.ashare.rules import price_limits, tick_size
+from qka.ashare.limits import price_limits
+from qka.ashare.rules import tick_size
 from qka.model.actions import CorporateAction
 from qka.model.market import Phase, Quote
 from qka.model.money import on_tick

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from qka.ashare.fees import FeeSchedule
+from qka.ashare.rules import TERMS
 from qka.ashare.sessions import phases_of
 from qka.brokers.records import (
     XtAccountInfo,
@@ -477,6 +478,7 @@ class SimTerminal:
         self._advance(self._time())
 
     def _begin_day(self, day: date) -> None:
+        TERMS.live(day)
         if not trading_days(day, day):
             return
         now = self._clock.now()

@@ -1,9 +1,21 @@
 """The phases of the exchange day."""
 
+from datetime import date
+
 import pytest
 from builders import DAY, moment
 
-from qka.ashare.sessions import cancels_taken, phase_at, phases_of
+from qka.ashare.rows import PriceKind, Taking
+from qka.ashare.sessions import (
+    cancels_from,
+    cancels_taken,
+    order_kinds,
+    phase_at,
+    phases_of,
+    span_at,
+    takes,
+)
+from qka.brokers.words import PRICE_TYPES
 from qka.model.market import Phase
 from qka.model.times import midnight
 
@@ -36,6 +48,13 @@ def test_the_phases_of_a_day_come_in_order_each_at_its_moment():
     assert phases_of(DAY) == expected
 
 
+MAIN, STAR, CHINEXT, BSE = "600000.SH", "688981.SH", "300750.SZ", "920002.BJ"
+SZ_MAIN, SH_ETF, SH_LOF, SZ_ETF = "000001.SZ", "510300.SH", "501018.SH", "159915.SZ"
+SH_BOND, SZ_BOND, REPO, INDEX = "113050.SH", "123219.SZ", "204001.SH", "000300.SH"
+BEFORE, TODAY = date(2026, 7, 3), date(2026, 7, 6)
+TAKEN, QUEUED, REFUSED = Taking.TAKEN, Taking.QUEUED, Taking.REFUSED
+
+
 @pytest.mark.parametrize(
     ("clock_time", "taken"),
     [
@@ -51,4 +70,135 @@ def test_the_phases_of_a_day_come_in_order_each_at_its_moment():
     ],
 )
 def test_cancels_rest_while_an_auction_is_decided(clock_time, taken):
-    assert cancels_taken(moment(clock_time)) is taken
+    assert cancels_taken(MAIN, moment(clock_time)) is taken
+
+
+def test_a_cancel_that_is_too_early_is_for_the_end_of_the_auction():
+    assert cancels_from(MAIN, moment("09:22")) == moment("09:25")
+    assert cancels_from(MAIN, moment("14:58")) == moment("15:00")
+    assert cancels_from(REPO, moment("14:58")) == moment("14:58")
+
+
+@pytest.mark.parametrize(
+    ("clock_time", "limit", "market", "cancel"),
+    [
+        ("09:14:59", QUEUED, REFUSED, QUEUED),
+        ("09:15", TAKEN, REFUSED, TAKEN),
+        ("09:19:59", TAKEN, REFUSED, TAKEN),
+        ("09:20", TAKEN, REFUSED, REFUSED),
+        ("09:24:59", TAKEN, REFUSED, REFUSED),
+        ("09:25", QUEUED, REFUSED, QUEUED),
+        ("09:29:59", QUEUED, REFUSED, QUEUED),
+        ("09:30", TAKEN, TAKEN, TAKEN),
+        ("11:29:59", TAKEN, TAKEN, TAKEN),
+        ("11:30", QUEUED, REFUSED, QUEUED),
+        ("12:59:59", QUEUED, REFUSED, QUEUED),
+        ("13:00", TAKEN, TAKEN, TAKEN),
+        ("14:56:59", TAKEN, TAKEN, TAKEN),
+        ("14:57", TAKEN, REFUSED, REFUSED),
+        ("14:59:59", TAKEN, REFUSED, REFUSED),
+        ("15:00", REFUSED, REFUSED, TAKEN),
+        ("15:30", REFUSED, REFUSED, REFUSED),
+    ],
+)
+@pytest.mark.parametrize("symbol", [MAIN, SZ_MAIN, STAR, CHINEXT, SH_ETF, SZ_ETF])
+def test_what_is_taken_when(symbol, clock_time, limit, market, cancel):
+    when = moment(clock_time, TODAY)
+    assert takes(symbol, when) is limit
+    assert takes(symbol, when, PriceKind.BEST_5_CANCEL) is market
+    assert span_at(symbol, when).cancel is cancel
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "phase"),
+    [
+        pytest.param(MAIN, date(2018, 8, 17), Phase.CONTINUOUS, id="SSE stocks before 2018-08-20"),
+        pytest.param(MAIN, date(2018, 8, 20), Phase.CLOSING_CALL, id="SSE stocks since"),
+        pytest.param(SZ_MAIN, date(2018, 8, 17), Phase.CLOSING_CALL, id="SZSE stocks all along"),
+        pytest.param(STAR, date(2019, 7, 22), Phase.CLOSING_CALL, id="STAR"),
+        pytest.param(BSE, TODAY, Phase.CLOSING_CALL, id="BSE"),
+        pytest.param(SH_ETF, BEFORE, Phase.CONTINUOUS, id="SSE ETFs before 2026-07-06"),
+        pytest.param(SH_ETF, TODAY, Phase.CLOSING_CALL, id="SSE ETFs since"),
+        pytest.param(SH_LOF, BEFORE, Phase.CONTINUOUS, id="SSE LOFs before 2026-07-06"),
+        pytest.param(SH_LOF, TODAY, Phase.CLOSING_CALL, id="SSE LOFs since"),
+        pytest.param(SZ_ETF, BEFORE, Phase.CLOSING_CALL, id="SZSE funds all along"),
+        pytest.param(SZ_BOND, TODAY, Phase.CLOSING_CALL, id="bonds in Shenzhen"),
+        pytest.param(SH_BOND, TODAY, Phase.CONTINUOUS, id="bonds in Shanghai"),
+        pytest.param(REPO, TODAY, Phase.CONTINUOUS, id="repo"),
+        pytest.param(INDEX, TODAY, Phase.CLOSED, id="an index does not trade"),
+    ],
+)
+def test_who_closes_by_auction(symbol, day, phase):
+    assert span_at(symbol, moment("14:58", day)).phase is phase
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "first"),
+    [
+        pytest.param(MAIN, BEFORE, None, id="SSE main before 2026-07-06"),
+        pytest.param(MAIN, TODAY, "09:30", id="SSE main since"),
+        pytest.param(SZ_MAIN, BEFORE, None, id="SZSE main before"),
+        pytest.param(SZ_MAIN, TODAY, "09:15", id="SZSE main since"),
+        pytest.param(SH_ETF, BEFORE, None, id="SSE ETF before"),
+        pytest.param(SH_ETF, TODAY, "09:30", id="SSE ETF since"),
+        pytest.param(SZ_ETF, BEFORE, None, id="SZSE ETF before"),
+        pytest.param(SZ_ETF, TODAY, "09:15", id="SZSE ETF since"),
+        pytest.param(STAR, date(2019, 7, 22), "09:30", id="STAR from its first day"),
+        pytest.param(CHINEXT, date(2020, 8, 21), None, id="ChiNext before the reform"),
+        pytest.param(CHINEXT, date(2020, 8, 24), "09:15", id="ChiNext since"),
+        pytest.param(BSE, TODAY, None, id="BSE: written, not begun"),
+        pytest.param(SH_LOF, TODAY, None, id="a LOF"),
+        pytest.param(SH_BOND, TODAY, None, id="a bond"),
+    ],
+)
+def test_when_orders_at_the_closing_price_are_taken(symbol, day, first):
+    minutes = [f"{m // 60:02d}:{m % 60:02d}" for m in range(24 * 60)]
+    fixed = [m for m in minutes if takes(symbol, moment(m, day), PriceKind.FIXED) is TAKEN]
+    if first is None:
+        assert not fixed
+    else:
+        assert (fixed[0], fixed[-1]) == (first, "15:29")
+    assert not any("11:30" <= m < "13:00" for m in fixed)
+
+
+def test_repo_trades_until_half_past_three():
+    assert takes(REPO, moment("15:29:59", TODAY)) is TAKEN
+    assert takes(REPO, moment("15:30", TODAY)) is REFUSED
+    assert takes(MAIN, moment("15:00", TODAY)) is REFUSED
+
+
+MARKETS = {
+    "SH": {"best_5_cancel", "best_5_limit", "peer", "own"},
+    "SZ": {"peer", "own", "fill_cancel", "best_5_cancel", "all_or_none"},
+    "BJ": {"best_5_cancel", "best_5_limit", "peer", "own"},
+}
+
+
+@pytest.mark.parametrize("symbol", [MAIN, STAR, SZ_MAIN, CHINEXT, BSE, SH_ETF, SZ_ETF])
+def test_each_exchange_has_its_own_order_types(symbol):
+    kinds = order_kinds(symbol, TODAY)
+    assert set(kinds) - {"limit", "fixed"} == MARKETS[symbol[-2:]]
+    market = [kinds[name] for name in MARKETS[symbol[-2:]]]
+    shenzhen = symbol.endswith(".SZ")
+    assert all(kind.protected is not shenzhen for kind in market)
+    assert all(kind.on_no_limit_days is not shenzhen for kind in market)
+
+
+def test_bonds_take_limit_orders_only_and_an_index_none():
+    assert set(order_kinds(SH_BOND, TODAY)) == {PriceKind.LIMIT}
+    assert not order_kinds(INDEX, TODAY)
+
+
+# xtquant's number of each market order type
+CODES = {
+    "best_5_cancel": {"SH": 42, "BJ": 42, "SZ": 47}, "best_5_limit": {"SH": 43, "BJ": 43},
+    "peer": {"SH": 44, "SZ": 44, "BJ": 44}, "own": {"SH": 45, "SZ": 45, "BJ": 45},
+    "fill_cancel": {"SZ": 46}, "all_or_none": {"SZ": 48},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", [MAIN, SZ_MAIN, BSE])
+def test_the_link_to_qmt_knows_the_same_order_types(symbol):
+    exchange = symbol[-2:]
+    ours = {CODES[name][exchange] for name in order_kinds(symbol, TODAY) if name in CODES}
+    assert ours == {code for code, where in PRICE_TYPES.items() if exchange in where and code > 40}

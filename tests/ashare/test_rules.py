@@ -1,106 +1,32 @@
-"""What an exchange would refuse: lots, ticks, limits, turnaround."""
+"""What an exchange would refuse: lots, ticks, turnaround."""
 
-import csv
-import gzip
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qka.ashare.rules import (
+    TERMS,
     buyable,
+    daily_cap,
     lots,
-    price_limits,
+    most,
     sellable,
+    terms_on,
     tick_price,
     tick_size,
     tradable,
     turnaround_same_day,
 )
+from qka.model.order import OrderType
 
 TODAY = date(2026, 11, 24)
-DAILY = (
-    Path(__file__).parents[2].parent / "shared/data/daily/stock_daily_unadjusted_baostock.csv.gz"
-)
 
 MAIN, STAR, CHINEXT, BSE = "600000.SH", "688981.SH", "300750.SZ", "920002.BJ"
 FUND, BOND = "510300.SH", "123219.SZ"
 TRADED = [MAIN, "000001.SZ", STAR, CHINEXT, BSE, FUND, BOND]
-
-
-@pytest.mark.parametrize(
-    ("symbol", "reference", "up", "down"),
-    [
-        ("000001.SZ", 10.45, 11.50, 9.41),
-        ("123219.SZ", 122.828, 147.394, 98.262),
-        ("000400.SZ", 19.38, 21.32, 17.44),
-        ("300122.SZ", 87.28, 104.74, 69.82),
-        ("300288.SZ", 9.75, 11.70, 7.80),
-        ("688981.SH", 50.05, 60.06, 40.04),
-        ("920002.BJ", 10.05, 13.07, 7.04),
-    ],
-)
-def test_limits_as_the_exchange_printed_them(symbol, reference, up, down):
-    assert price_limits(symbol, reference, TODAY) == (up, down)
-
-
-@pytest.mark.parametrize(
-    ("symbol", "day", "st", "limits"),
-    [
-        pytest.param(MAIN, date(2026, 7, 3), True, (10.5, 9.5), id="last session of 5% for ST"),
-        pytest.param(MAIN, date(2026, 7, 6), True, (11.0, 9.0), id="ST at 10% from 2026-07-06"),
-        pytest.param(MAIN, date(2026, 7, 3), False, (11.0, 9.0), id="main at 10% all along"),
-        pytest.param(CHINEXT, date(2020, 8, 21), False, (11.0, 9.0), id="ChiNext before reform"),
-        pytest.param(CHINEXT, date(2020, 8, 24), False, (12.0, 8.0), id="ChiNext from 2020-08-24"),
-        pytest.param(CHINEXT, TODAY, True, (12.0, 8.0), id="ST on ChiNext is 20% too"),
-        pytest.param(STAR, TODAY, True, (12.0, 8.0), id="ST on STAR is 20% too"),
-        pytest.param(BSE, TODAY, True, (13.0, 7.0), id="ST on BSE is 30% too"),
-        pytest.param(BOND, date(2022, 7, 31), False, None, id="bonds had no limit"),
-        pytest.param(BOND, date(2022, 8, 1), False, (12.0, 8.0), id="bonds at 20% from 2022-08-01"),
-        pytest.param(BSE, date(2021, 11, 12), False, None, id="no BSE before 2021-11-15"),
-        pytest.param("204001.SH", TODAY, False, None, id="repo has no limit"),
-        pytest.param("000300.SH", TODAY, False, None, id="an index has no limit"),
-    ],
-)
-def test_limits_of_a_reference_of_ten_by_date(symbol, day, st, limits):
-    assert price_limits(symbol, 10.0, day, st=st) == limits
-
-
-@pytest.mark.parametrize(
-    ("symbol", "reference", "limits"),
-    [
-        pytest.param(MAIN, 0.04, (0.05, 0.03), id="never closer than one tick"),
-        pytest.param(MAIN, 0.01, (0.02, 0.01), id="never below one tick"),
-        pytest.param(BOND, 0.004, (0.005, 0.003), id="a bond by its own tick"),
-    ],
-)
-def test_very_low_prices_keep_a_tick_of_room(symbol, reference, limits):
-    assert price_limits(symbol, reference, TODAY) == limits
-
-
-@pytest.mark.parametrize("fund", ["510300.SH", "588000.SH", "159915.SZ", "159949.SZ"])
-def test_the_limit_of_a_fund_is_not_guessed_from_its_code(fund):
-    assert price_limits(fund, 1.0, TODAY) is None  # 10% or 20%, by what it tracks
-
-
-def test_no_reference_no_limit():
-    assert price_limits(MAIN, 0.0, TODAY) is None
-
-
-@given(st.sampled_from([s for s in TRADED if s != FUND]), st.integers(1, 5_000_000))
-def test_limits_are_on_tick_and_around_the_reference(symbol, ticks):
-    tick = tick_size(symbol)
-    reference = float(ticks * tick)
-    limits = price_limits(symbol, reference, TODAY)
-    assert limits is not None
-    up, down = limits
-    assert Decimal(repr(up)) % tick == 0
-    assert Decimal(repr(down)) % tick == 0
-    assert down <= reference < up
-    assert tick_price(symbol, up) == up
 
 
 def legal_sell(symbol, shares, held):
@@ -175,12 +101,102 @@ def test_a_cut_buy_is_the_largest_legal_one(symbol, asked):
     assert cut > 0 or asked < least
 
 
-def test_bonds_turn_the_same_day_and_shares_the_next():
-    same_day = [s for s in (*TRADED, "900901.SH", "204001.SH") if turnaround_same_day(s)]
-    assert same_day == [BOND, "204001.SH"]
+@pytest.mark.parametrize(
+    ("symbol", "same_day"),
+    [
+        (MAIN, False),
+        (STAR, False),
+        (CHINEXT, False),
+        (BSE, False),
+        ("900901.SH", False),
+        pytest.param(FUND, False, id="an ETF of domestic stocks"),
+        pytest.param("588000.SH", False, id="an ETF of STAR stocks"),
+        pytest.param("161725.SZ", False, id="a LOF"),
+        pytest.param("513100.SH", True, id="a cross-border ETF, Shanghai"),
+        pytest.param("159920.SZ", True, id="a cross-border ETF, Shenzhen"),
+        pytest.param("162411.SZ", True, id="a cross-border LOF"),
+        pytest.param("518880.SH", True, id="a gold ETF"),
+        pytest.param("159985.SZ", True, id="a commodity ETF"),
+        pytest.param("511010.SH", True, id="a bond ETF"),
+        pytest.param("511880.SH", True, id="a money fund"),
+        (BOND, True),
+        pytest.param("204001.SH", True, id="repo"),
+    ],
+)
+def test_what_may_be_sold_on_the_day_it_was_bought(symbol, same_day):
+    assert turnaround_same_day(symbol) is same_day
 
 
-def test_an_index_and_a_b_share_take_no_orders():
+LIMIT, MARKET = OrderType.LIMIT, OrderType.MARKET
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "shares"),
+    [
+        (MAIN, LIMIT, 1_000_000),
+        (MAIN, MARKET, 1_000_000),
+        (CHINEXT, LIMIT, 300_000),
+        (CHINEXT, MARKET, 150_000),
+        (STAR, LIMIT, 100_000),
+        (STAR, MARKET, 50_000),
+        (BSE, LIMIT, 1_000_000),
+        (FUND, LIMIT, 1_000_000),
+        (BOND, LIMIT, 1_000_000),
+    ],
+)
+def test_the_most_shares_of_one_order(symbol, kind, shares):
+    assert most(symbol, kind) == shares
+
+
+@pytest.mark.parametrize(
+    ("day", "shares"), [(date(2020, 8, 21), 1_000_000), (date(2020, 8, 24), 300_000)]
+)
+def test_an_order_on_chinext_may_be_so_large_on_the_day_that_is_lived(day, shares):
+    TERMS.live(TODAY)
+    assert most(CHINEXT) == 300_000
+    TERMS.live(day)
+    assert most(CHINEXT) == shares == terms_on(CHINEXT, day).most
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "shares"),
+    [
+        (MAIN, date(2012, 7, 26), None),
+        (MAIN, date(2012, 7, 27), 500_000),
+        ("000001.SZ", TODAY, 500_000),
+        (BSE, date(2026, 8, 30), None),
+        (BSE, date(2026, 8, 31), 200_000),
+        (FUND, TODAY, None),
+    ],
+)
+def test_what_may_be_bought_of_an_st_stock_in_a_day(symbol, day, shares):
+    assert daily_cap(symbol, day) == shares
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "tick"),
+    [
+        ("113050.SH", date(2022, 7, 31), "0.01"),
+        ("113050.SH", date(2022, 8, 1), "0.001"),
+        ("123219.SZ", date(2022, 7, 31), "0.001"),
+        ("600000.SH", TODAY, "0.01"),
+        ("204001.SH", TODAY, "0.005"),
+    ],
+)
+def test_the_tick_of_a_day(symbol, day, tick):
+    TERMS.live(day)
+    assert tick_size(symbol) == Decimal(tick)
+
+
+def test_the_terminals_tick_wins():
+    TERMS.learn_tick("131810.SZ", 0.005)
+    assert tick_size("131810.SZ") == Decimal("0.005")
+    assert tick_price("131810.SZ", 1.2326) == 1.235
+
+
+def test_an_index_a_b_share_and_a_directed_bond_take_no_orders():
+    assert not tradable("110801.SH")
+    assert not tradable("124001.SZ")
     assert not tradable("000300.SH")
     assert not tradable("900901.SH")
     assert not tradable("200002.SZ")
@@ -200,32 +216,3 @@ def test_an_index_and_a_b_share_take_no_orders():
 )
 def test_a_price_goes_to_the_symbols_tick(symbol, price, snapped):
     assert tick_price(symbol, price) == snapped
-
-
-# Days on which other limits applied: IPO days, and ones the daily data shows without a limit.
-EXCEPTIONS = {
-    ("605499.SH", "2021-05-27"),
-    ("688981.SH", "2020-07-16"),
-    ("301269.SZ", "2022-07-29"),
-    ("301269.SZ", "2022-08-03"),
-}
-
-
-@pytest.mark.skipif(not DAILY.exists(), reason=f"the recorded daily bars are not here: {DAILY}")
-def test_five_years_of_real_highs_and_lows_lie_within_the_limits():
-    broken, at_up = set(), 0
-    with gzip.open(DAILY, "rt", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            if row["tradestatus"] != "1" or not float(row["preclose"] or 0):
-                continue
-            market, code = row["code"].split(".")
-            symbol, day = f"{code}.{market.upper()}", date.fromisoformat(row["date"])
-            limits = price_limits(symbol, float(row["preclose"]), day, st=row["isST"] == "1")
-            if limits is None:  # an index among them
-                continue
-            high, low = float(row["high"]), float(row["low"])
-            if high > limits[0] or low < limits[1]:
-                broken.add((symbol, row["date"]))
-            at_up += high == limits[0]
-    assert broken == EXCEPTIONS
-    assert at_up > 100  # the limit is reached to the cent, so it is not merely too wide

@@ -463,6 +463,8 @@ async def test_a_cancel_of_an_order_of_an_earlier_day_never_meets_todays_order_o
         await s.until(OrderSubmitted)
         s.clock.advance(to=moment("10:00", NEXT_DAY))
         s.broker.cancel(order)
+        assert not s.of(CancelRefused)  # never from within the call
+        await s.until(CancelRefused)
         assert "earlier day" in s.of(CancelRefused)[0].reason
         assert "cancel_order_stock" not in s.asked
 
@@ -661,6 +663,7 @@ async def test_a_cancel_of_a_final_order_is_refused_without_asking():
         await s.server.push("order", an_order_record(54))
         await s.until(OrderCancelled)
         s.broker.cancel(order)
+        await s.until(CancelRefused)
         assert s.of(CancelRefused)[0].reason == "the order is cancelled already"
         assert "cancel_order_stock" not in s.asked
 

@@ -129,7 +129,7 @@ class Player:
         if world.life.dead:
             return
         works = [] if nth % 10 == 0 else [order.id for order in world.ledger.working()]
-        names = works or list(world.intents)
+        names = works or list(world.ledger.orders)
         if names:
             world.cancel(names[nth % len(names)])
 
@@ -200,7 +200,7 @@ class Player:
         self.world.terminal.flush()
 
     async def order_by_hand(self, nth):
-        self.world.terminal.order(ACCOUNT, BOUGHT, 23, 100 + 100 * (nth % 9), 11, 10.01)
+        self.world.by_hand(100 + 100 * (nth % 9), 10.01)
 
     async def cancel_by_hand(self, nth):
         works = [o.order_id for o in self.world.terminal.orders(ACCOUNT, cancelable_only=True)]

@@ -18,6 +18,7 @@ from qka import wire
 from qka.brokers.port import Broker
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
+from qka.model.account import AccountSnapshot
 from qka.model.events import (
     CancelRequested,
     Fill,
@@ -26,8 +27,7 @@ from qka.model.events import (
     SessionPhase,
 )
 from qka.model.order import FINAL, Approved, Order, OrderStatus
-
-NEVER_ANSWERED = "the engine died while it was on its way"
+from qka.model.times import day_of
 
 
 class Life:
@@ -42,38 +42,51 @@ class Life:
         self.heard = []  # whatever the broker said, in order
         self.links = []  # up or not, in order
         self.fills = {}  # (order id, deal id) -> what was told of it, in this life or before
+        self._memories = {}  # order id -> what the link's other side remembered orders in then
         self.twice = []  # deals that were told again
         number = sum(1 for _ in folder.glob("journal-*")) + 1
         self._journal = FileJournal(folder / f"journal-{number:03d}.jsonl")
 
     async def begin(self, broker: Broker):
-        """Rebuild from the journals of earlier lives, then connect. Raises what connecting does."""
-        told = self._rebuild()
+        """As the engine does: the broker's books at first, then the journals', held against it.
+
+        Raises what connecting and a snapshot do.
+        """
+        known = self._rebuild()
         self._journal.open()
         self.broker = broker
-        working = [order for order in self.ledger.orders.values() if order.status not in FINAL]
-        for order in working:
-            broker.reports.track(order, told.get(order.id, ()))
         identity = await broker.connect(self.hear)
-        for order in working:
-            broker.reports.unknown(order.id, NEVER_ANSWERED)
-        if working:
-            broker.missed()
+        if known:
+            broker.resume(self._known(), self._memories)
+            await broker.snapshot()
+        else:
+            self.ledger.adopt(await broker.snapshot())
         return identity
 
-    def _rebuild(self):
-        """Book everything the journals have; the fills of each order."""
-        told = {}
+    def _rebuild(self) -> bool:
+        """Book everything the journals have; whether there is anything."""
+        known, memory = False, ""
         handlers = self.ledger.handlers()
         for event in journalled(self.folder):
-            if isinstance(event, OrderRequested):
+            known = True
+            if isinstance(event, LinkState):
+                memory = event.memory or memory
+            elif isinstance(event, OrderRequested):
                 self.ledger.open(event.order)
+                if memory:
+                    self._memories[event.order.id] = memory
             elif type(event) in handlers:
                 handlers[type(event)](event)
             if isinstance(event, Fill):
-                told.setdefault(event.order_id, []).append(event)
                 self.fills[event.order_id, event.deal_id] = event
-        return told
+        return known
+
+    def _known(self) -> AccountSnapshot:
+        books = self.ledger.books(day_of(self.clock.now()))
+        positions = tuple(self.ledger.positions())
+        return AccountSnapshot(
+            self.ledger.asset, positions, tuple(books.orders), tuple(books.deals)
+        )
 
     # ------------------------------------------------------------ as the desk does
 

@@ -16,6 +16,7 @@ from qka.model.events import (
     CancelRefused,
     Fill,
     OrderAccepted,
+    OrderAdopted,
     OrderCancelled,
     OrderSubmitted,
     OrderUnknown,
@@ -255,39 +256,48 @@ async def test_the_snapshot_is_the_truth(world):
 
 
 @at_a_terminal
-async def test_an_engine_that_begins_with_the_snapshot_goes_on_from_there(world):
+async def test_an_engine_that_knows_nothing_begins_with_the_snapshot_and_goes_on_from_there(world):
     world.submit(1500, 10.01)
     await world.is_status(OrderStatus.ACCEPTED)
     world.quote()
     await world.is_status(OrderStatus.PARTIALLY_FILLED)
+    fills = world.life.fills
     await world.kill_engine()
     for journal in world.folder.glob("journal-*"):
         journal.unlink()
     await world.live()
-    snapshot = await world.snapshot()
-    world.ledger.adopt(snapshot)
-    world.life.fills = {(deal.order_id, deal.deal_id): deal for deal in snapshot.deals}
     assert world.order().filled == 1000
+    assert not world.life.of(Fill, "o1")
+    world.life.fills = fills
     world.quote()
     await world.is_status(OrderStatus.FILLED)
     assert [fill.quantity for fill in world.life.of(Fill, "o1")] == [500]
 
 
 @at_a_terminal
-async def test_orders_of_others_are_not_ours_until_a_snapshot_shows_them(world):
-    number = world.terminal.order(ACCOUNT, BOUGHT, 23, 1500, 11, 10.01)
+async def test_an_order_by_hand_is_told_of_and_booked_like_any(world):
+    order_id = world.by_hand(1500, 10.01)
     world.submit(price=9.5)
     await world.is_status(OrderStatus.ACCEPTED)
     world.quote()
-    await world.is_true()  # nothing of theirs was told
-    foreign = [o for o in (await world.snapshot()).orders if o.id not in world.intents]
-    assert [(o.broker_id, o.filled) for o in foreign] == [(str(number), 1000)]
-    heard = []
-    world.life.hear, world.broker._sink = None, heard.append
+    await world.until(lambda: world.life.of(Fill, order_id))
+    assert world.order(order_id).status is OrderStatus.PARTIALLY_FILLED
+    assert [e.order.id for e in world.life.heard if type(e) is OrderAdopted] == [order_id]
+    world.cancel(order_id)
+    await world.is_status(OrderStatus.CANCELLED, order_id)
+
+
+@at_a_terminal
+async def test_an_order_by_hand_while_nobody_looked_is_found_by_the_next_engine(world):
+    world.submit(1500, 10.01)
+    await world.is_status(OrderStatus.ACCEPTED)
+    await world.kill_engine()
+    order_id = world.by_hand(300, 10.02)
     world.quote()
-    await world.until(lambda: [e for e in heard if type(e) is Fill])
-    assert {event.order_id for event in heard} == {foreign[0].id}
-    assert [event.quantity for event in heard if type(event) is Fill] == [500]
+    await world.live()
+    await world.is_status(OrderStatus.FILLED, order_id)
+    await world.is_status(OrderStatus.PARTIALLY_FILLED)
+    assert [e.order.id for e in world.life.heard if type(e) is OrderAdopted] == [order_id]
 
 
 # ------------------------------------------------------------------ the link

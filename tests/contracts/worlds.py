@@ -32,13 +32,13 @@ from qka.brokers.client import AsyncQMTClient
 from qka.brokers.link import TraderLink
 from qka.brokers.paper import PaperBroker
 from qka.brokers.remote import RemoteBroker
-from qka.brokers.words import status_of
+from qka.brokers.words import FIX_PRICE, STOCK_BUY, status_of
 from qka.brokers.xtquant import XtquantBroker
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.sessions import Sessions
 from qka.errors import BrokerUnavailable
-from qka.model.money import cents, to_cents
+from qka.model.money import to_cents
 from qka.model.order import FINAL, Order, OrderStatus, Side
 from qka.model.times import SECOND, at, day_of
 from qka.terminal.books import Opening
@@ -72,7 +72,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """What is so of our own orders, whatever the engine was told; money in cents."""
+    """What is so of the account, whatever the engine was told; money in cents."""
 
     orders: tuple[Placed, ...]
     cash: int
@@ -122,7 +122,7 @@ class World:
             await life.close()
             raise
         self.life = life
-        Sessions(self.clock, life.on_phase, lambda day: day.weekday() < 5).start()
+        Sessions(self.clock, life.on_phase, lambda day: day.weekday() < 5, print).start()
         return identity
 
     def make_broker(self):
@@ -146,7 +146,7 @@ class World:
         symbol = symbol or (BOUGHT if side is Side.BUY else HELD)
         order_id = changes.pop("id", "") or next(self._names)
         time = self.clock.now()
-        order = Order(order_id, symbol, side, quantity, price, time=time, **changes)
+        order = Order(order_id, symbol, side, quantity, price, time=time, signal=1, **changes)
         self.intents[order_id] = order
         self.life.submit(order)
         return order_id
@@ -340,7 +340,7 @@ class PaperWorld(World):
 
     async def open(self):
         identity = await super().open()
-        Sessions(self.clock, self._on_phase, lambda day: day.weekday() < 5).start()
+        Sessions(self.clock, self._on_phase, lambda day: day.weekday() < 5, print).start()
         self.quote()
         return identity
 
@@ -417,35 +417,40 @@ class TerminalWorld(World):
         links = self.life.links
         await self.until(lambda: False in links[since:] and links[-1])
 
+    def by_hand(self, quantity: int, price: float) -> str:
+        """Somebody buys on the terminal's screen; the order's id with us, "" if it was refused."""
+        number = self.terminal.order(ACCOUNT, BOUGHT, STOCK_BUY, quantity, FIX_PRICE, price)
+        if number <= 0:
+            return ""
+        order_id = _name("", day_of(self.clock.now()), number)
+        self.intents[order_id] = Order(order_id, BOUGHT, Side.BUY, quantity, price)
+        return order_id
+
     def truth(self):
         books = self.terminal.books(ACCOUNT)
         problems = books.problems()
-        cash, shares = books.opening.cash, Counter(books.opening.positions)
-        orders, deals = [], Counter()
-        for order in books.orders:
-            if order.remark:
-                orders.append(
-                    Placed(
-                        order.remark, order.symbol, order.side, order.quantity,
-                        status_of(order.status), order.filled, order.turnover, order.fees,
-                        str(order.order_id),
-                    )
-                )  # fmt: skip
-            elif order.session:
-                problems.append(f"number {order.order_id} was sent without a name")
-        for deal in books.deals:
-            if deal.remark:
-                sign = 1 if deal.side is Side.BUY else -1
-                cash -= sign * cents(deal.price, deal.quantity) + deal.fees
-                shares[deal.symbol] += sign * deal.quantity
-                deals[deal.remark, deal.price, deal.quantity] += 1
-        strangers = any(not order.remark for order in books.orders)
-        if not strangers and (cash, +shares) != (books.cash, Counter(books.shares)):
-            problems.append(
-                f"the books have {books.cash} and {books.shares}, "
-                f"the deals make {cash} and {shares}"
+        problems += [
+            f"number {order.order_id} was sent without a name"
+            for order in books.orders
+            if order.session and not order.remark
+        ]
+        orders = tuple(
+            Placed(
+                _name(o.remark, o.day, o.order_id), o.symbol, o.side, o.quantity,
+                status_of(o.status), o.filled, o.turnover, o.fees, str(o.order_id),
             )
-        return Truth(tuple(orders), cash, dict(+shares), deals, tuple(problems))
+            for o in books.orders
+        )  # fmt: skip
+        deals = Counter(
+            (_name(deal.remark, deal.day, deal.order_id), deal.price, deal.quantity)
+            for deal in books.deals
+        )
+        return Truth(orders, books.cash, books.shares, deals, tuple(problems))
+
+
+def _name(remark, day, number):
+    """What the engine calls an order: by its remark, or by the terminal's number."""
+    return remark or f"x{day:%y%m%d}-{number}"
 
 
 class XtquantWorld(TerminalWorld):

@@ -28,6 +28,8 @@ OTHER = "000001.SZ"
 class Owner:
     """Answers for handlers the way a strategy's place does: keeps errors, lets async ones work."""
 
+    name = "owner"
+
     def __init__(self, **options):
         self.errors = []  # (handler, event, words)
         self.stopped = []

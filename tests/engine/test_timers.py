@@ -10,6 +10,7 @@ from qka.clock import ManualClock
 from qka.engine.timers import Timers
 from qka.errors import ConfigError
 from qka.model.events import SessionPhase
+from qka.model.market import Phase
 from qka.model.times import MILLISECOND, show
 
 
@@ -31,8 +32,10 @@ class Desk:
     def __init__(self, clock=None, start="00:00"):
         self.clock = clock or ManualClock(moment(start))
         self.clock.time = moment(start)
-        self.fired = []
-        self.timers = Timers(self.clock, lambda name: self.fired.append(show(self.clock.now())))
+        self.fired, self.missed = [], []
+        self.timers = Timers(
+            self.clock, lambda name: self.fired.append(show(self.clock.now())), self.missed.append
+        )
         self.phase = None
 
     def live(self, *days):
@@ -102,6 +105,28 @@ def test_a_clock_that_is_set_back_fires_no_moment_twice():
     assert [moment[11:16] for moment in desk.fired] == [
         *["10:00", "10:30", "11:00", "13:30", "14:00", "14:30"]
     ]
+
+
+def test_what_an_earlier_run_fired_is_not_fired_again_by_a_clock_that_was_set_back():
+    desk = Desk(start="14:40")
+    desk.timers.fired = {"print at 14:50": moment("14:50"), "print every 5m": moment("14:50")}
+    phase = SessionPhase(moment("13:00"), DAY, Phase.CONTINUOUS)
+    desk.timers.at("14:50", print, phase)
+    desk.timers.every("5m", print, phase)
+    desk.clock.advance(to=moment("15:30"))
+    assert desk.fired == ["2026-01-05 14:55:00"]
+    assert desk.missed == []
+
+
+def test_what_was_due_while_no_engine_ran_is_said_and_not_made_up_for():
+    desk = Desk(start="14:55")
+    desk.timers.away = moment("14:45"), moment("14:55")
+    phase = SessionPhase(moment("13:00"), DAY, Phase.CONTINUOUS)
+    for clock_time in ("14:40", "14:50", "14:56"):
+        desk.timers.at(clock_time, print, phase)
+    desk.clock.advance(to=moment("15:30"))
+    assert desk.missed == ["print at 14:50"]
+    assert desk.fired == ["2026-01-05 14:56:00"]
 
 
 @pytest.mark.parametrize("period", ["", "5x", 0, -1, float("nan"), float("inf"), 1e-12, None])

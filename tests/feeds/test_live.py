@@ -170,6 +170,37 @@ async def test_history_is_what_was_fetched_when_it_opened():
     assert hall.feed.history(SYMBOL, "1m", 0) == hall.feed.history(SYMBOL, "1d", 5) == []
 
 
+# ------------------------------------------------------------------ the rule book
+
+
+async def test_limits_that_the_rule_book_computes_otherwise_are_an_alert_once():
+    known = {"PreClose": 10.0, "InstrumentName": "浦发银行", "PriceTick": 0.01}
+    hall = Hall()
+    hall.source.details[SYMBOL] = a_detail(up=12.0, down=8.0, **known)
+    await hall.feed.open([SYMBOL])
+    task = asyncio.create_task(hall.feed.run(hall.reported.append))
+    await eventually(lambda: hall.source.subscribed)
+    await hall.feed._learn(SYMBOL)
+    (alert,) = hall.of(Alert)
+    assert (
+        "the limits of 600000.SH are 12.0 and 8.0, by the rule book 11.0 and 9.0" in alert.message
+    )
+    assert "rules.file" in alert.message
+    hall.push(a_tick())
+    assert (hall.quotes[-1].limit_up, hall.quotes[-1].limit_down) == (12.0, 8.0)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_nothing_is_said_where_they_agree_or_the_terminal_has_none(running):
+    async with running(SYMBOL, OTHER) as hall:
+        hall.source.details[SYMBOL] = a_detail(PreClose=10.0, PriceTick=0.01)
+        hall.source.details[OTHER] = a_detail(up=DBL_MAX, down=DBL_MAX, PreClose=10.0)
+        for symbol in (SYMBOL, OTHER):
+            await hall.feed._learn(symbol)
+        assert hall.of(Alert) == []
+
+
 # ------------------------------------------------------------------ ticks become quotes
 
 

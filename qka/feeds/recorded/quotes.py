@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qka.ashare.rules import price_limits
+from qka.ashare.limits import price_limits
 from qka.feeds.recorded import cells
 from qka.feeds.recorded.columns import FIVE, LEVELS, QUOTE
 from qka.feeds.recorded.damage import Wrong

@@ -1,0 +1,71 @@
+"""The rule book in force: the rows that are shipped, and a user's own after them.
+
+It is the process's: what an exchange refuses is no matter of who asks. `use` is for the
+composition root, before anything trades; functions remember their answers and ask anew after it.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Any, TypeVar, cast
+
+from qka.ashare.data import ROWS
+from qka.ashare.rows import Scoped
+from qka.model.codes import Code
+from qka.model.dated import Row
+from qka.model.symbol import codes, kind_of, learn
+
+R = TypeVar("R", bound=Scoped)
+
+_forget: list[Callable[[], None]] = []
+_tables: dict[type[Scoped], list[Scoped]] = {}
+_changes: list[date] = []
+
+
+def use(own: Iterable[Row] = ()) -> None:
+    """Put a user's rows after the shipped ones; none: the shipped ones alone."""
+    own = tuple(own)
+    learn(row for row in own if isinstance(row, Code))
+    _tables.clear()
+    for row in (*ROWS, *(row for row in own if isinstance(row, Scoped))):
+        _tables.setdefault(type(row), []).append(row)
+    # sorting keeps the order of equals: a user's row stays behind the shipped one it corrects
+    for table in _tables.values():
+        table.sort(key=lambda row: row.effective_from)
+    _changes[:] = sorted({row.effective_from for table in _tables.values() for row in table})
+    for forget in _forget:
+        forget()
+
+
+def on_change(forget: Callable[[], None]) -> None:
+    """Call it when other rows are in force: whoever remembers answers has to ask anew."""
+    _forget.append(forget)
+
+
+def everything() -> list[Row]:
+    """All rows in force."""
+    return [*codes(), *(row for table in _tables.values() for row in table)]
+
+
+def row(table: type[R], symbol: str, day: date, **fields: Any) -> R | None:
+    """The row that holds for a symbol on a day, None when no rule says anything.
+
+    `fields`: what must stand in it besides. Raises SymbolError for what can't exist.
+    """
+    kind, exchange = kind_of(symbol), symbol[-2:]
+    for one in reversed(_tables.get(table, [])):
+        if (
+            one.effective_from <= day
+            and kind in one.kinds
+            and one.exchange in (None, exchange)
+            and all(getattr(one, name) == value for name, value in fields.items())
+        ):
+            return cast(R, one)
+    return None
+
+
+def changes(after: date, until: date) -> bool:
+    """Whether a rule begins on a day after the first and not after the second."""
+    return any(after < change <= until for change in _changes)
+
+
+use()

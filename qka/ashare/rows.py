@@ -1,0 +1,172 @@
+"""The shapes of the rule book's rows, a table each. What is in them is in `qka.ashare.data`.
+
+Every row says for which kinds of security it holds, on which exchange (none: on all) and since
+when; of rows that cover the same, the latest not after the day holds, and the last of equals.
+"""
+
+import enum
+import re
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from qka.model.codes import Code, Exchange, Kind
+from qka.model.dated import Row
+from qka.model.market import Phase
+from qka.model.order import Side
+
+
+class Scoped(Row, frozen=True, kw_only=True):
+    """Base of the rows that hold for some kinds of security."""
+
+    kinds: tuple[Kind, ...]
+    exchange: Exchange | None = None
+
+
+class Tick(Scoped, frozen=True, kw_only=True):
+    """The least step of a price, CNY (for B shares USD or HKD)."""
+
+    tick: Decimal
+
+
+class Lot(Scoped, frozen=True, kw_only=True):
+    """Quantities of one order, in shares (份, 张)."""
+
+    least: int  # of a buy; of a sell too, unless it is the whole remainder
+    step: int
+    most: int  # of a limit order
+    most_market: int  # of a market order
+
+
+class Status(enum.StrEnum):
+    """What sets a security apart for a while."""
+
+    NORMAL = "normal"
+    ST = "st"  # risk warning, *ST too
+    NEW = "new"  # its first sessions
+    DELISTING = "delisting"  # the first sessions of its delisting period; never also ST
+
+
+class Limit(Scoped, frozen=True, kw_only=True):
+    """How far the day's price may go from the reference: shares of it, none for no limit."""
+
+    up: Decimal | None
+    down: Decimal | None
+    status: Status = Status.NORMAL
+    sessions: int = 0  # how many sessions a NEW or DELISTING row holds
+
+
+class Cage(Scoped, frozen=True, kw_only=True):
+    """How far a limit order in continuous trading may go beyond its reference price.
+
+    To `share` of it, or `ticks` further when that is wider. What is beyond is refused, or parked
+    until the market comes.
+    """
+
+    share: Decimal
+    ticks: int
+    beyond: Literal["refused", "parked"] = "refused"
+
+
+class Taking(enum.StrEnum):
+    """What becomes of a request at some time of the day."""
+
+    TAKEN = "taken"
+    QUEUED = "queued"  # not taken, but brokers keep it until the next phase
+    REFUSED = "refused"
+
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the day, from `start` to the next one's."""
+
+    start: str  # 09:15
+    phase: Phase
+    limit: Taking = Taking.REFUSED
+    market: Taking = Taking.REFUSED
+    fixed: Taking = Taking.REFUSED  # post-close fixed-price orders
+    cancel: Taking = Taking.REFUSED
+
+    def __post_init__(self) -> None:
+        if not _CLOCK.fullmatch(self.start):
+            raise ValueError(f"start: {self.start!r} is no time like 09:15")
+
+
+class Timetable(Scoped, frozen=True, kw_only=True):
+    """A trading day of a product, whole."""
+
+    spans: tuple[Span, ...]
+
+    def __post_init__(self) -> None:
+        starts = [span.start for span in self.spans]
+        if not starts or starts[0] != "00:00" or starts != sorted(set(starts)):
+            raise ValueError("spans: they begin at 00:00 and go on in the order of time")
+
+
+class PriceKind(enum.StrEnum):
+    """How an order is priced, in the exchanges' words."""
+
+    LIMIT = "limit"  # 限价
+    BEST_5_CANCEL = "best_5_cancel"  # 最优五档即时成交剩余撤销
+    BEST_5_LIMIT = "best_5_limit"  # 最优五档即时成交剩余转限价
+    PEER = "peer"  # 对手方最优
+    OWN = "own"  # 本方最优
+    FILL_CANCEL = "fill_cancel"  # 即时成交剩余撤销
+    ALL_OR_NONE = "all_or_none"  # 全额成交或撤销
+    FIXED = "fixed"  # 盘后定价
+
+
+class OrderKind(Scoped, frozen=True, kw_only=True):
+    """An order type that is taken."""
+
+    name: PriceKind
+    protected: bool = False  # it must carry the worst price it may trade at
+    rest: Literal["rests", "cancelled"] = "rests"  # what becomes of what does not fill at once
+    on_no_limit_days: bool = True
+
+
+class Turnaround(Scoped, frozen=True, kw_only=True):
+    """Whether what was bought today may be sold today (T+0)."""
+
+    same_day: bool
+
+
+class FeeName(enum.StrEnum):
+    """What the state and the exchanges take; a commission is the broker's contract."""
+
+    STAMP_DUTY = "stamp_duty"
+    TRANSFER = "transfer"
+    HANDLING = "handling"  # inside the quoted commission, unless that is net
+    LEVY = "levy"  # the CSRC's, inside too
+
+
+class Fee(Scoped, frozen=True, kw_only=True):
+    """A share of an order's turnover, due on these sides."""
+
+    name: FeeName
+    rate: Decimal
+    sides: tuple[Side, ...] = (Side.BUY, Side.SELL)
+
+
+class DailyCap(Scoped, frozen=True, kw_only=True):
+    """Shares of one ST security that an account may buy in a day."""
+
+    shares: int
+
+
+# a table's name in a rule file -> its rows
+TABLES: dict[str, type[Row]] = {
+    "codes": Code,
+    "ticks": Tick,
+    "lots": Lot,
+    "limits": Limit,
+    "cages": Cage,
+    "days": Timetable,
+    "order_types": OrderKind,
+    "turnaround": Turnaround,
+    "fees": Fee,
+    "daily_caps": DailyCap,
+}

@@ -1,0 +1,79 @@
+"""`qka why`: the story of one order."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qka.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qka.replay.story import Story
+
+_COLOURS = {
+    "quote": "cyan",
+    "signal": "magenta",
+    "rules": "yellow",
+    "alert": "red",
+    "wire": "bright_black",
+}
+
+
+def why(
+    order: Annotated[str, typer.Argument(help="The order's id, or enough of its beginning")],
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The config of its account")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="The journal; else the one the config names")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="As for qka run")] = None,
+) -> None:
+    """Tell the story of an order: quote, signal, verdicts, what went to the broker, what came back.
+
+    \b
+    Examples:
+      qka why q260105-1a2b3c-000001 --config config/live.yaml
+      qka why q260105 --journal journals/STOCK-8880012345.db
+
+    An engine may be running on the journal. Exit code 2 when there is no such order.
+    """
+    from qka.replay import config as configs
+    from qka.replay.story import tell
+
+    if journal is None:
+        if config is None:
+            raise ConfigError("name the journal: --config CONFIG, or --journal PATH")
+        journal = configs.journal_path(configs.load(config, set_ or ()))
+    _show(tell(journal, order))
+
+
+def _show(story: "Story") -> None:
+    from qka.model.times import show
+    from qka.replay.words import clock_time
+
+    order = story.order
+    traded = f", {order.filled} traded at {order.average_price:g}" if order.filled else ""
+    fees = f", fees {order.fees} CNY" if order.filled else ""
+    typer.secho(
+        f"{order.id}  {order.side} {order.quantity} {order.symbol} at {order.price:g}, "
+        f"{order.strategy or 'not ours'}: {str(order.status).upper()}{traded}{fees}",
+        bold=True,
+    )
+    typer.echo(show(order.time)[:10])
+    before = 0
+    for line in story.lines:
+        moment = clock_time(line.time) if line.time else ""
+        passed = _span(line.time - before) if 0 < before != line.time else ""
+        before = line.time
+        typer.echo(f"  {moment:15} {passed:>9}  ", nl=False)
+        typer.secho(f"{line.kind:6}  {line.words}", fg=_COLOURS.get(line.kind))
+
+
+def _span(ns: int) -> str:
+    """`+1.234 ms`: how long after the line before."""
+    if abs(ns) < 1_000_000:
+        return f"{ns / 1_000:+.0f} us"
+    if abs(ns) < 1_000_000_000:
+        return f"{ns / 1_000_000:+.1f} ms"
+    return f"{ns / 1_000_000_000:+.2f} s"

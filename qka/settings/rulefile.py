@@ -1,0 +1,99 @@
+"""A user's rule file: rows that are laid over the shipped rule book, and their own calendar.
+
+::
+
+    limits:
+      - {kinds: [main], up: 0.10, down: 0.10, status: st, effective_from: 2026-07-06,
+         source: SSE Trading Rules, confidence: verified}
+    calendar: {until: 2027-12-31, closed: [2027-01-01]}
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from qka.ashare.calendar import NOTHING_OWN, OwnDays
+from qka.ashare.rows import TABLES
+from qka.errors import ConfigError
+from qka.model.codes import Kind
+from qka.model.dated import Row
+from qka.model.market import Phase
+from qka.settings.yamls import Document, given, parse
+
+_PHASES = {str(phase): int(phase) for phase in Phase}
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+
+
+class RuleFile(NamedTuple):
+    """What the file says."""
+
+    rows: tuple[Row, ...] = ()
+    calendar: OwnDays = NOTHING_OWN
+
+
+def read(path: Path) -> RuleFile:
+    """The file's rows; raises ConfigError that names file, line, row and key of the first fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"rules.file: {path} can't be read ({error})") from None
+    document = parse(text, str(path))
+    if document is None:
+        return RuleFile()
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{path}: {given(document.value)} is not a mapping of tables")
+    for keys, again, first in document.twice:
+        raise ConfigError(f"{path}:{again}: {'.'.join(keys)} stands in line {first} already")
+    own = NOTHING_OWN
+    rows: list[Row] = []
+    for table, value in document.value.items():
+        line = f"{path}:{document.lines[table,]}: {table}"
+        if table == "calendar":
+            own = _convert(value, OwnDays, line)
+        elif table in TABLES:
+            rows += _rows(table, value, document, str(path))
+        else:
+            raise ConfigError(f"{line}: no such table; there are calendar, {', '.join(TABLES)}")
+    return RuleFile(tuple(rows), own)
+
+
+def _rows(table: str, value: object, document: Document, path: str) -> Iterator[Row]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}:{document.lines[table,]}: {table}: not a list of rows")
+    for number, row in enumerate(value):
+        line = document.lines[table, str(number)]
+        yield _convert(_plainer(row), TABLES[table], f"{path}:{line}: {table}[{number}]")
+
+
+def _plainer(row: Any) -> Any:
+    """A row with the names of phases as their numbers."""
+    if not isinstance(row, dict) or not isinstance(row.get("spans"), list):
+        return row
+    spans = [
+        {**span, "phase": _PHASES.get(str(span.get("phase")), span.get("phase"))}
+        if isinstance(span, dict)
+        else span
+        for span in row["spans"]
+    ]
+    return {**row, "spans": spans}
+
+
+def _convert(value: Any, shape: type[Any], line: str) -> Any:
+    try:
+        return msgspec.convert(value, shape, str_keys=True)
+    except msgspec.ValidationError as error:
+        words = str(error)
+        place = _PLACE.search(words)
+        key = f".{place[1]}" if place and place[1] else ""
+        raise ConfigError(f"{line}{key}: {_PLACE.sub('', words)}{_hint(words)}") from None
+
+
+def _hint(words: str) -> str:
+    """The kind that was meant."""
+    wrong = re.search(r"Invalid enum value '(.*)'", words)
+    near = difflib.get_close_matches(wrong[1], [str(kind) for kind in Kind], 1) if wrong else []
+    return f"; did you mean {near[0]}?" if near else ""

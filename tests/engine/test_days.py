@@ -1,0 +1,86 @@
+"""The engine's day: which one is lived, and what happens past the calendar's end."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from builders import DAY, NEXT_DAY, SYMBOL, moment
+
+from qka import settings
+from qka.app import Engine, put_rules_in_force
+from qka.ashare import book
+from qka.ashare.calendar import Calendar
+from qka.ashare.limits import price_limits
+from qka.ashare.rules import TERMS
+from qka.clock import ManualClock, WallClock
+from qka.engine.sessions import Sessions
+from qka.errors import ConfigError
+from qka.model.market import Phase
+from qka.model.times import at
+
+
+@pytest.fixture(autouse=True)
+def shipped_rules():
+    yield
+    book.use()
+    TERMS.live(date.max)
+
+
+def lived(days, last):
+    """Phases and faults of three days, of which the calendar knows these."""
+    clock, phases, faults = ManualClock(moment("08:00")), [], []
+    calendar = Calendar(days, last)
+    Sessions(clock, phases.append, calendar.is_trading_day, faults.append).start()
+    for ahead in range(3):
+        clock.advance(to=moment("23:00", DAY + timedelta(ahead)))
+    return [p.day for p in phases if p.phase is Phase.CONTINUOUS], faults
+
+
+def test_only_trading_days_have_phases():
+    assert lived({DAY}, DAY + timedelta(2)) == ([DAY, DAY], [])
+
+
+def test_past_the_calendars_end_there_are_no_phases_and_the_engine_is_told():
+    days, faults = lived({DAY, NEXT_DAY}, NEXT_DAY)
+    assert days == [DAY, DAY, NEXT_DAY, NEXT_DAY]
+    assert len(faults) == 1
+    assert "ends on 2026-01-06 and 2026-01-07 is after it: no order leaves" in faults[0]
+
+
+def test_the_rules_of_the_day_that_begins_are_the_ones_that_hold():
+    lived({DAY}, DAY + timedelta(2))
+    assert TERMS.day == DAY + timedelta(2)
+
+
+LIVE = settings.from_mapping({"feed": {"kind": "xtdata"}})
+
+
+async def test_an_engine_is_not_built_on_a_day_that_the_calendar_does_not_know():
+    clock = WallClock()
+    clock.follow(at(date(2099, 1, 5), "10:00"))
+    with pytest.raises(ConfigError, match="2099-01-05 is after it"):
+        put_rules_in_force(LIVE, Path(), clock)
+    clock.follow(at(date(2026, 11, 24), "10:00"))
+    is_trading_day = put_rules_in_force(LIVE, Path(), clock)
+    assert is_trading_day(date(2026, 9, 30))
+    assert not is_trading_day(date(2026, 10, 1))
+
+
+SAID = "effective_from: 2026-01-01, source: x, confidence: single"
+ROW = f"{{kinds: [main], up: 0.15, down: 0.15, {SAID}}}"
+
+
+def test_a_config_lays_its_rule_file_over_the_shipped_rows(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(f"limits: [{ROW}]\n", encoding="utf-8")
+    Engine.from_config({"rules": {"file": str(path)}})
+    assert price_limits(SYMBOL, 10.0, DAY) == (11.5, 8.5)
+    Engine.from_config({})
+    assert price_limits(SYMBOL, 10.0, DAY) == (11.0, 9.0)
+
+
+def test_a_bad_rule_file_starts_nothing(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("limits: [{kinds: [main]}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"own.yaml:1: limits\[0\]: .* `effective_from`"):
+        Engine.from_config({"rules": {"file": str(path)}})

@@ -1,0 +1,301 @@
+"""A day that was lived is lived again, decision by decision."""
+
+import asyncio
+from itertools import count
+
+import pytest
+from builders import NEXT_DAY
+from qmt import ACCOUNT, a_terminal, eventually
+from replays import SYMBOL, Floor, S
+
+import qka
+from qka.errors import DataError
+from qka.journal.port import Note
+from qka.journal.store import SqliteJournal
+from qka.model.market import Quote
+from qka.recording.frames import Packer
+from qka.recording.port import Stop
+from qka.recording.reading import runs
+
+
+class Trader(qka.Strategy):
+    """Buys when a price it has not seen comes, sells at 11; its memory goes with a restart."""
+
+    symbols = [SYMBOL]
+
+    def on_start(self):
+        self.seen = []
+        self.every("1s", self.look)
+
+    def look(self):
+        self.state["looks"] = self.state.get("looks", 0) + 1
+
+    def on_quote(self, quote):
+        new = quote.last not in self.seen
+        self.seen.append(quote.last)
+        if quote.last == 10.5:
+            self.cancel_all(reason="it rose")
+        elif quote.last > 10.8:
+            self.sell(SYMBOL, 50, reason="it is dear")
+        elif new:
+            self.buy(SYMBOL, 100, quote.last - 0.05, reason=f"{quote.last} is new")
+
+    def on_fill(self, fill):
+        self.state["filled"] = self.state.get("filled", 0) + fill.quantity
+
+
+@pytest.fixture
+def floor(tmp_path):
+    with a_terminal(id_cooldown=0.0) as terminal:
+        yield Floor(terminal, tmp_path, Trader)
+
+
+async def a_morning(floor):
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        await floor.heard(10.2)
+        await floor.ends(engine, S.ACCEPTED, S.ACCEPTED)
+        await floor.heard(10.01, ask_prices=[9.96, 9.97, 9.98, 9.99, 10.0])
+    async with floor.engine() as engine:
+        await floor.heard(10.2)
+        await floor.heard(10.5)
+        await floor.heard(11.0)
+
+
+async def test_a_day_with_a_restart_is_the_same_again(floor):
+    await a_morning(floor)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.told == []
+    assert outcome.runs == 2
+    assert outcome.counts["OrderRequested"] >= 3
+    assert outcome.counts["OrderDenied"] >= 1
+    assert outcome.counts["CancelRequested"] >= 1
+    again = await floor.replay()
+    assert again.hash == outcome.hash
+
+
+class Eager(Trader):
+    """The same, and from the second price on it buys more."""
+
+    def buy(self, symbol, quantity, price=None, **more):
+        return super().buy(symbol, 200 if len(self.seen) > 1 else quantity, price, **more)
+
+
+class Idle(Trader):
+    """Has been taught to do nothing."""
+
+    def on_quote(self, quote):
+        pass
+
+
+async def test_a_changed_strategy_is_told_where_it_first_went_another_way(floor):
+    await a_morning(floor)
+    outcome = await floor.replay(lambda: Eager(name="Trader"))
+    found = outcome.divergence
+    assert (found.then.quantity, found.now.quantity) == (100, 200)
+    assert found.causes[-1].entry.last == 10.2
+    assert outcome.counts == {"Signal": 1, "OrderRequested": 1}
+
+
+async def test_a_decision_that_is_missing_is_told(floor):
+    await a_morning(floor)
+    found = (await floor.replay(lambda: Idle(name="Trader"))).divergence
+    assert found.then.reason == "10.0 is new"
+    assert found.now is None
+
+
+class Patient(Trader):
+    """Thinks for a turn of the loop before it decides, and starts slowly too."""
+
+    async def on_start(self):
+        await asyncio.sleep(0)
+        super().on_start()
+
+    async def on_quote(self, quote):
+        await asyncio.sleep(0)
+        super().on_quote(quote)
+
+
+async def test_async_handlers_decide_at_their_own_turn(floor):
+    floor.traders = (Patient,)
+    await a_morning(floor)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts["OrderRequested"] >= 3
+
+
+class Clerk(Trader):
+    """Buys by the clock, by bars, and by shares of its assets; hears of its orders."""
+
+    def on_start(self):
+        self.seen, self.bars_seen = [], 0
+        self.at("10:00:30", lambda: self.buy(SYMBOL, 100, 9.0, reason="it is half past"))
+        self.every("20s", lambda: self.order_target_ratio(SYMBOL, 0.02, reason="a fiftieth"))
+
+    def on_quote(self, quote):
+        self.seen.append(quote.last)
+
+    def on_bar(self, bar):
+        self.bars_seen += 1
+        self.buy(SYMBOL, 100, bar.close - 0.1, reason=f"a bar of {bar.volume}")
+
+    def on_order(self, order):
+        if order.status is S.ACCEPTED and order.price == 9.0:
+            self.cancel(order.id, reason="it was only a try")
+
+
+async def test_timers_and_bars_come_when_they_came_then(floor):
+    floor.traders, floor.speed = (Clerk,), 100.0
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.heard(10.1)
+        (clerk,) = floor.strategies
+        await eventually(lambda: clerk.bars_seen)
+        await eventually(
+            lambda: any(o.status is S.CANCELLED for o in engine.ledger.orders.values())
+        )
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts["CancelRequested"] == 1
+    assert outcome.counts["OrderRequested"] >= 3
+
+
+async def test_a_paper_account_on_live_quotes_trades_again_itself(floor):
+    floor.traders, floor.speed, floor.paper = (Clerk,), 100.0, True
+    async with floor.engine():
+        await floor.heard(10.0)
+        (clerk,) = floor.strategies
+        await eventually(lambda: clerk.orders())
+        await floor.heard(10.1)
+    async with floor.engine() as engine:
+        await floor.heard(9.9)
+        await eventually(lambda: floor.strategies[0].bars_seen)
+        fills = engine.summary()["fills"]
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert (outcome.runs, fills) == (2, 0) or outcome.counts["OrderRequested"] >= 2
+
+
+async def test_a_hold_and_what_the_operator_accepted_are_there_again(floor):
+    floor.traders, floor.speed = (Clerk,), 100.0
+
+    async def run():
+        async with floor.engine() as engine:
+            await floor.heard(10.0)
+            before = len(engine.ledger.orders)
+            await eventually(lambda: len(engine.ledger.orders) > before)
+            return engine.summary()
+
+    await run()
+    floor.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"].quantity += 10_000  # a gift
+    (alert, *_) = (await run())["alerts"]
+    journal = SqliteJournal(floor.path, ACCOUNT, "STOCK", now=lambda: 1)
+    journal.open()
+    mark = alert.partition("qka accept CONFIG ")[2][:6]
+    journal.note(Note.ACCEPTED, {"fingerprint": mark, "who": "a trader"})
+    journal.close()
+    await run()
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.runs == 3
+    assert outcome.counts["OrderDenied"] >= 1  # while it was held
+
+
+async def test_orders_of_others_and_fills_while_away_are_told_again(floor):
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        floor.terminal.order(ACCOUNT, SYMBOL, 23, 300, 11, 9.5)
+        await floor.ends(engine, S.ACCEPTED, S.ACCEPTED)
+    floor.quote(9.9, ask_prices=[9.9, 9.91, 9.92, 9.93, 9.94])
+    async with floor.engine() as engine:
+        await floor.heard(10.5)
+        assert floor.strategies[0].state["filled"] == 100
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.runs == 2
+
+
+# ------------------------------------------------------------ what is missing or damaged
+
+
+def rewritten(floor, keep):
+    """The recording's files with the rows that `keep` lets stand."""
+    for run in runs(floor.recording):
+        rows = [row for row in run.rows([]) if keep(row)]
+        for path in run.files:
+            path.write_bytes(Packer().frame(rows))
+
+
+async def test_the_end_of_a_killed_run_is_told_and_is_no_divergence(floor):
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        await floor.heard(10.2)
+        await floor.ends(engine, S.ACCEPTED, S.ACCEPTED)
+    quotes = count()
+    rewritten(
+        floor,
+        lambda row: (
+            not isinstance(row.entry, Stop)
+            and not (isinstance(row.entry, Quote) and next(quotes) >= 2)
+        ),
+    )
+    outcome = await floor.replay()
+    assert outcome.divergence is None
+    assert outcome.counts == {"Signal": 1, "OrderRequested": 1}
+    (told,) = outcome.told
+    assert "2 decisions after its last row can't be compared" in told
+
+
+async def test_a_recording_that_is_cut_off_is_compared_as_far_as_it_goes(floor):
+    await a_morning(floor)
+    last = runs(floor.recording)[-1].files[0]
+    head, *rows = runs(floor.recording)[-1].rows([])
+    packer = Packer()
+    blocks = [packer.frame([head]), *(packer.frame([row]) for row in rows)]
+    last.write_bytes(b"".join(blocks)[:-3])
+    outcome = await floor.replay()
+    assert outcome.divergence is None
+    assert "is cut off" in outcome.told[0]
+    last.write_bytes(blocks[0][:-3])
+    with pytest.raises(DataError, match="what the run began with is gone"):
+        await floor.replay()
+
+
+async def test_a_run_without_a_recording_is_told_and_the_others_are_compared(floor):
+    await a_morning(floor)
+    async with floor.engine() as engine:
+        await floor.heard(10.3)
+        await eventually(lambda: engine.ledger.working())
+    runs(floor.recording)[1].files[0].unlink()
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.runs == 2
+    assert outcome.told == [
+        "1 run of that day left no recording: what was decided then is not compared"
+    ]
+
+
+async def test_a_day_without_a_recording_is_refused(floor):
+    with pytest.raises(DataError, match="there is no recording"):
+        await floor.replay()
+    async with floor.engine():
+        pass
+    with pytest.raises(DataError, match="no recording of 2026-01-06: it has 1 days"):
+        await floor.replay(day=NEXT_DAY)
+
+
+async def test_a_recording_of_another_journal_is_refused(floor, tmp_path):
+    async with floor.engine():
+        pass
+    async with floor.engine():
+        pass
+    for path in tmp_path.glob("journal.db*"):
+        path.unlink()
+    async with floor.engine():
+        pass
+    with pytest.raises(DataError, match="is not of the journal"):
+        await floor.replay()
