@@ -53,12 +53,13 @@ class Settled(msgspec.Struct, frozen=True):
     fees: str  # CNY, of the day as we count them
     cash: str  # CNY, as the broker has it
     accepted: bool = False  # by the operator
+    compliance: dict[str, Any] = {}  # at a day's end: what programme trading is watched by
 
 
 class Reconciler:
     """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
     where the engine stands; `alert` tells a human; `actions` is the feed's, of some symbols from
-    one day to another.
+    one day to another; `figures` are the day's, of what was sent.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Reconciler:
         release: Callable[[], None],
         checkpoint: Callable[[], None],
         actions: Callable[[Sequence[str], date, date], Awaitable[Sequence[CorporateAction]]],
+        figures: Callable[[], dict[str, Any]],
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -87,6 +89,7 @@ class Reconciler:
         self._actions = actions
         self.dues: Sequence[Due] = ()  # of corporate actions, as far as they were needed
         self._since: date | None = None  # the books were good then; None: they are today's
+        self._figures = figures
         self._seen = ""  # fingerprint of the last look's differences
         self._told = ""  # fingerprint of what a human was told
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
@@ -173,6 +176,7 @@ class Reconciler:
                 f"{comparison.charged(snapshot.deals)}",
                 f"{snapshot.asset.cash}",
                 agreed,
+                self._figures() if when == "end" else {},
             ),
         )
         if open_ and not agreed:
