@@ -109,6 +109,7 @@ class Engine(engine.Engine):
         )
         names = [strategy.name for strategy in self.strategies]
         self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
+        self.stop_at(limits.stops(risk))
         self._note_rules()
 
     def _open_records(self) -> None:
@@ -216,6 +217,7 @@ def wire(
         built.listen(Quote, edge.broker.on_quote)
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
+    built.stop_at(limits.stops(risk))
     for entry, strategy in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error))
     return built

@@ -25,6 +25,7 @@ from qka.risk.sizes import (
     MaxQuantity,
     PositionRatio,
 )
+from qka.risk.stops import Stops
 from qka.risk.verdicts import Rule
 from qka.settings import RiskSettings, Settings, StrategySettings
 from qka.settings.sections import SymbolLimits
@@ -82,6 +83,11 @@ def warn(risk: RiskSettings) -> float:
 def capital(risk: RiskSettings) -> int | None:
     """Cents that the account behaves as if it had at most."""
     return None if risk.capital is None else to_cents(risk.capital)
+
+
+def stops(risk: RiskSettings) -> Stops:
+    """Where positions are left."""
+    return Stops(risk.stop_loss, risk.take_profit, risk.trailing_stop)
 
 
 def _of_an_order(

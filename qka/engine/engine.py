@@ -24,6 +24,8 @@ from qka.engine.door import Door
 from qka.engine.executor import Executor
 from qka.engine.guest import Guest, named, words
 from qka.engine.history import History
+from qka.engine.leaver import NAME as LEAVER
+from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
 from qka.engine.reconciler import Reconciler
@@ -70,6 +72,7 @@ from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.meter import Meter, compliance
+from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.streak import Streak
 from qka.risk.verdicts import Caution, Rule
 from qka.secrets import mask
@@ -198,6 +201,13 @@ class Engine:
             streak or Streak(None),
             journal,
             self._trip,
+        )
+        self.leaver = Leaver(
+            clock,
+            self.ledger,
+            journal,
+            self.desk.trader(LEAVER),
+            lambda message: self.alert(Severity.WARNING, LEAVER, message),
         )
         self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
@@ -409,6 +419,7 @@ class Engine:
         self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
         self.breaker.remember()
+        self.leaver.remember()
         self.gate.meter.begin(self.clock.now())
         self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
@@ -552,6 +563,7 @@ class Engine:
     def _keep(self) -> None:
         """Write down the strategies' states and the losses' marks that have changed."""
         self.breaker.keep()
+        self.leaver.keep()
         for runner in self._runners.values():
             runner.keep(self.journal)
 
@@ -782,6 +794,12 @@ class Engine:
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
         self.bus.post(EngineState(self.clock.now(), "trading", state, reason))
+
+    def stop_at(self, stops: Stops) -> None:
+        """From now on positions are left at these."""
+        if self.leaver.stops is NO_STOPS and stops != NO_STOPS:
+            self.bus.subscribe((Quote, Bar), self.leaver.on_price, self)
+        self.leaver.stops = stops if stops != NO_STOPS else NO_STOPS
 
     def stop_strategy(self, name: str, why: str) -> None:
         """Stop one strategy alone; nothing for one that does not run."""

@@ -264,6 +264,15 @@ class RiskSettings(Section):
     self_trade: bool = Field(
         True, description="Refuse what could trade with an own order that works."
     )
+    stop_loss: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        None, description="A position is sold so far below its cost, share of the cost."
+    )
+    take_profit: Annotated[Number, Field(gt=0)] | None = Field(
+        None, description="A position is sold so far above its cost, share of the cost."
+    )
+    trailing_stop: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        None, description="A position is sold so far below the best price seen, share of that."
+    )
     max_daily_loss: Ratio | None = Field(
         None, description="Largest loss of a day, share of the total it began with."
     )

@@ -1,0 +1,133 @@
+"""Positions that are left: at a loss, a profit, a fall from the best price; and that can't be."""
+
+import pytest
+from builders import NEXT_DAY
+from msgspec.structs import replace
+from stage import SYMBOL, Recorder, engine, journalled, quotes
+
+import qka
+from qka.model.account import Position
+from qka.model.events import OrderDenied, OrderRequested
+from qka.model.order import OrderType, Side
+from qka.risk.stops import NO_STOPS, Stops
+from qka.risk.verdicts import Denial
+
+HELD = Position(SYMBOL, 1000, cost=10.0)
+
+
+@pytest.mark.parametrize(
+    ("stops", "last", "best", "why"),
+    [
+        (Stops(loss=0.05), 9.5, 10.0, "stop-loss: 9.5 is 5.00% below the cost of 10"),
+        (Stops(loss=0.05), 9.51, 10.0, ""),
+        (Stops(profit=0.1), 11.0, 11.0, "take-profit: 11 is 10.00% above the cost of 10"),
+        (Stops(profit=0.1), 10.99, 11.0, ""),
+        (Stops(trailing=0.1), 10.8, 12.0, "trailing stop: 10.8 is 10.00% below the best, 12"),
+        (Stops(trailing=0.1), 10.81, 12.0, ""),
+        (NO_STOPS, 0.01, 12.0, ""),
+    ],
+)
+def test_a_position_is_left_at_its_stop_and_not_a_tick_before(stops, last, best, why):
+    assert stops.due(HELD, last, best) == why
+
+
+class Idle(Recorder):
+    """Watches; buys at its first quote when told to."""
+
+    symbols = [SYMBOL]
+
+    def __init__(self, quantity=0):
+        self.quantity = quantity
+
+    def on_quote(self, quote):
+        if self.quantity:
+            self.buy(SYMBOL, self.quantity, quote.ask_prices[0])
+            self.quantity = 0
+
+
+def run(prices, stops, *, held=1000, path=None, bought=0, events=None, gate=None):
+    made = engine(
+        events or quotes(prices),
+        Idle(bought),
+        held={SYMBOL: held} if held else None,
+        journal=path,
+        gate=gate,
+    )
+    made.stop_at(stops)
+    return made, made.run()
+
+
+@pytest.mark.parametrize(
+    ("prices", "stops"),
+    [
+        ([10.0, 9.8, 9.5, 9.5, 9.5], Stops(loss=0.05)),
+        ([10.0, 10.5, 11.0, 11.0, 11.0], Stops(profit=0.1)),
+        ([10.0, 10.8, 10.5, 10.2, 10.2, 10.2], Stops(trailing=0.05)),
+    ],
+)
+def test_a_stop_sells_all_through_the_gate_and_says_why(tmp_path, prices, stops):
+    path = tmp_path / "journal.db"
+    made, summary = run(prices, stops, path=path)
+    assert made.ledger.positions() == []
+    assert summary["strategies"]["stops"]["orders"] == 1
+    (order,) = [e.order for e in journalled(path) if isinstance(e, OrderRequested)]
+    assert (order.side, order.quantity, order.type) == (Side.SELL, 1000, OrderType.MARKET)
+    assert summary["alerts"] == []
+
+
+def test_above_its_stop_a_position_stays():
+    made, summary = run([10.0, 9.8, 9.51, 9.51], Stops(loss=0.05))
+    assert made.ledger.position(SYMBOL).quantity == 1000
+    assert "stops" not in summary["strategies"]
+
+
+def test_shares_bought_today_stay_and_that_is_told_once():
+    made, summary = run([10.0] * 3 + [9.0 + 0.3] * 10, Stops(loss=0.05), held=0, bought=1000)
+    assert made.ledger.position(SYMBOL).quantity == 1000
+    (alert,) = summary["alerts"]
+    assert alert.startswith("stops: stop-loss: 9.3 is ")
+    assert "1000 of 1000 600000.SH were bought today" in alert
+    assert "(T+1)" in alert
+
+
+def test_they_are_sold_the_next_day():
+    days = [*quotes([10.0] * 3 + [9.3] * 3), *quotes([9.3] * 4, day=NEXT_DAY)]
+    made, _ = run([], Stops(loss=0.05), held=0, bought=1000, events=days)
+    assert made.ledger.positions() == []
+
+
+def test_at_the_limit_down_the_exit_waits_in_the_queue_and_that_is_told_once(tmp_path):
+    sealed = [
+        replace(quote, bid_lots=[0] * 5, bid_prices=[0.0] * 5) if quote.last == 9.0 else quote
+        for quote in quotes([10.0, 10.0] + [9.0] * 12)
+    ]
+    path = tmp_path / "journal.db"
+    made, summary = run([], Stops(loss=0.05), events=sealed, path=path)
+    (alert,) = summary["alerts"]
+    assert "at its limit down, 9: the exit of 1000 waits in the queue" in alert
+    (order,) = [e.order for e in journalled(path) if isinstance(e, OrderRequested)]
+    assert (order.type, order.price) == (OrderType.LIMIT, 9.0)
+    assert made.ledger.position(SYMBOL).quantity == 1000
+
+
+def test_an_exit_that_a_rule_refuses_is_told_and_tried_again(tmp_path):
+    def never(order, view):
+        return Denial("never", "no")
+
+    path = tmp_path / "journal.db"
+    _, summary = run([10.0] + [9.0 + 0.3] * 9, Stops(loss=0.05), path=path, gate=[never])
+    (alert,) = summary["alerts"]
+    assert alert.endswith("the exit of 1000 was refused: no")
+    denied = [e for e in journalled(path) if isinstance(e, OrderDenied)]
+    assert len(denied) == 3  # every ten seconds
+
+
+def test_the_config_names_the_stops(tmp_path):
+    made = qka.Engine.from_config(
+        {
+            "risk": {"stop_loss": 0.05, "trailing_stop": 0.1},
+            "strategies": [{"use": "strategies.grid:Grid", "symbols": [SYMBOL]}],
+            "run": {"dir": str(tmp_path)},
+        }
+    )
+    assert made.leaver.stops == Stops(0.05, None, 0.1)
