@@ -129,6 +129,7 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
         ("risk.max_notional", Decimal("5000.50")),
         ("risk.max_losing_trades", 3),
         ("risk.on_loss", "halted"),
+        ("risk.stop_loss", 0.2),
         ("risk.position_ratio", None),
         ("strategies.0.max_orders_per_day", "30"),
     ]
@@ -144,6 +145,7 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
     assert not [name for name in made.gate.names if name.startswith("position ratio")]
     assert made.breaker.losses.limited
     assert made._on_loss is TradingState.HALTED
+    assert made.leaver.stops.loss == 0.2
 
 
 def test_a_counter_goes_on_over_a_change(tmp_path):

@@ -32,6 +32,7 @@ from qka.risk.losses import Losses
 from qka.risk.meter import Meter
 from qka.risk.pace import DayLimit, RateLimit, SlidingWindow
 from qka.risk.sizes import DailyNotional
+from qka.risk.stops import Stops
 from qka.risk.streak import Run, Streak
 
 QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
@@ -270,6 +271,14 @@ async def test_losing_trades_in_a_row_are_counted_over_a_restart_until_an_operat
         engine.breaker.streak.run = Run(1, {})
     async with desk.engine(streak=Streak(2)) as engine:
         assert engine.breaker.streak.run.losses == 1
+
+
+async def test_a_trailing_stop_remembers_the_best_price_over_a_restart(desk):
+    async with desk.engine() as engine:
+        engine.stop_at(Stops(trailing=0.05))
+        engine.leaver._best[SYMBOL], engine.leaver._changed = 11.0, True
+    async with desk.engine() as engine:
+        assert engine.leaver._best == {SYMBOL: 11.0}
 
 
 async def test_a_bad_morning_is_not_forgotten_by_a_restart(desk):
