@@ -59,7 +59,7 @@ class Desk:
 
     def engine(self, strategy=None, gate=None, losses=None):
         clock = WallClock()
-        clock.follow(self.terminal.now())
+        clock.follow(self.terminal.now(), 20.0)
         link = TraderLink(PATH, ACCOUNT, **QUICK)
         link._pool._folder = self.folder
         engine = Engine(
