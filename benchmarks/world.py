@@ -22,15 +22,14 @@ from qka.model.market import Bar
 from qka.model.money import yuan
 from qka.model.order import Approved, Order
 from qka.model.times import MILLISECOND, MINUTE, at, midnight
+from qka.risk.pace import RateLimit, SlidingWindow
 from qka.risk.rules import (
-    PositionRatio,
-    RateLimit,
-    Rule,
-    SlidingWindow,
     instrument,
     known,
     trading_state,
 )
+from qka.risk.sizes import PositionRatio
+from qka.risk.verdicts import Rule
 
 DAY = date(2026, 1, 5)
 TEN = at(DAY, "10:00")

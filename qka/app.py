@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from loguru import logger
 
-from qka import loading, logs, settings
+from qka import limits, loading, logs, settings
 from qka.ashare import book
 from qka.ashare.calendar import exchange_calendar
 from qka.brokers.paper import PaperBroker
@@ -23,7 +23,7 @@ from qka.errors import ConfigError
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
-from qka.model.events import Alert, SessionPhase, Severity, TradingState
+from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -31,19 +31,9 @@ from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
 from qka.risk.losses import Losses
-from qka.risk.rules import (
-    ForStrategy,
-    PositionRatio,
-    RateLimit,
-    Rule,
-    SlidingWindow,
-    cash,
-    instrument,
-    known,
-    sellable,
-    trading_state,
-)
-from qka.settings import RiskSettings, Settings, StrategySettings
+from qka.risk.meter import Meter
+from qka.risk.streak import Streak
+from qka.settings import Settings, StrategySettings
 from qka.settings.rulefile import RuleFile, read
 from qka.wire import pretty
 
@@ -100,6 +90,24 @@ class Engine(engine.Engine):
         if self._feeding is None or not self._feeding.done():
             self.ended = "interrupted"
         super().request_stop()
+
+    def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
+        """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from this order on.
+
+        Typed and checked as in the config, which stays as it is: the next start reads that one.
+        What counters hold they keep. Raises ConfigError, and then nothing was changed.
+        """
+        chosen = limits.changed(self.settings, key, value)
+        risk = chosen.risk
+        words = f"{key}={value} ({why})" if why else f"{key}={value}"
+        self.publish(OperatorCommand(self.clock.now(), "set", words, who))
+        self.settings, self._on_loss = chosen, TradingState(risk.on_loss)
+        self.breaker.limit(
+            risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
+        )
+        names = [strategy.name for strategy in self.strategies]
+        self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
+        self._note_rules()
 
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
@@ -176,15 +184,18 @@ def wire(
 ) -> Built:
     """An engine of that class over these edges, with rules and strategies as the config says."""
     account, risk = chosen.account, chosen.risk
-    limited = (risk.max_daily_loss, risk.max_drawdown) != (None, None)
-    losses = Losses(risk.max_daily_loss, risk.max_drawdown) if limited else None
+    meter = Meter()
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
+    names = [strategy.name for _, strategy in strategies]
     built = kind(
         clock=edge.clock,
         feed=edge.feed,
         broker=edge.broker,
         journal=journal,
-        rules=_rules(chosen.risk, strategies, losses),
+        rules=limits.rules(chosen, names, meter, losses),
         losses=losses,
+        streak=Streak(risk.max_losing_trades),
+        meter=meter,
         on_loss=TradingState(chosen.risk.on_loss),
         fees=edge.fees,
         cash=to_cents(account.cash),
@@ -269,26 +280,3 @@ def _strategy(entry: StrategySettings, root: Path) -> Strategy:
 def _folder(chosen: Settings) -> Path:
     started = to_datetime(WallClock().now())
     return chosen.run.dir / f"{started:%Y%m%d-%H%M%S}-{chosen.name or 'run'}"
-
-
-def _rules(
-    risk: RiskSettings,
-    strategies: Sequence[tuple[StrategySettings, Strategy]],
-    losses: Losses | None,
-) -> list[Rule]:
-    """The gate's rules in their order: what is cheap and certain first."""
-    rules: list[Rule] = [trading_state, instrument, known, sellable, cash]
-    if risk.position_ratio is not None:
-        rules.append(PositionRatio(risk.position_ratio))
-    for limit, span in ((risk.max_orders_per_second, 1), (risk.max_orders_per_minute, 60)):
-        if limit is not None:
-            rules.append(RateLimit(SlidingWindow(limit, span)))
-    for entry, strategy in strategies:
-        if entry.position_ratio is not None:
-            rules.append(ForStrategy(strategy.name, PositionRatio(entry.position_ratio)))
-        if entry.max_orders_per_minute is not None:
-            window = SlidingWindow(entry.max_orders_per_minute, 60)
-            rules.append(RateLimit(window, strategy.name))
-    if losses is not None:
-        rules.append(losses)
-    return rules

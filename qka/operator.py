@@ -12,7 +12,7 @@ import msgspec
 
 from qka.ashare.fees import FeeSchedule
 from qka.clock import WallClock
-from qka.engine.breaker import KEY
+from qka.engine.breaker import KEY, STREAK
 from qka.engine.comparison import table
 from qka.engine.ledger import Ledger
 from qka.engine.reconciler import Settled
@@ -71,6 +71,7 @@ def resume(chosen: Settings, who: str, why: str) -> str:
             raise ConfigError("no earlier run halted the trading: nothing was changed")
         _command(journal, "resume", "", who, why)
         journal.note(Note.TRADING, Standing(TradingState.ACTIVE, f"{who}: {why}"))
+        journal.note(Note.RISK, None, STREAK)
         journal.note(Note.RISK, None, KEY)  # losses are measured anew from the next start on
         return f"{left.trading}: {left.reason}"
 

@@ -20,17 +20,18 @@ from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
+from qka.risk.meter import Meter
+from qka.risk.pace import RateLimit, SlidingWindow
 from qka.risk.rules import (
-    PositionRatio,
-    RateLimit,
-    Rule,
-    SlidingWindow,
     cash,
     instrument,
     known,
     sellable,
     trading_state,
 )
+from qka.risk.sizes import PositionRatio
+from qka.risk.streak import Streak
+from qka.risk.verdicts import Rule
 
 DAY = date(2026, 1, 5)
 SYMBOL = "600000.SH"
@@ -94,6 +95,8 @@ def engine(
     latency: float | None = None,
     speed: float | None = None,
     losses: Losses | None = None,
+    streak: Streak | None = None,
+    meter: Meter | None = None,
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
     clock = ReplayClock(speed=speed)
@@ -111,6 +114,8 @@ def engine(
         cash=cash * 100,
         account_id="demo",
         losses=losses,
+        streak=streak,
+        meter=meter,
         positions={symbol: (shares, shares * 1000) for symbol, shares in held.items()},
     )
     built.listen(Quote, broker.on_quote)

@@ -34,6 +34,7 @@ FLOORS = {
     "edges": 5,
     "doctor": 5,
     "journals": 5,
+    "limits": 5,
     "app": 6,
     "operator": 6,
     "replay": 7,

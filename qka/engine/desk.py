@@ -33,7 +33,7 @@ from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
 from qka.model.symbol import check_symbol
 from qka.model.times import MILLISECOND, time_of_day, to_datetime
 from qka.risk.gate import Gate
-from qka.risk.rules import Denial
+from qka.risk.verdicts import Denial
 
 _LIMIT, _MARKET, _SUBMITTING = OrderType.LIMIT, OrderType.MARKET, OrderStatus.SUBMITTING
 _TAILS = tuple(f"{tail:03d}" for tail in range(1000))
@@ -223,7 +223,7 @@ class Desk:
             return False
         if order.status is OrderStatus.UNKNOWN:
             self._wished.add(order_id)
-        self._gate.count(order.strategy, now)
+        self._gate.cancelled(order.strategy, order.time, now)
         requested = CancelRequested(now, order_id, str(reason))
         self._ledger.apply(requested)  # at once: whoever asks again in this handler asks in vain
         self.say(requested)

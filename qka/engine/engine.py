@@ -69,7 +69,9 @@ from qka.model.times import SECOND, day_of, show
 from qka.recording.port import Head, NoRecorder, Recorder
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
-from qka.risk.rules import Rule
+from qka.risk.meter import Meter, compliance
+from qka.risk.streak import Streak
+from qka.risk.verdicts import Caution, Rule
 from qka.secrets import mask
 
 # what happens to us is journalled when it is published; what we decide, when it is decided
@@ -108,7 +110,8 @@ class Engine:
 
     `cash` in cents; `positions`: symbol -> (shares, cents paid for them); `ratio`: share of total
     assets that an order without a quantity asks for; `history`: bars kept a symbol and period;
-    `on_loss`: the trading state when `losses` are too great.
+    `on_loss`: the trading state when `losses` are too great or a `streak` too long; `meter`: what
+    the rules read, when they do.
     """
 
     def __init__(
@@ -127,6 +130,8 @@ class Engine:
         history: int = 1000,
         is_trading_day: Callable[[date], bool] = lambda day: True,
         losses: Losses | None = None,
+        streak: Streak | None = None,
+        meter: Meter | None = None,
         on_loss: TradingState = TradingState.REDUCING,
         recorder: Recorder | None = None,
     ) -> None:
@@ -141,7 +146,7 @@ class Engine:
         self.publish = self.bus.publish
         self.door = Door(self._told if self._records else self.publish)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self.publish)
-        self.gate = Gate(rules, self.ledger)
+        self.gate = Gate(rules, self.ledger, meter, self._near)
         self.desk = Desk(
             clock,
             self.gate,
@@ -181,11 +186,17 @@ class Engine:
             hold=self._hold,
             release=self._release,
             checkpoint=self._checkpoint,
+            figures=lambda: compliance(self.gate.meter.today(clock.now())),
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
         self._on_loss = on_loss
-        self.breaker = (
-            None if losses is None else Breaker(clock, self.ledger, losses, journal, self._trip)
+        self.breaker = Breaker(
+            clock,
+            self.ledger,
+            losses or Losses(None, None),
+            streak or Streak(None),
+            journal,
+            self._trip,
         )
         self._opening_books = False  # strategies have not begun: what comes is kept for them
         self._held = ""  # why new orders wait for the account's books to agree
@@ -247,9 +258,8 @@ class Engine:
         self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
-        if self.breaker is not None:
-            self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
-            self.bus.subscribe(Fill, self.breaker.on_fill, self)
+        self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
+        self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
@@ -387,7 +397,8 @@ class Engine:
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
-        return self.tally.summary()
+        days = self.gate.meter.report(self.clock.now())
+        return {**self.tally.summary(), "compliance": days}
 
     async def _open(self) -> None:
         self._check_strategies()
@@ -396,6 +407,7 @@ class Engine:
         self._open_records()
         self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
+        self.breaker.remember()
         self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
@@ -413,8 +425,7 @@ class Engine:
             )
         await self._begin_books()
         self._note_rules()
-        if self.breaker is not None:
-            self.breaker.begin()
+        self.breaker.begin()
         self.tally.begin()
         self._state = "started"
         # in this order: the day's phases, then the strategies, then the first event
@@ -493,7 +504,7 @@ class Engine:
                 self.ledger.books(day_of(self.clock.now())),
                 self.tally.owners(),
                 self.tally.signal,
-                self.gate.rates(),
+                self.gate.kept(),
                 self.past.timers,
                 self.past.memory,
                 {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
@@ -501,6 +512,16 @@ class Engine:
                 self.past.unheard,
             ),
             ahead=True,
+        )
+
+    def _near(self, order: Order, caution: Caution) -> None:
+        """A limit is near: an order passed and left little of it."""
+        code, words, limit, value = caution
+        self.alert(
+            Severity.WARNING,
+            "risk",
+            f"{code} is near its limit, {value:,g} of {limit:,g}: {words} "
+            f"(an order of {order.strategy}, which passed; told once a day)",
         )
 
     def _trip(self, why: str) -> None:
@@ -526,8 +547,7 @@ class Engine:
 
     def _keep(self) -> None:
         """Write down the strategies' states and the losses' marks that have changed."""
-        if self.breaker is not None:
-            self.breaker.keep()
+        self.breaker.keep()
         for runner in self._runners.values():
             runner.keep(self.journal)
 

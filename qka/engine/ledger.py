@@ -120,6 +120,7 @@ class Ledger:
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
         self._value = 0  # cents, of all holdings as last weighed
         self._held = set(self._holdings)  # symbols with shares
+        self.invested = set(self._holdings)  # symbols with shares, or with buys that work
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
         self._day = date.min  # the day of the last order that was weighed, from and to in ns
         self._day_from = self._day_to = 0
@@ -143,7 +144,7 @@ class Ledger:
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
         self._value, self._held = 0, set(self._holdings)
-        self._moved = set(self._held)
+        self._moved, self.invested = set(self._held), set(self._held)
         for deal in snapshot.deals:
             self._deals.setdefault(_key(deal), deal)
         for order in snapshot.orders:
@@ -181,7 +182,7 @@ class Ledger:
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
         self._held = set(self._holdings)
-        self._moved = set(self._held)
+        self._moved, self.invested = set(self._held), set(self._held)
         self.orders.clear()
         self._working.clear()
         self.unknowns.clear()
@@ -206,7 +207,7 @@ class Ledger:
                 held.cost = 0
             held.quantity, held.today = position.quantity, position.today
             held.price = position.price or held.price
-            (self._held.add if held.quantity else self._held.discard)(symbol)
+            self._note_held(symbol, held)
             self._moved.add(symbol)
 
     @contextmanager
@@ -251,6 +252,7 @@ class Ledger:
         claim = self._claim if order is self._asked else self.claim(order)
         self._working[symbol][name] = claim
         held.coming += claim[0]
+        self.invested.add(symbol)
         self.available_cents -= claim[1]
 
     def note(self, order: Order) -> None:
@@ -459,6 +461,7 @@ class Ledger:
             mine[name] = claim
         else:
             mine.pop(name, None)
+        self._note_held(symbol, held)
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:
         key = (order.symbol, order.strategy)
@@ -488,7 +491,13 @@ class Ledger:
             if held.quantity:
                 held.cost -= held.cost * fill.quantity // held.quantity
             held.quantity -= fill.quantity
-        (self._held.add if held.quantity else self._held.discard)(fill.symbol)
+        self._note_held(fill.symbol, held)
+
+    def _note_held(self, symbol: str, held: _Holding) -> None:
+        """Whether there are shares of a symbol, or shares to come."""
+        (self._held.add if held.quantity else self._held.discard)(symbol)
+        there = held.quantity or held.coming
+        (self.invested.add if there else self.invested.discard)(symbol)
 
     def _earn(self, money: int) -> None:
         """Cash came in or, below zero, went out."""

@@ -50,11 +50,12 @@ class Settled(msgspec.Struct, frozen=True):
     fees: str  # CNY, of the day as we count them
     cash: str  # CNY, as the broker has it
     accepted: bool = False  # by the operator
+    compliance: dict[str, Any] = {}  # at a day's end: what programme trading is watched by
 
 
 class Reconciler:
     """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
-    where the engine stands; `alert` tells a human.
+    where the engine stands; `alert` tells a human; `figures` are the day's, of what was sent.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Reconciler:
         hold: Callable[[str], None],
         release: Callable[[], None],
         checkpoint: Callable[[], None],
+        figures: Callable[[], dict[str, Any]],
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -79,6 +81,7 @@ class Reconciler:
         self._hold = hold
         self._release = release
         self._checkpoint = checkpoint
+        self._figures = figures
         self._seen = ""  # fingerprint of the last look's differences
         self._told = ""  # fingerprint of what a human was told
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
@@ -126,6 +129,7 @@ class Reconciler:
                 f"{comparison.charged(snapshot.deals)}",
                 f"{snapshot.asset.cash}",
                 agreed,
+                self._figures() if when == "end" else {},
             ),
         )
         if open_ and not agreed:

@@ -6,6 +6,7 @@ order, and tell nobody. So a start reads a day at most, however long the account
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     books: Books
     owners: dict[str, dict[str, int]]  # symbol -> strategy -> shares it bought
     signal: int  # the last one's number
-    rates: dict[str, list[int]]  # rate limit -> moments (ns) it remembers
+    rates: dict[str, Any]  # counter of the gate -> what it remembers
     timers: dict[str, int]  # strategy and timer -> when it fired last (ns)
     memory: str = ""  # see `LinkState.memory`
     memories: dict[str, str] = {}  # order id -> the memory when it was sent, of open orders
@@ -62,7 +63,7 @@ class Past:
         self.unheard: list[Fill] = []  # of which no strategy has been told
 
     def relive(self, ledger: Ledger, gate: Gate, tally: Tally) -> None:
-        """Bring ledger, rate limits and owners to where they were; raises JournalDamaged."""
+        """Bring ledger, gate and owners to where they were; raises JournalDamaged."""
         last = self._journal.latest(Note.SNAPSHOT)
         if last is None:
             return
@@ -84,7 +85,7 @@ class Past:
                 book(event)
                 match event:
                     case OrderRequested():
-                        gate.count(event.order.strategy, event.order.time)
+                        gate.sent(event.order)
                         self.sent(event.order)
                     case LinkState():
                         self.linked(event)
@@ -95,7 +96,8 @@ class Past:
                         self.unheard.clear()
                     case CancelRequested():
                         order = ledger.order(event.order_id)
-                        gate.count(order.strategy if order else "", event.time)
+                        whose, made = (order.strategy, order.time) if order else ("", 0)
+                        gate.cancelled(whose, made, event.time)
                     case Fill():
                         tally.move(event)
                         if opening:

@@ -25,7 +25,7 @@ from qka.model.events import SessionPhase, Severity, Signal, TimerFired
 from qka.model.market import Bar, Quote
 from qka.model.order import Order, Side
 from qka.model.times import show
-from qka.risk.rules import Denial
+from qka.risk.verdicts import Denial
 from qka.wire import canonical
 
 if TYPE_CHECKING:

@@ -36,6 +36,10 @@ class View(Protocol):
     def unknowns(self) -> Set[tuple[str, str]]:
         """(symbol, strategy) where an UNKNOWN order blocks new ones."""
 
+    @property
+    def invested(self) -> Set[str]:
+        """Symbols that are held or being bought."""
+
     def now(self) -> int:
         """The clock's time in ns."""
 

@@ -1,56 +1,99 @@
 """The gate: the only way to the broker, and the only maker of `Approved`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from types import FunctionType
+from typing import Any
 
 from qka.model.order import Approved, Order
+from qka.model.times import day_of
 from qka.model.view import View
-from qka.risk.rules import Denial, RateLimit, Rule
+from qka.risk.meter import Meter
+from qka.risk.verdicts import Caution, Counter, Denial, Rule
+
+
+def _nobody(order: Order, caution: Caution) -> None:
+    """Hears warnings and tells nobody."""
 
 
 class Gate:
-    """Runs the rules in their order; the first that refuses decides, one that raises refuses."""
+    """Runs the rules in their order; the first that refuses decides, one that raises refuses.
 
-    def __init__(self, rules: Sequence[Rule], view: View) -> None:
-        self._rules = tuple(map(_plain, rules))
+    `warn` hears of a limit that is near, once for each rule and day.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        view: View,
+        meter: Meter | None = None,
+        warn: Callable[[Order, Caution], None] = _nobody,
+    ) -> None:
+        self.meter = meter or Meter()
         self._view = view
-        self._rates = tuple(rule for rule in rules if isinstance(rule, RateLimit))
-        self._records = tuple(rate.record for rate in self._rates)
-        self.names = [title(rule) for rule in rules]  # in the order they are asked
         self.refusing = ""  # the rule that refused last
+        self._warn = warn
+        self._warned: dict[int, date] = {}  # number of a rule -> the last day it warned
+        self._counters: tuple[Counter, ...] = ()
+        self.use(rules)
+
+    def use(self, rules: Sequence[Rule]) -> None:
+        """Go on with these rules; what counted before counts on."""
+        kept, every = self.kept(), list[object](rules)
+        counting = [rule for rule in every if isinstance(rule, Counter)]
+        for counter in counting:
+            if counter.key in kept:
+                counter.remember(kept[counter.key])
+        self.names = [title(rule) for rule in rules]  # in the order they are asked
+        self._rules = tuple(map(_plain, rules))
+        self._counters = (self.meter, *counting)
+        self._sent = tuple(counter.sent for counter in self._counters)
+        self._warned.clear()
 
     def review(self, order: Order) -> Approved | Denial:
         """`Approved`, which a broker takes, or the `Denial` of the first rule that refused."""
         view, rule = self._view, None
         try:
             for rule in self._rules:
-                denial = rule(order, view)
-                if denial is not None:
-                    self.refusing = title(rule)
-                    return denial
+                verdict = rule(order, view)
+                if verdict is not None:
+                    if type(verdict) is Denial:
+                        self.refusing = title(rule)
+                        return verdict
+                    self._near(rule, order, verdict)
         except Exception as error:
             self.refusing = title(rule)
             rule = getattr(rule, "__self__", rule)
             name = getattr(rule, "__name__", type(rule).__name__)
             return Denial("rule_fault", f"rule {name} failed: {error!r}; nothing passes it")
-        for record in self._records:
-            record(order.strategy, order.time)
+        for sent in self._sent:
+            sent(order)
         return Approved(order)
 
-    def rates(self) -> dict[str, list[int]]:
-        """What the rate limits remember: their key -> moments in ns."""
-        return {rate.key: list(rate.window.times) for rate in self._rates}
+    def sent(self, order: Order) -> None:
+        """Count an order that left before."""
+        for sent in self._sent:
+            sent(order)
 
-    def remember(self, rates: Mapping[str, Sequence[int]]) -> None:
-        """Go on from what `rates` gave; a limit that was not there then remembers nothing."""
-        for rate in self._rates:
-            rate.window.times.clear()
-            rate.window.times.extend(rates.get(rate.key, ()))
+    def cancelled(self, strategy: str, made: int, now: int) -> None:
+        """Count a cancel, at `now`, of an order that was made then; both in ns."""
+        for counter in self._counters:
+            counter.cancelled(strategy, made, now)
 
-    def count(self, strategy: str, now: int) -> None:
-        """Count an order or a cancel that leaves at `now` (ns)."""
-        for record in self._records:
-            record(strategy, now)
+    def kept(self) -> dict[str, Any]:
+        """What the counters remember, as plain values by their keys."""
+        return {counter.key: counter.kept() for counter in self._counters}
+
+    def remember(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave; a counter that was not there then remembers nothing."""
+        for counter in self._counters:
+            counter.remember(kept.get(counter.key))
+
+    def _near(self, rule: Rule, order: Order, caution: Caution) -> None:
+        number, day = self._rules.index(rule), day_of(order.time)
+        if self._warned.get(number) != day:
+            self._warned[number] = day
+            self._warn(order, caution)
 
 
 def title(rule: object) -> str:

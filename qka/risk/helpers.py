@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from qka.ashare.rules import buyable
 from qka.clock import Clock, WallClock
 from qka.model.money import part, shares_for, to_cents
-from qka.risk.rules import SlidingWindow
+from qka.risk.pace import SlidingWindow
 
 
 class _Api(Protocol):

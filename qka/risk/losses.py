@@ -5,13 +5,14 @@ profit nor loss: `shift` says so.
 """
 
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
 from qka.model.money import fraction, yuan
 from qka.model.order import BUY, Order
 from qka.model.view import View
-from qka.risk.rules import Denial
+from qka.risk.verdicts import Caution, Denial
 
 
 class Marks(msgspec.Struct, frozen=True):
@@ -25,10 +26,23 @@ class Marks(msgspec.Struct, frozen=True):
 class Losses:
     """At most so much of the day's opening total in a day, and of the peak in all; shares of 1."""
 
-    def __init__(self, daily: float | None, drawdown: float | None) -> None:
+    def __init__(self, daily: float | None, drawdown: float | None, warn: float = 1.0) -> None:
+        """`warn`: the share of a limit from which on a warning is given; 1: never."""
         self.marks = Marks(date.min, 0, 0)
-        self._daily = None if daily is None else fraction(daily)
-        self._drawdown = None if drawdown is None else fraction(drawdown)
+        self.limit(daily, drawdown, warn)
+
+    def limit(self, daily: float | None, drawdown: float | None, warn: float = 1.0) -> None:
+        """From now on these limits."""
+        self.limited = (daily, drawdown) != (None, None)
+        self._limits = tuple(
+            (code, words, *fraction(limit))
+            for code, words, limit in (
+                ("daily_loss", "today", daily),
+                ("drawdown", "from the peak", drawdown),
+            )
+            if limit is not None
+        )
+        self._warn = Decimal(repr(warn))
 
     def begin(self, day: date, total: int) -> None:
         """A day begins with that total (cents); a day that has begun goes on."""
@@ -40,23 +54,26 @@ class Losses:
         marks = self.marks
         self.marks = Marks(marks.day, marks.opening + money, marks.peak + money)
 
-    def look(self, total: int) -> Denial | None:
-        """None, or which limit that total (cents) has passed."""
+    def look(self, total: int) -> Denial | Caution | None:
+        """None, or which limit that total (cents) has passed or come near."""
         marks = self.marks
         if total > marks.peak:
-            self.marks = Marks(marks.day, marks.opening, total)
-        for code, words, limit, start in (
-            ("daily_loss", "today", self._daily, marks.opening),
-            ("drawdown", "from the peak", self._drawdown, marks.peak),
-        ):
-            if limit is None:
+            self.marks = marks = Marks(marks.day, marks.opening, total)
+        near = None
+        for code, words, above, below in self._limits:
+            start = marks.peak if code == "drawdown" else marks.opening
+            most, lost = start * above // below, start - total
+            if lost < most * self._warn or most <= 0:
                 continue
-            most, lost = start * limit[0] // limit[1], start - total
-            if lost >= most > 0:
-                reason = f"{yuan(lost)} CNY lost {words}, {yuan(most)} are the limit"
+            reason = f"{yuan(lost)} CNY lost {words}, {yuan(most)} are the limit"
+            if lost >= most:
                 return Denial(code, reason, most / 100, lost / 100)
-        return None
+            near = near or Caution(code, reason, most / 100, lost / 100)
+        return near
 
-    def __call__(self, order: Order, view: View) -> Denial | None:
+    def __str__(self) -> str:
+        return "losses"
+
+    def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """As a rule: a buy that comes between two looks is refused too."""
         return self.look(view.total_cents) if order.side is BUY else None

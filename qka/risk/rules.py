@@ -1,49 +1,41 @@
-"""The rules. Each is `(order, view) -> Denial | None`: None, or why not and what would pass.
+"""The rules that always hold. Each is `(order, view) -> Denial | None`: None, or why not.
 
 Stance: a rule refuses what it can prove wrong. What it can't judge, because no quote has come,
 is left to the next rule; a rule that raises refuses.
 """
 
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, final
 
 from qka.ashare import rules as ashare
 from qka.ashare.rules import TERMS
 from qka.model.events import TradingState
 from qka.model.market import Quote
-from qka.model.money import cents, fraction, shares_for, yuan
-from qka.model.order import BUY, SELL, Order, OrderType
-from qka.model.times import SECOND, same_day
+from qka.model.money import yuan
+from qka.model.order import BUY, SELL, Order
+from qka.model.times import same_day
 from qka.model.view import View
+from qka.risk.verdicts import Caution, Denial, Rule
 
-
-@final
-class Denial(NamedTuple):
-    """Why an order may not leave; `limit` and `value` in the rule's own unit."""
-
-    code: str
-    reason: str
-    limit: float | None = None
-    value: float | None = None
-
-
-Rule = Callable[[Order, View], Denial | None]
 _NOISE = 1e-4  # ticks: what a float on its tick may seem to be off it
-_ACTIVE, _REDUCING, _LIMIT = TradingState.ACTIVE, TradingState.REDUCING, OrderType.LIMIT
+_ACTIVE, _REDUCING = TradingState.ACTIVE, TradingState.REDUCING
 
 
 def trading_state(order: Order, view: View) -> Denial | None:
-    """HALTED lets nothing pass, REDUCING only sells."""
+    """HALTED lets nothing pass, REDUCING only sells of what no working sell is to take."""
     state = view.trading
-    if state is _ACTIVE or (state is _REDUCING and order.side is SELL):
+    if state is _ACTIVE:
         return None
-    return Denial("trading_state", f"trading is {state}: only {_allowed(state)}")
+    if state is not _REDUCING or order.side is BUY:
+        return Denial("trading_state", f"trading is {state}: only {_allowed(state)}")
+    free = view.sellable(order.symbol)
+    if order.quantity <= free:
+        return None
+    words = f"trading is {state}: only {_allowed(state)}; {max(0, free)} would pass"
+    return Denial("trading_state", words, free, order.quantity)
 
 
 def _allowed(state: TradingState) -> str:
-    return "sells pass" if state is _REDUCING else "cancels pass"
+    return "sells that shrink a position pass" if state is _REDUCING else "cancels pass"
 
 
 def instrument(order: Order, view: View) -> Denial | None:
@@ -114,88 +106,6 @@ def cash(order: Order, view: View) -> Denial | None:
     return None
 
 
-class PositionRatio:
-    """A buy may not lift the resulting position above a share of total assets.
-
-    Resulting: shares held at their last price, working and unknown buys of every strategy at
-    their own, plus this order at its own; a market order is weighed at the last price.
-    """
-
-    def __init__(self, ratio: float) -> None:
-        self.ratio = ratio
-        self._above, self._below = fraction(ratio)
-
-    def __str__(self) -> str:
-        return f"position ratio {self.ratio:.2%}"
-
-    def __call__(self, order: Order, view: View) -> Denial | None:
-        """None, or why not."""
-        if order.side is SELL:
-            return None
-        symbol, price = order.symbol, order.price
-        there, total = view.exposure(symbol)
-        if order.type is _LIMIT:
-            value = there + view.claim(order)[0]
-        else:
-            price = view.price(symbol) or price
-            value = there + cents(price, order.quantity)
-        if value * self._below <= total * self._above:
-            return None
-        limit = total * self._above // self._below
-        room = ashare.buyable(symbol, shares_for(max(0, limit - there), price))
-        words = f"{order.quantity} more {symbol} exceed {self.ratio:.2%} of {yuan(total)} CNY"
-        return Denial("position_ratio", f"{words}; {room} would pass", limit / 100, value / 100)
-
-
-class SlidingWindow:
-    """A true sliding window: at most `limit` in any `seconds`, the moments given in ns."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self.limit = limit
-        self.seconds = seconds
-        self._span = int(seconds * SECOND)
-        # ns, oldest first: the last `limit` moments tell whether the window is full
-        self.times: deque[int] = deque(maxlen=limit)
-
-    def full(self, now: int) -> bool:
-        """Whether one more would be too many."""
-        times = self.times
-        return len(times) >= self.limit and (not times or times[0] > now - self._span)
-
-    def add(self, now: int) -> None:
-        """One more, now."""
-        self.times.append(now)
-
-
-class RateLimit:
-    """At most so many orders (and cancels, which are counted but never refused) in a window."""
-
-    def __init__(self, window: SlidingWindow, strategy: str | None = None) -> None:
-        """`strategy`: whose orders are counted; None for the whole account's."""
-        self.window = window
-        self.strategy = strategy
-        self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
-
-    def __str__(self) -> str:
-        whose = f" of {self.strategy}" if self.strategy else ""
-        return f"rate {self.window.limit} in {self.window.seconds:g} s{whose}"
-
-    def __call__(self, order: Order, view: View) -> Denial | None:
-        """None, or why not."""
-        window = self.window
-        if len(window.times) < window.limit or not window.full(order.time):
-            return None
-        if self.strategy not in (None, order.strategy):
-            return None
-        words = f"{window.limit} orders and cancels in {window.seconds:g} s are reached"
-        return Denial("rate", words, window.limit, window.limit + 1)
-
-    def record(self, strategy: str, now: int) -> None:
-        """An order or a cancel left."""
-        if self.strategy is None or self.strategy == strategy:
-            self.window.times.append(now)
-
-
 @dataclass(frozen=True)
 class ForStrategy:
     """A rule that binds one strategy only."""
@@ -206,6 +116,21 @@ class ForStrategy:
     def __str__(self) -> str:
         return f"{self.rule} of {self.strategy}"
 
-    def __call__(self, order: Order, view: View) -> Denial | None:
+    def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         return self.rule(order, view) if order.strategy == self.strategy else None
+
+
+@dataclass(frozen=True)
+class ForSymbol:
+    """A rule that binds one symbol only."""
+
+    symbol: str
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f"{self.rule} of {self.symbol}"
+
+    def __call__(self, order: Order, view: View) -> Denial | Caution | None:
+        """None, or why not."""
+        return self.rule(order, view) if order.symbol == self.symbol else None

@@ -176,22 +176,108 @@ class RemoteBroker(Section):
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
+Money = Annotated[Amount, Field(gt=0, le=10**12, decimal_places=2)]
+
+
+class SymbolLimits(Section):
+    """Tighter limits of one symbol."""
+
+    position_ratio: Ratio | None = Field(
+        None, description="Largest share of total assets in the symbol."
+    )
+    max_quantity: Count | None = Field(None, description="Shares an order.")
+    max_notional: Money | None = Field(None, description="CNY an order.")
+    max_daily_notional: Money | None = Field(None, description="CNY of its orders a day.")
+
+
+class GroupLimit(Section):
+    """Symbols that share a limit: a sector, an index, a theme."""
+
+    name: str = Field(description="What the group is called.")
+    symbols: tuple[Symbol, ...] = Field(description="Its symbols.")
+    ratio: Ratio = Field(description="Largest share of total assets in all of them together.")
+
+
+class ProgrammeLimits(Section):
+    """Orders and cancels of the account, below the figures of high-frequency trading."""
+
+    per_second: Annotated[Count, Field(le=299)] | None = Field(
+        100, description="Orders and cancels in any second; 300 make an account high-frequency."
+    )
+    warn_per_second: Annotated[Count, Field(le=299)] | None = Field(
+        None, description="From how many on a warning is given."
+    )
+    per_day: Annotated[Count, Field(le=19_999)] | None = Field(
+        15_000, description="Orders and cancels a day; 20,000 make an account high-frequency."
+    )
+    warn_per_day: Annotated[Count, Field(le=19_999)] | None = Field(
+        5_000, description="From how many on a warning is given."
+    )
+
+
 class RiskSettings(Section):
     """Limits of the whole account; `null` takes a limit away."""
 
     position_ratio: Ratio | None = Field(
         0.1, description="Largest share of total assets in one symbol."
     )
+    gross_exposure: Ratio | None = Field(
+        None, description="Largest share of total assets in all that is held or being bought."
+    )
+    max_holdings: Count | None = Field(None, description="Symbols held or being bought.")
+    groups: tuple[GroupLimit, ...] = Field((), description="Symbols that share a limit.")
+    capital: Money | None = Field(
+        None, description="The account behaves as if it had so many CNY at most."
+    )
+    max_quantity: Count | None = Field(None, description="Shares an order.")
+    max_notional: Money | None = Field(None, description="CNY an order.")
+    max_daily_notional: Money | None = Field(
+        None, description="CNY of a symbol's orders a day; only buys are refused."
+    )
+    symbols: dict[Symbol, SymbolLimits] = Field(
+        default_factory=dict, description="Tighter limits, by symbol."
+    )
+    max_quote_age: Seconds | None = Field(
+        None, description="Seconds that a symbol's last quote may be old."
+    )
+    max_price_distance: Ratio | None = Field(
+        None, description="Largest distance of a limit price from the last, share of the last."
+    )
     max_orders_per_minute: Count | None = Field(60, description="Orders in any minute.")
     max_orders_per_second: Count | None = Field(10, description="Orders in any second.")
+    max_orders_per_day: Count | None = Field(None, description="Orders and cancels a day.")
+    programme: ProgrammeLimits = Field(
+        default_factory=ProgrammeLimits, description="Programme trading."
+    )
+    max_cancel_ratio: Annotated[Number, Field(gt=0, le=1)] | None = Field(
+        None, description="Cancels for each order of the day; only buys are refused."
+    )
+    cancel_ratio_from: Count = Field(
+        20, description="Orders in a day from which on the cancel ratio is judged."
+    )
+    max_quick_cancels: Count | None = Field(
+        None, description="Cancels a day within a second of their order; only buys are refused."
+    )
+    duplicate_within: Seconds | None = Field(
+        None, description="Seconds in which the same order leaves only once."
+    )
+    self_trade: bool = Field(
+        True, description="Refuse what could trade with an own order that works."
+    )
     max_daily_loss: Ratio | None = Field(
         None, description="Largest loss of a day, share of the total it began with."
     )
     max_drawdown: Ratio | None = Field(
         None, description="Largest loss from the peak, share of the peak."
     )
+    max_losing_trades: Count | None = Field(
+        None, description="Round trips that lose money in a row."
+    )
     on_loss: Literal["reducing", "halted"] = Field(
         "reducing", description="State of the switch when a loss is too great, until `qka resume`."
+    )
+    warn_at: Ratio | None = Field(
+        None, description="Share of a limit from which on a warning is given, once a rule and day."
     )
     trading: Literal["active", "reducing", "halted"] = Field(
         "active", description="State of the switch at the start; reducing only closes positions."
@@ -229,6 +315,10 @@ class StrategySettings(Section):
     )
     max_errors: Count = Field(3, description="Errors after which it is stopped.")
     max_orders_per_minute: Count | None = Field(None, description="Its own tighter limit.")
+    max_orders_per_second: Count | None = Field(None, description="Its own tighter limit.")
+    max_orders_per_day: Count | None = Field(None, description="Its own tighter limit.")
+    max_quantity: Count | None = Field(None, description="Its own tighter limit.")
+    max_notional: Money | None = Field(None, description="Its own tighter limit, CNY.")
     position_ratio: Ratio | None = Field(
         None, description="Its own tighter limit, share of total assets in one symbol."
     )

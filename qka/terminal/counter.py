@@ -19,7 +19,8 @@ from qka.model.symbol import check_symbol
 from qka.model.times import day_of
 from qka.model.view import View
 from qka.risk.gate import Gate
-from qka.risk.rules import Denial, instrument, sellable
+from qka.risk.rules import instrument, sellable
+from qka.risk.verdicts import Denial
 
 REMARK_BYTES = 24  # MiniQMT cuts what is longer
 # error ids: every counter has its own; these are made up

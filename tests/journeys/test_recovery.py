@@ -1,5 +1,6 @@
 """An engine that stops and starts again: what it finds and books, and when it will not trade."""
 
+from decimal import Decimal
 from itertools import count
 
 import pytest
@@ -19,8 +20,12 @@ from qka.journal.verify import verify
 from qka.model.events import OrderRequested, TradingState
 from qka.model.money import to_cents
 from qka.model.order import Order, OrderStatus, Side
+from qka.risk.conflicts import Duplicate
 from qka.risk.losses import Losses
-from qka.risk.rules import RateLimit, SlidingWindow
+from qka.risk.meter import Meter
+from qka.risk.pace import DayLimit, RateLimit, SlidingWindow
+from qka.risk.sizes import DailyNotional
+from qka.risk.streak import Run, Streak
 
 QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 S = OrderStatus
@@ -57,7 +62,7 @@ class Desk:
     def path(self):
         return self.folder / "journal.db"
 
-    def engine(self, strategy=None, gate=None, losses=None):
+    def engine(self, strategy=None, gate=None, losses=None, meter=None, streak=None):
         clock = WallClock()
         clock.follow(self.terminal.now(), 20.0)
         link = TraderLink(PATH, ACCOUNT, **QUICK)
@@ -72,6 +77,8 @@ class Desk:
             cash=10_000_000,
             account_id=ACCOUNT,
             losses=losses,
+            meter=meter,
+            streak=streak,
         )
         self.strategy = strategy or Notes()
         engine.register(self.strategy)
@@ -222,15 +229,47 @@ async def test_rate_windows_remember_what_was_sent_before_a_restart(desk):
         )
 
 
+@pytest.mark.parametrize("killed", [False, True])
+async def test_the_days_counts_come_back_from_a_stop_and_from_a_crash(desk, killed):
+    def gate(meter):
+        return [DayLimit(4, meter), Duplicate(3600), DailyNotional(Decimal(5000), meter)]
+
+    meter = Meter()
+    async with desk.engine(gate=gate(meter), meter=meter) as engine:
+        order_id = await desk.placed(engine, 100, 9.5)
+        assert desk.strategy.cancel(order_id)
+        await eventually(lambda: engine.ledger.order(order_id).status is S.CANCELLED)
+        before = meter.today(engine.clock.now())
+        if killed:
+            engine._checkpoint = lambda: None
+    meter = Meter()
+    async with desk.engine(gate=gate(meter), meter=meter) as engine:
+        today = meter.today(engine.clock.now())
+        assert (today.orders, today.cancels, today.quick) == (1, 1, before.quick)
+        assert today.ordered == {SYMBOL: 950_00}
+        assert "the same order left" in desk.strategy.buy(SYMBOL, 100, 9.5).reason
+        assert desk.strategy.buy(SYMBOL, 300, 9.5).status is S.SUBMITTING
+        assert "5700.00 CNY" in desk.strategy.buy(SYMBOL, 200, 9.5).reason
+        assert desk.strategy.buy(SYMBOL, 100, 9.4).status is S.SUBMITTING
+        assert "4 orders and cancels today" in desk.strategy.buy(SYMBOL, 100, 9.3).reason
+
+
+async def test_losing_trades_in_a_row_are_counted_over_a_restart_until_an_operator_resumes(desk):
+    async with desk.engine(streak=Streak(2)) as engine:
+        engine.breaker.streak.run = Run(1, {})
+    async with desk.engine(streak=Streak(2)) as engine:
+        assert engine.breaker.streak.run.losses == 1
+
+
 async def test_a_bad_morning_is_not_forgotten_by_a_restart(desk):
     async with desk.engine(losses=Losses(0.001, None)) as engine:
-        opening = engine.breaker._losses.marks.opening
+        opening = engine.breaker.losses.marks.opening
         order_id = await desk.placed(engine, 2000)
         desk.quote()
         await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
     desk.quote(9.0)
     async with desk.engine(losses=Losses(0.001, None)) as engine:
-        assert engine.breaker._losses.marks.opening == opening
+        assert engine.breaker.losses.marks.opening == opening
         await eventually(lambda: engine.ledger.quotes.get(SYMBOL))
         engine.breaker.look()
         assert engine.ledger.trading is TradingState.REDUCING

@@ -29,18 +29,17 @@ from qka.model.order import Approved, OrderStatus, Side
 from qka.model.times import SECOND
 from qka.risk.gate import Gate
 from qka.risk.helpers import RateLimitedTrader, RiskManagedTrader
+from qka.risk.pace import RateLimit, SlidingWindow
 from qka.risk.rules import (
-    Denial,
     ForStrategy,
-    PositionRatio,
-    RateLimit,
-    SlidingWindow,
     cash,
     instrument,
     known,
     sellable,
     trading_state,
 )
+from qka.risk.sizes import PositionRatio
+from qka.risk.verdicts import Denial
 
 NOW = moment()
 
@@ -322,16 +321,16 @@ def test_cancels_are_not_remembered_for_longer_than_they_count():
     window = SlidingWindow(5, 60)
     gate = Gate([RateLimit(window)], books())
     for second in range(10_000):  # and never an order
-        gate.count("grid", NOW + second * SECOND)
+        gate.cancelled("grid", NOW, NOW + second * SECOND)
     assert len(window.times) == 5
 
 
 def test_a_rate_of_one_strategy_leaves_the_others_alone():
     rate = RateLimit(SlidingWindow(1, 60), "grid")
     view = books()
-    rate.record("other", NOW)
+    rate.sent(an_order(strategy="other"))
     assert rate(an_order(strategy="grid"), view) is None
-    rate.record("grid", NOW)
+    rate.sent(an_order(strategy="grid"))
     denial = rate(an_order(strategy="grid"), view)
     assert (denial.code, denial.limit, denial.value) == ("rate", 1, 2)
     assert rate(an_order(strategy="other"), view) is None
@@ -395,10 +394,10 @@ def test_approved_orders_and_cancels_count_refused_ones_do_not():
     assert isinstance(gate.review(an_order(100)), Approved)
     for _ in range(5):
         assert gate.review(an_order(99)).code == "lot"
-    gate.count("grid", clock.now())  # a cancel
+    gate.cancelled("grid", NOW, clock.now())  # a cancel
     assert isinstance(gate.review(an_order(100)), Approved)
     assert gate.review(an_order(100)).code == "rate"
-    gate.count("grid", clock.now())  # a cancel is counted but never held back
+    gate.cancelled("grid", NOW, clock.now())  # a cancel is counted but never held back
     clock.advance(by=60)
     assert isinstance(gate.review(an_order(100, time=clock.now())), Approved)
 

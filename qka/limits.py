@@ -1,0 +1,170 @@
+"""The gate's rules as a config names them, and a limit that is changed while an engine runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from qka import settings
+from qka.errors import ConfigError
+from qka.model.money import to_cents
+from qka.risk.conflicts import Duplicate, self_trade
+from qka.risk.losses import Losses
+from qka.risk.meter import Meter
+from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
+from qka.risk.quotes import FreshQuote, PriceDistance
+from qka.risk.rules import ForStrategy, ForSymbol, cash, instrument, known, sellable, trading_state
+from qka.risk.sizes import (
+    Capital,
+    DailyNotional,
+    GrossExposure,
+    GroupRatio,
+    MaxHoldings,
+    MaxNotional,
+    MaxQuantity,
+    PositionRatio,
+)
+from qka.risk.verdicts import Rule
+from qka.settings import RiskSettings, Settings, StrategySettings
+from qka.settings.sections import SymbolLimits
+
+_PER_SECOND = "; at 300 in a second an account is a high-frequency one"
+_PER_DAY = "; at 20,000 a day an account is a high-frequency one"
+# what can be changed of a strategy while it runs; of `risk` all but the switch's first state
+_OF_STRATEGIES = (
+    "position_ratio",
+    "max_quantity",
+    "max_notional",
+    "max_orders_per_second",
+    "max_orders_per_minute",
+    "max_orders_per_day",
+)
+
+
+def rules(chosen: Settings, names: Sequence[str], meter: Meter, losses: Losses) -> list[Rule]:
+    """The gate's rules in their order: what is cheap and certain first.
+
+    `names` are those of the strategies, in the order of their entries.
+    """
+    risk = chosen.risk
+    made: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    made += _of_an_order(risk, risk)
+    if risk.max_quote_age is not None:
+        made.append(FreshQuote(risk.max_quote_age, warn(risk)))
+    if risk.max_price_distance is not None:
+        made.append(PriceDistance(risk.max_price_distance, warn(risk)))
+    if risk.self_trade:
+        made.append(self_trade)
+    if risk.duplicate_within is not None:
+        made.append(Duplicate(risk.duplicate_within))
+    made += _of_the_account(risk, meter)
+    for symbol, own in risk.symbols.items():
+        made += [ForSymbol(symbol, rule) for rule in _of_a_symbol(own, risk, meter)]
+    made += _paces(risk, risk, meter, None)
+    made += _programme(risk, meter)
+    for entry, name in zip(chosen.strategies, names, strict=True):
+        if entry.position_ratio is not None:
+            rule = PositionRatio(entry.position_ratio, capital(risk), warn(risk))
+            made.append(ForStrategy(name, rule))
+        made += [ForStrategy(name, rule) for rule in _of_an_order(entry, risk)]
+        made += _paces(entry, risk, meter, name)
+    if losses.limited:
+        made.append(losses)
+    return made
+
+
+def warn(risk: RiskSettings) -> float:
+    """The share of a limit from which on a warning is given; 1 for never."""
+    return 1.0 if risk.warn_at is None else risk.warn_at
+
+
+def capital(risk: RiskSettings) -> int | None:
+    """Cents that the account behaves as if it had at most."""
+    return None if risk.capital is None else to_cents(risk.capital)
+
+
+def _of_an_order(
+    limits: RiskSettings | StrategySettings | SymbolLimits, risk: RiskSettings
+) -> Iterable[Rule]:
+    if limits.max_quantity is not None:
+        yield MaxQuantity(limits.max_quantity, warn(risk))
+    if limits.max_notional is not None:
+        yield MaxNotional(limits.max_notional, warn(risk))
+
+
+def _of_a_symbol(
+    limits: RiskSettings | SymbolLimits, risk: RiskSettings, meter: Meter
+) -> Iterable[Rule]:
+    if limits is not risk:
+        yield from _of_an_order(limits, risk)
+    if limits.position_ratio is not None:
+        yield PositionRatio(limits.position_ratio, capital(risk), warn(risk))
+    if limits.max_daily_notional is not None:
+        yield DailyNotional(limits.max_daily_notional, meter, warn(risk))
+
+
+def _of_the_account(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
+    yield from _of_a_symbol(risk, risk, meter)
+    most = capital(risk)
+    for group in risk.groups:
+        yield GroupRatio(group.name, group.symbols, group.ratio, most, warn(risk))
+    if risk.gross_exposure is not None:
+        yield GrossExposure(risk.gross_exposure, most, warn(risk))
+    if most is not None:
+        yield Capital(most, warn(risk))
+    if risk.max_holdings is not None:
+        yield MaxHoldings(risk.max_holdings, warn(risk))
+
+
+def _paces(
+    limits: RiskSettings | StrategySettings, risk: RiskSettings, meter: Meter, name: str | None
+) -> Iterable[Rule]:
+    spans = (limits.max_orders_per_second, 1), (limits.max_orders_per_minute, 60)
+    for limit, span in spans:
+        if limit is not None:
+            yield RateLimit(SlidingWindow(limit, span), name, warn=_near(limit, risk))
+    if limits.max_orders_per_day is not None:
+        most = limits.max_orders_per_day
+        yield DayLimit(most, meter, name, warn=_near(most, risk))
+
+
+def _near(limit: int, risk: RiskSettings) -> int:
+    return max(1, int(limit * warn(risk)))
+
+
+def _programme(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
+    own = risk.programme
+    if own.per_second is not None:
+        yield RateLimit(
+            SlidingWindow(own.per_second, 1),
+            warn=own.warn_per_second,
+            code="programme",
+            note=_PER_SECOND,
+        )
+    if own.per_day is not None:
+        yield DayLimit(own.per_day, meter, warn=own.warn_per_day, code="programme", note=_PER_DAY)
+    if risk.max_cancel_ratio is not None:
+        yield CancelRatio(risk.max_cancel_ratio, risk.cancel_ratio_from, meter, warn(risk))
+    if risk.max_quick_cancels is not None:
+        yield QuickCancels(risk.max_quick_cancels, meter, warn(risk))
+
+
+def changed(chosen: Settings, key: str, value: Any) -> Settings:
+    """The settings with one limit of `risk` or of a strategy changed; `value` as in YAML, or text.
+
+    Raises ConfigError for a key that is no limit and a value that the config would refuse.
+    """
+    parts = key.split(".")
+    limit = parts[0] == "risk" and parts[1:] != ["trading"] and len(parts) > 1
+    own = parts[0] == "strategies" and len(parts) == 3 and parts[2] in _OF_STRATEGIES
+    if not (limit or own):
+        raise ConfigError(f"{key}: no limit that can be changed while the engine runs")
+    text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True)
+    text = text.removesuffix("\n").removesuffix("\n...")
+    found = settings.from_mapping(_given(chosen), [f"{key}={text}"])
+    return chosen.model_copy(update={"risk": found.risk, "strategies": found.strategies})
+
+
+def _given(chosen: Settings) -> Mapping[str, Any]:
+    """What was given of the parts that hold limits; nothing of it is a secret."""
+    return chosen.model_dump(include={"risk", "strategies"}, exclude_unset=True)

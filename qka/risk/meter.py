@@ -1,0 +1,137 @@
+"""What an account has sent today: the figures that programme trading is watched by.
+
+What leaves is put on a list, which costs an order next to nothing, and is counted when a rule or
+a summary asks. Orders count when they leave, cancels when they are asked for.
+"""
+
+from collections import deque
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from qka.model.money import cents
+from qka.model.order import Order
+from qka.model.times import DAY, SECOND, day_of, midnight
+from qka.risk.verdicts import Counter
+
+QUICK = SECOND  # an order cancelled before it is older has lived for an instant
+_MANY = 10_000  # waiting to be counted
+
+
+class Figures(msgspec.Struct):
+    """One day's; money in cents."""
+
+    day: date
+    orders: int = 0
+    cancels: int = 0
+    quick: int = 0  # cancels within a second of their order
+    peak: int = 0  # most orders and cancels in any second
+    by: dict[str, int] = {}  # strategy -> orders and cancels
+    ordered: dict[str, int] = {}  # symbol -> cents of its orders, at their price
+
+    @property
+    def sent(self) -> int:
+        """Orders and cancels."""
+        return self.orders + self.cancels
+
+    @property
+    def cancel_ratio(self) -> float:
+        """Cancels for each order, 0.0 without an order."""
+        return self.cancels / self.orders if self.orders else 0.0
+
+
+class Meter(Counter):
+    """Counts orders and cancels; `days` are the ones that are over and had any."""
+
+    key = "day"
+
+    def __init__(self) -> None:
+        self.days: list[Figures] = []
+        self._today = Figures(date.min)
+        self._ends = 0  # ns, when the day is over
+        self._second: deque[int] = deque()  # ns, what left in the last second
+        self._waiting: list[Order | tuple[str, int, int]] = []
+
+    def sent(self, order: Order) -> None:
+        """An order leaves."""
+        self._waiting.append(order)
+
+    def cancelled(self, strategy: str, made: int, now: int) -> None:
+        """A cancel leaves."""
+        self._waiting.append((strategy, made, now))
+        if len(self._waiting) > _MANY:
+            self._count()
+
+    def today(self, now: int) -> Figures:
+        """The figures of the day at `now` (ns), as they stand."""
+        if self._waiting:
+            self._count()
+        if now >= self._ends:
+            self._begin(now)
+        return self._today
+
+    def report(self, now: int) -> list[dict[str, Any]]:
+        """Every day that anything was sent on, in plain values."""
+        today = self.today(now)
+        return [compliance(day) for day in (*self.days, *([today] if today.sent else []))]
+
+    def kept(self) -> tuple[Figures, list[int]]:
+        """Today's figures, and the moments of the last second."""
+        self._count()
+        return self._today, list(self._second)
+
+    def remember(self, kept: Any) -> None:
+        """Go on from what `kept` gave."""
+        self._waiting.clear()
+        self._today, second = msgspec.convert(
+            kept or (Figures(date.min), ()), tuple[Figures, list[int]]
+        )
+        self._second = deque(second)
+        self._ends = midnight(self._today.day) + DAY if kept else 0
+
+    def _count(self) -> None:
+        for left in self._waiting:
+            if left.__class__ is Order:
+                strategy, now = left.strategy, left.time
+                figures = self._on(now)
+                figures.orders += 1
+                symbol, ordered = left.symbol, figures.ordered
+                ordered[symbol] = ordered.get(symbol, 0) + cents(left.price, left.quantity)
+            else:
+                strategy, made, now = left  # type: ignore[misc]  # the other of the two
+                figures = self._on(now)
+                figures.cancels += 1
+                figures.quick += now - made < QUICK
+            figures.by[strategy] = figures.by.get(strategy, 0) + 1
+            second = self._second
+            second.append(now)
+            while second[0] <= now - SECOND:
+                second.popleft()
+            if len(second) > figures.peak:
+                figures.peak = len(second)
+        self._waiting.clear()
+
+    def _on(self, now: int) -> Figures:
+        if now >= self._ends:
+            self._begin(now)
+        return self._today
+
+    def _begin(self, now: int) -> None:
+        """A day begins."""
+        if self._today.sent:
+            self.days.append(self._today)
+        day = day_of(now)
+        self._today, self._ends = Figures(day), midnight(day) + DAY
+
+
+def compliance(figures: Figures) -> dict[str, Any]:
+    """A day's figures as a report tells them; the ratio is of cancels to orders."""
+    return {
+        "day": figures.day.isoformat(),
+        "orders": figures.orders,
+        "cancels": figures.cancels,
+        "peak_per_second": figures.peak,
+        "cancel_ratio": round(figures.cancel_ratio, 4),
+        "quick_cancels": figures.quick,
+    }

@@ -1,0 +1,50 @@
+"""What a rule says of an order, and what a rule is."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, final
+
+from qka.model.order import Order
+from qka.model.view import View
+
+
+@final
+class Denial(NamedTuple):
+    """Why an order may not leave; `limit` and `value` in the rule's own unit."""
+
+    code: str
+    reason: str
+    limit: float | None = None
+    value: float | None = None
+
+
+@final
+class Caution(NamedTuple):
+    """It may leave, and a limit is near; `limit` and `value` in the rule's own unit."""
+
+    code: str
+    reason: str
+    limit: float
+    value: float
+
+
+Rule = Callable[[Order, View], Denial | Caution | None]
+
+
+class Counter:
+    """Remembers what has left, across restarts: a rule, or what rules read."""
+
+    key = ""  # what it is remembered by
+
+    def sent(self, order: Order) -> None:
+        """An order leaves."""
+
+    def cancelled(self, strategy: str, made: int, now: int) -> None:
+        """A cancel of an order that was made then leaves; both in ns."""
+
+    def kept(self) -> Any:
+        """What it remembers, as plain values."""
+        raise NotImplementedError
+
+    def remember(self, kept: Any) -> None:
+        """Go on from what `kept` gave; None: nothing is known."""
+        raise NotImplementedError

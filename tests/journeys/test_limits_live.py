@@ -1,0 +1,207 @@
+"""Limits while an engine runs: changed by the operator, told before they bind, kept over days."""
+
+from decimal import Decimal
+
+import pytest
+from builders import DAY, NEXT_DAY
+from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
+
+import qka
+from qka import limits
+from qka.journal.port import Note
+from qka.journal.reading import readable, rows
+from qka.model.events import OperatorCommand, TradingState
+from qka.model.market import Quote
+from qka.model.order import OrderStatus as S
+from qka.risk.meter import Meter
+from qka.risk.pace import DayLimit
+from qka.risk.sizes import MaxNotional
+from qka.risk.streak import Streak
+
+
+def notes(path, kind):
+    with readable(path) as (connection, _):
+        return [record.value for record in rows(connection) if record.kind == kind]
+
+
+class Plan(Recorder):
+    """Does at a quote what the plan says for its number."""
+
+    symbols = [SYMBOL]
+
+    def __init__(self, plan):
+        self.seen, self.plan, self.made = 0, plan, []
+
+    def on_quote(self, quote):
+        self.seen += 1
+        act = self.plan.get(self.seen)
+        if act is not None:
+            self.made.append(act(self))
+
+
+def buy(quantity=100, price=10.05):
+    return lambda plan: plan.buy(SYMBOL, quantity, price)
+
+
+def cancel(number=0):
+    return lambda plan: plan.cancel(plan.made[number].id)
+
+
+def built(tmp_path, **risk):
+    return qka.Engine.from_config(
+        {
+            "risk": {"self_trade": False, **risk},
+            "feed": {"kind": "simulated", "symbols": 1},
+            "strategies": [{"use": "strategies.grid:Grid", "symbols": [SYMBOL]}],
+            "run": {"dir": str(tmp_path)},
+        }
+    )
+
+
+# ------------------------------------------------------------------ changed while it runs
+
+
+def changing(tmp_path, changes, **risk):
+    """A day in which the operator makes these changes at the third quote."""
+    made = built(tmp_path, **risk)
+    seen, raised = [], []
+
+    def operate(quote):
+        seen.append(quote)
+        if len(seen) == 3:
+            for key, value in changes:
+                try:
+                    made.set(key, value, who="li", why="thin market")
+                except qka.ConfigError as error:
+                    raised.append(str(error))
+
+    made.listen(Quote, operate)
+    summary = made.run()
+    return made, summary, raised
+
+
+def test_a_limit_is_changed_from_the_next_order_on_and_the_journal_says_who_did_it(tmp_path):
+    made, summary, raised = changing(tmp_path, [("risk.max_notional", 1)])
+    assert raised == []
+    denied = summary["strategies"]["Grid"]["denied"]
+    assert set(denied) == {"notional"}
+    (command,) = [e for e in journalled(made.records.path) if isinstance(e, OperatorCommand)]
+    assert (command.command, command.args, command.who) == (
+        "set",
+        "risk.max_notional=1 (thin market)",
+        "li",
+    )
+    assert made.settings.risk.max_notional == Decimal(1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("risk.position_ratio", 2, "2 is above 1"),
+        ("risk.max_quantity", "many", "'many' is not a whole number"),
+        ("risk.max_quantiti", 100, "did you mean max_quantity?"),
+        ("risk.trading", "halted", "no limit that can be changed"),
+        ("account.cash", 5, "no limit that can be changed"),
+        ("strategies.0.use", "x:Y", "no limit that can be changed"),
+        ("strategies.0.max_quantity", 0, "0 is below 1"),
+    ],
+)
+def test_what_the_config_would_refuse_changes_nothing(tmp_path, key, value, words):
+    made = built(tmp_path)
+    before, names = made.settings, made.gate.names
+    with pytest.raises(qka.ConfigError, match=words.replace("?", r"\?")):
+        made.set(key, value)
+    assert made.settings is before
+    assert made.gate.names == names
+
+
+def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
+    changes = [
+        ("risk.programme.per_day", 100),
+        ("risk.symbols", {SYMBOL: {"max_quantity": 700}}),
+        ("risk.groups", [{"name": "g", "symbols": [SYMBOL], "ratio": 0.5}]),
+        ("risk.max_daily_loss", 0.05),
+        ("risk.max_losing_trades", 3),
+        ("risk.on_loss", "halted"),
+        ("risk.position_ratio", None),
+        ("strategies.0.max_orders_per_day", "30"),
+    ]
+    made, _, raised = changing(tmp_path, changes)
+    assert raised == []
+    for name in (
+        "programme 100 a day",
+        f"at most 700 shares of {SYMBOL}",
+        "group g 50.00%",
+        "rate 30 a day of Grid",
+    ):
+        assert name in made.gate.names
+    assert not [name for name in made.gate.names if name.startswith("position ratio")]
+    assert made.breaker.losses.limited
+    assert made._on_loss is TradingState.HALTED
+
+
+def test_a_counter_goes_on_over_a_change(tmp_path):
+    made = built(tmp_path, max_orders_per_minute=50)
+    made.gate.cancelled("Grid", 1, 2)
+    before = made.gate.kept()
+    made.gate.use(limits.rules(made.settings, ["Grid"], made.gate.meter, made.breaker.losses))
+    assert made.gate.kept() == before
+    assert before["* 60s"] == [2]
+
+
+# ------------------------------------------------------------------ told, written down
+
+
+def test_a_limit_that_is_near_is_told_once_with_its_words():
+    gate = [*rules(), MaxNotional(Decimal(2_000), 0.5)]
+    plan = Plan({1: buy(), 2: buy(), 3: buy(200)})
+    run = engine(quotes([10.0] * 5), plan, gate=gate).run()
+    (alert,) = run["alerts"]
+    assert alert.startswith("risk: notional is near its limit, 1,005 of 2,000: ")
+    assert run["denied"] == 1
+
+
+def test_a_settled_day_and_the_summary_tell_its_orders_and_cancels(tmp_path):
+    path = tmp_path / "journal.db"
+    plan = Plan({1: buy(price=9.5), 2: cancel(), 3: buy()})
+    summary = engine(quotes([10.0] * 5), plan, journal=path).run()
+    figures = {
+        "day": DAY.isoformat(),
+        "orders": 2,
+        "cancels": 1,
+        "peak_per_second": 1,
+        "cancel_ratio": 0.5,
+        "quick_cancels": 0,
+    }
+    assert summary["compliance"] == [figures]
+    (note,) = notes(path, Note.RECONCILED)
+    assert note["compliance"] == figures
+
+
+# ------------------------------------------------------------------ losing trades in a row
+
+
+@pytest.mark.parametrize(("most", "state"), [(1, TradingState.REDUCING), (2, TradingState.ACTIVE)])
+def test_too_many_losing_trades_reduce_the_trading(most, state):
+    plan = Plan({1: lambda s: s.sell(SYMBOL, 1000, 9.9), 6: buy()})
+    made = engine(
+        quotes([10.0, 9.95, 9.95, 9.95, 9.95, 9.95, 9.95]),
+        plan,
+        held={SYMBOL: 1000},
+        streak=Streak(most),
+    )
+    summary = made.run()
+    assert made.ledger.trading is state
+    if state is TradingState.REDUCING:
+        assert "1 losing trades in a row, 1 are the limit" in summary["alerts"][0]
+        assert plan.made[1].status is S.DENIED
+
+
+def test_limits_of_a_day_begin_anew_on_the_next(tmp_path):
+    meter = Meter()
+    days = [*quotes([10.0] * 4), *quotes([10.0] * 4, day=NEXT_DAY)]
+    plan = Plan({1: buy(), 2: buy(), 5: buy(), 6: buy()})
+    gate = [*rules(), DayLimit(1, meter)]
+    summary = engine(days, plan, gate=gate, meter=meter).run()
+    assert [order.status is S.DENIED for order in plan.made] == [False, True, False, True]
+    assert [day["orders"] for day in summary["compliance"]] == [1, 1]
