@@ -154,7 +154,7 @@ class Reconciler:
             "leaves; working orders stay as they are.\n"
             f"{comparison.table(differences)}\n"
             "Look into the broker's terminal. If the broker is right: stop the engine, "
-            f"`qka accept CONFIG {mark}`, and start again"
+            f"`qka accept CONFIG {mark}` (with the config and the --set of this run), and start again"
         )
 
     async def _compare(self) -> tuple[AccountSnapshot, list[Difference]]:
