@@ -14,6 +14,7 @@ GROUPS = {
     "bus": "dispatch",
     "quote": "dispatch",
     "order": "orders",
+    "gate": "gate",
     "journal": "journal",
     "record": "recording",
     "bars": "backtest",

@@ -98,6 +98,8 @@ class Engine(engine.Engine):
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
         chosen = limits.changed(self.settings, key, value)
+        if self._state != "started":
+            raise ConfigError("a limit is changed while the engine runs; else change the config")
         risk = chosen.risk
         words = f"{key}={value} ({why})" if why else f"{key}={value}"
         self.publish(OperatorCommand(self.clock.now(), "set", words, who))

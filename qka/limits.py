@@ -1,6 +1,7 @@
 """The gate's rules as a config names them, and a limit that is changed while an engine runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -159,6 +160,8 @@ def changed(chosen: Settings, key: str, value: Any) -> Settings:
     own = parts[0] == "strategies" and len(parts) == 3 and parts[2] in _OF_STRATEGIES
     if not (limit or own):
         raise ConfigError(f"{key}: no limit that can be changed while the engine runs")
+    if isinstance(value, Decimal):
+        value = str(value)
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True)
     text = text.removesuffix("\n").removesuffix("\n...")
     found = settings.from_mapping(_given(chosen), [f"{key}={text}"])

@@ -164,6 +164,11 @@ class PaperBroker:
         asset = Asset(yuan(self._cash), yuan(self._frozen), yuan(0))
         return AccountSnapshot(asset, positions, tuple(self._orders.values()), tuple(self._fills))
 
+    def grant(self, symbol: str, shares: int, money: int) -> None:
+        """Shares and cents that come without an order: a bonus, a dividend."""
+        self._cash += money
+        self._shares.setdefault(symbol, _Shares()).quantity += shares
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

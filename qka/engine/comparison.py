@@ -7,8 +7,9 @@ from hashlib import sha256
 
 import msgspec
 
+from qka.engine.dues import Due, Way, ways
 from qka.engine.ledger import Ledger
-from qka.model.account import AccountSnapshot
+from qka.model.account import AccountSnapshot, Position
 from qka.model.money import to_cents, yuan
 from qka.model.order import Fill, Order, Side
 
@@ -91,9 +92,7 @@ def by_orders(
     They may have traded while nobody listened, up to what was left of them and at their limit or
     better. Nothing is explained unless all of it is.
     """
-    moved = {position.symbol: -position.quantity for position in ledger.positions()}
-    for position in snapshot.positions:
-        moved[position.symbol] = moved.get(position.symbol, 0) + position.quantity
+    moved = _moved(ledger, snapshot)
     most, least = Decimal(0), Decimal(0)  # what the cash may have become more by
     names: dict[str, list[str]] = {}
     left = {symbol: shares for symbol, shares in moved.items() if shares}
@@ -120,6 +119,58 @@ def by_orders(
         msgspec.structs.replace(d, why=why) if d.what == "cash" or d.what in names else d
         for d in differences
     ]
+
+
+def by_actions(
+    differences: Sequence[Difference],
+    ledger: Ledger,
+    snapshot: AccountSnapshot,
+    over: Sequence[Order],
+    dues: Sequence[Due],
+    day: date,
+) -> tuple[list[Difference], Sequence[Due]]:
+    """Explain shares and cash by what corporate actions were to bring, and by orders besides.
+
+    Returns them, with what is still to come. Shares and cash that came are exactly what was due:
+    what the broker would say without them is explained as if they had never been. Nothing is
+    explained unless all of it is.
+    """
+    for way in ways(dues, _moved(ledger, snapshot), over):
+        rest = _without(snapshot, way)
+        found = [*holdings(ledger, rest), *money(ledger, rest, day)]
+        found = by_orders(found, ledger, rest, over)
+        if unexplained(found):
+            continue
+        reasons = {d.what: [*way.words.get(d.what, ()), *_why(found, d.what)] for d in differences}
+        left = way.left
+        if any(d.what != "cash" for d in found):  # of orders the cash is known roughly: a dividend
+            left = [msgspec.structs.replace(due, cash=False) for due in left]  # may be in it
+        return [
+            msgspec.structs.replace(d, why="; ".join(reasons[d.what]) or d.why) for d in differences
+        ], left
+    return list(differences), dues
+
+
+def _why(found: Iterable[Difference], what: str) -> list[str]:
+    return [difference.why for difference in found if difference.what == what]
+
+
+def _moved(ledger: Ledger, snapshot: AccountSnapshot) -> dict[str, int]:
+    """Shares that the broker has more, by symbol."""
+    moved = {position.symbol: -position.quantity for position in ledger.positions()}
+    for position in snapshot.positions:
+        moved[position.symbol] = moved.get(position.symbol, 0) + position.quantity
+    return moved
+
+
+def _without(snapshot: AccountSnapshot, way: Way) -> AccountSnapshot:
+    """What the broker would say if nothing had come."""
+    held = {position.symbol: position for position in snapshot.positions}
+    for symbol, shares in way.shares.items():
+        there = held.get(symbol, Position(symbol))
+        held[symbol] = msgspec.structs.replace(there, quantity=there.quantity - shares)
+    asset = msgspec.structs.replace(snapshot.asset, cash=snapshot.asset.cash - way.cash)
+    return msgspec.structs.replace(snapshot, asset=asset, positions=tuple(held.values()))
 
 
 def fingerprint(differences: Sequence[Difference]) -> str:

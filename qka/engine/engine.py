@@ -186,6 +186,7 @@ class Engine:
             hold=self._hold,
             release=self._release,
             checkpoint=self._checkpoint,
+            actions=feed.actions,
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
@@ -408,6 +409,7 @@ class Engine:
         self._record()
         self.past.relive(self.ledger, self.gate, self.tally)
         self.breaker.remember()
+        self.gate.meter.begin(self.clock.now())
         self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
@@ -470,12 +472,13 @@ class Engine:
             ),
             self.past.memories,
         )
-        await self.reconciler.begin(self.past.accepted())
+        past = self.past
+        await self.reconciler.begin(past.accepted(), past.since, past.dues)
         logger.info(
             "account {} goes on from its journal, last written {}: cash {} CNY, {} positions, {} "
             "orders open",
             self.account_id,
-            show(self.past.away[0]),
+            show(past.away[0]),
             self.ledger.asset.cash,
             len(self.ledger.positions()),
             len(list(self.ledger.working())),
@@ -510,6 +513,7 @@ class Engine:
                 {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
                 self._opening_books,
                 self.past.unheard,
+                list(self.reconciler.dues),
             ),
             ahead=True,
         )

@@ -174,6 +174,13 @@ class Ledger:
         """The deals of a day that are booked."""
         return [deal for (of, _, _), deal in self._deals.items() if of == day]
 
+    def held_before(self, symbol: str, day: date) -> int:
+        """Shares held over the night before a day, where the deals since then are known."""
+        held = self._holdings.get(symbol)
+        since = [d for (of, _, _), d in self._deals.items() if of >= day and d.symbol == symbol]
+        moved = sum(deal.quantity if deal.side is BUY else -deal.quantity for deal in since)
+        return (held.quantity if held else 0) - moved
+
     def restore(self, books: Books) -> None:
         """Go on from there: all that was known before is forgotten."""
         self._cash = self.available_cents = books.cash

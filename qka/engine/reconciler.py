@@ -4,7 +4,7 @@ What differs is explained, accepted by the operator, or holds the trading back u
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,19 +15,22 @@ from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine import comparison
 from qka.engine.comparison import Difference
+from qka.engine.dues import Due
 from qka.engine.ledger import Ledger
 from qka.engine.recovery import left_over
 from qka.errors import QkaError
 from qka.journal.port import Journal, Note
 from qka.model.account import AccountSnapshot
+from qka.model.actions import CorporateAction
 from qka.model.events import LinkState, OrderExpired, SessionPhase, Severity
 from qka.model.market import Phase
-from qka.model.order import OrderStatus
+from qka.model.order import Order, OrderStatus
 from qka.model.times import SECOND, at, day_of
 
 TRIES = 3  # looks at an account that moves while it is looked at
 PAUSE = 1.0  # seconds between them
 EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
+KEPT = 15  # days that something may still come of a corporate action
 LINGERS = 30.0  # seconds after which an order on its way is worth a word
 _ON_ITS_WAY = {
     OrderStatus.SUBMITTING,
@@ -55,7 +58,8 @@ class Settled(msgspec.Struct, frozen=True):
 
 class Reconciler:
     """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
-    where the engine stands; `alert` tells a human; `figures` are the day's, of what was sent.
+    where the engine stands; `alert` tells a human; `actions` is the feed's, of some symbols from
+    one day to another; `figures` are the day's, of what was sent.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Reconciler:
         hold: Callable[[str], None],
         release: Callable[[], None],
         checkpoint: Callable[[], None],
+        actions: Callable[[Sequence[str], date, date], Awaitable[Sequence[CorporateAction]]],
         figures: Callable[[], dict[str, Any]],
     ) -> None:
         self._clock = clock
@@ -81,6 +86,9 @@ class Reconciler:
         self._hold = hold
         self._release = release
         self._checkpoint = checkpoint
+        self._actions = actions
+        self.dues: Sequence[Due] = ()  # of corporate actions, as far as they were needed
+        self._since: date | None = None  # the books were good then; None: they are today's
         self._figures = figures
         self._seen = ""  # fingerprint of the last look's differences
         self._told = ""  # fingerprint of what a human was told
@@ -91,28 +99,67 @@ class Reconciler:
 
     # ------------------------------------------------------------ at the start
 
-    async def begin(self, accepted: str) -> None:
+    async def begin(self, accepted: str, since: date, dues: Sequence[Due]) -> None:
         """The account as it is against the journal's; raises BrokerUnavailable.
 
-        `accepted`: the fingerprint of what the operator takes over, "" for nothing.
+        `accepted`: the fingerprint of what the operator takes over, "" for nothing. `since`: the
+        day on which the books were good, and `dues` what corporate actions were to bring then.
         """
+        self._since, self.dues = since, dues
         ledger, now = self._ledger, self._clock.now()
         over = left_over(ledger, day_of(now))
         snapshot, differences = await self._compare()
         for order in over:
             words = "its day ended while the engine was away; if it traded, the shares say so"
             self._publish(OrderExpired(now, order.id, words))
-        differences = comparison.by_orders(differences, ledger, snapshot, over)
-        self._judge("start", snapshot, differences, accepted)
+        differences, dues = await self._explain(differences, snapshot, over)
+        self._judge("start", snapshot, differences, dues, accepted)
+
+    async def _explain(
+        self, differences: Sequence[Difference], snapshot: AccountSnapshot, over: Sequence[Order]
+    ) -> tuple[list[Difference], Sequence[Due]]:
+        """By orders that may have traded and by corporate actions; and what is due after that."""
+        if not differences:
+            return [], self.dues
+        dues = await self._learn(over)
+        today = day_of(self._clock.now())
+        return comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
+
+    async def _learn(self, over: Sequence[Order]) -> list[Due]:
+        """What is due, with what the feed knows of the days since the books were good."""
+        ledger, today = self._ledger, day_of(self._clock.now())
+        since = self._since or today
+        dues = [due for due in self.dues if (today - due.action.day).days <= KEPT]
+        known = {(due.action.symbol, due.action.day) for due in dues}
+        symbols = {position.symbol for position in ledger.positions()}
+        symbols |= {deal.symbol for deal in ledger.deals(since)} | {order.symbol for order in over}
+        try:
+            actions = await self._actions(sorted(symbols), since, today) if symbols else ()
+        except QkaError as error:
+            self._alert(
+                Severity.WARNING,
+                "the account differs from the journal, and the feed can't say whether that is a "
+                f"bonus or a dividend ({error}): nothing is explained by one",
+            )
+            return dues
+        return dues + [
+            Due(action, ledger.held_before(action.symbol, action.day))
+            for action in actions
+            if (action.symbol, action.day) not in known
+        ]
 
     def _judge(
         self,
         when: str,
         snapshot: AccountSnapshot,
         differences: Sequence[Difference],
+        dues: Sequence[Due],
         accepted: str = "",
     ) -> None:
-        """Write down what was found; go on from the broker's books, or hold."""
+        """Write down what was found; go on from the broker's books, or hold.
+
+        `dues`: what is to come if these are the books.
+        """
         day, mark = day_of(self._clock.now()), comparison.fingerprint(differences)
         open_ = comparison.unexplained(differences)
         agreed = bool(open_) and accepted == mark
@@ -136,6 +183,9 @@ class Reconciler:
             self._told = mark
             self._hold(self._refusal(differences, mark))
             return
+        # what an operator takes over may have been due in part: nobody can tell
+        self.dues = [due.over() for due in dues] if agreed else dues
+        self._since = day
         if differences:
             words = "accepted by the operator" if agreed else "explained"
             self._alert(
@@ -154,7 +204,7 @@ class Reconciler:
             "leaves; working orders stay as they are.\n"
             f"{comparison.table(differences)}\n"
             "Look into the broker's terminal. If the broker is right: stop the engine, "
-            f"`qka accept CONFIG {mark}` (with the config and the --set of this run), and start again"
+            f"`qka accept CONFIG {mark}` (with this run's config and --set), and start again"
         )
 
     async def _compare(self) -> tuple[AccountSnapshot, list[Difference]]:
@@ -218,9 +268,9 @@ class Reconciler:
         mark = comparison.fingerprint(differences) if differences else ""
         steady, self._seen = mark == self._seen, mark
         if differences and steady and mark != self._told:
-            self._judge("run", snapshot, differences)
+            self._judge("run", snapshot, differences, self.dues)
         elif not differences and self._told:
-            self._judge("run", *await self._compare())
+            self._judge("run", *await self._compare(), self.dues)
 
     def _look_at_orders(self) -> None:
         now, before, self._waiting = self._clock.now(), self._waiting, {}
@@ -252,8 +302,9 @@ class Reconciler:
         if self._closed or day != day_of(self._clock.now()):
             return
         snapshot, differences = await self._compare()
+        differences, dues = await self._explain(differences, snapshot, ())
         differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
-        self._judge("end", snapshot, differences)
+        self._judge("end", snapshot, differences, dues)
         if not differences and not self._clock.waits:
             logger.info(
                 "{} is settled: {} orders, {} deals, cash {} CNY, all as the broker has it",

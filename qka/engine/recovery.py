@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from qka.engine.dues import Due
 from qka.engine.ledger import Books, Ledger
 from qka.engine.tally import Tally
 from qka.journal.port import Journal, Note
@@ -40,6 +41,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     memories: dict[str, str] = {}  # order id -> the memory when it was sent, of open orders
     opening: bool = False  # strategies are not told of anything yet
     unheard: list[Fill] = []  # what they are to be told of
+    dues: list[Due] = []  # of corporate actions
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class Past:
         self._journal = journal
         self.known = False
         self.day = date.min  # of the last record
+        self.since = date.min  # of the last checkpoint: the deals since then are known
+        self.dues: list[Due] = []  # of corporate actions, then
         self.away = (0, 0)  # no engine ran from then to then (ns)
         self.timers: dict[str, int] = {}
         self.memory = ""  # of the broker's link, see `LinkState.memory`
@@ -73,7 +77,8 @@ class Past:
         gate.remember(begin.rates)
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
-        self.day, self.away = day_of(last.ts), (last.ts, last.ts)
+        self.day = self.since = day_of(last.ts)
+        self.away, self.dues = (last.ts, last.ts), list(begin.dues)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)
         with ledger.quietly() as book:

@@ -1,10 +1,12 @@
 """A feed over events you already have: for tests of your own strategies."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.port import BATCH, Report, play
+from qka.model.actions import CorporateAction
 from qka.model.events import MarketEvent
 from qka.model.market import Bar, Quote
 
@@ -43,6 +45,12 @@ class ListFeed:
         """The last `count` of the past bars."""
         bars = [bar for bar in self._past if (bar.symbol, bar.period) == (symbol, period)]
         return bars[-count:] if count > 0 else []
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """None: they are not among the events."""
+        return []
 
     async def run(self, report: Report) -> None:
         """Report every event."""

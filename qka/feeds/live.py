@@ -17,7 +17,15 @@ from qka.ashare.sessions import phase_at
 from qka.clock import Clock, Timer
 from qka.errors import ConfigError, QkaError, SymbolError
 from qka.feeds.port import Report
-from qka.feeds.xtdata_words import bar_from_xt, day_from_xt, limit_from_xt, quote_from_xt, tidied
+from qka.feeds.xtdata_words import (
+    action_from_xt,
+    bar_from_xt,
+    day_from_xt,
+    limit_from_xt,
+    quote_from_xt,
+    tidied,
+)
+from qka.model.actions import CorporateAction
 from qka.model.events import Alert, LinkState, Severity
 from qka.model.market import Bar, Phase, Quote
 from qka.model.symbol import check_symbol
@@ -63,6 +71,9 @@ class Source(Protocol):
         self, symbols: Sequence[str], period: str, count: int
     ) -> dict[str, list[list[float]]]:
         """Ended bars of symbols, oldest first, as `bar_from_xt` reads them."""
+
+    async def factors(self, symbol: str, start: str, end: str) -> Mapping[str, Mapping[str, Any]]:
+        """Ex-dates from start to end (`20260105`), as `action_from_xt` reads them."""
 
 
 class Instrument(NamedTuple):
@@ -156,6 +167,18 @@ class LiveFeed:
         if len(bars) < count:
             logger.warning("{}: {} of {} bars of {}", symbol, len(bars), count, period)
         return bars[-count:]
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """Bonus shares and dividends, as the terminal knows them. Raises BrokerUnavailable."""
+        start, end = since.strftime("%Y%m%d"), until.strftime("%Y%m%d")
+        found: list[CorporateAction] = []
+        for symbol in symbols:
+            rows = await self._source.factors(symbol, start, end)
+            known = (action_from_xt(symbol, row) for row in rows.values())
+            found += [action for action in known if action and since <= action.day <= until]
+        return found
 
     async def run(self, report: Report) -> None:
         """Report quotes, and how the link stands, until it is cancelled."""

@@ -1,9 +1,11 @@
 """The feed's port: where quotes come from, on a postcard."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Protocol
 
 from qka.clock import ReplayClock
+from qka.model.actions import CorporateAction
 from qka.model.events import Alert, LinkState, MarketEvent
 from qka.model.market import Bar
 from qka.model.times import DAY, day_of, midnight
@@ -31,6 +33,14 @@ class Feed(Protocol):
 
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
         """Up to `count` bars that ended before the first event, oldest first."""
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """Those with an ex-date from `since` to `until`, none where such things are not known.
+
+        Raises QkaError when it can't be said, within a deadline of the feed's own.
+        """
 
     async def run(self, report: Report) -> None:
         """Report every event; returns when there are no more, is cancelled to stop."""

@@ -115,6 +115,10 @@ class _Source:
             for task in asked:
                 task.cancel()
 
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        params = {"stock_code": symbol, "start_time": start, "end_time": end}
+        return await self._server.query("get_divid_factors", params) or {}
+
     def _heard(self, ticks: dict[str, Tick]) -> None:
         if self._push is not None:
             self._push("quotes", _readable(ticks))

@@ -17,6 +17,7 @@ from qka.feeds.recorded.columns import Block, events
 from qka.feeds.recorded.damage import Tally
 from qka.feeds.recorded.playback import Playback
 from qka.feeds.recorded.recording import Recording
+from qka.model.actions import CorporateAction
 from qka.model.events import MarketEvent
 from qka.model.market import Bar, Quote
 from qka.model.times import DAY, day_of, midnight
@@ -95,6 +96,12 @@ class ReplayFeed:
             self._kept[period] = count
             self._read_past(period, count)
         return list(self._past.get((symbol, period), ()))[-count:]
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """None: recordings have none."""
+        return []
 
     async def run(self, report: Report) -> None:
         """Report every event in the order of time.

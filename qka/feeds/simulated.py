@@ -16,6 +16,7 @@ from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.bars import PERIODS, label_of
 from qka.feeds.port import Report, play
+from qka.model.actions import CorporateAction
 from qka.model.market import Bar, Phase, Quote
 from qka.model.symbol import lot_size
 from qka.model.times import MILLISECOND, SECOND, at, midnight
@@ -263,6 +264,12 @@ class SimulatedFeed:
                 bars.append(Bar(symbol, time, period, first, top, bottom, last, volume, amount))
                 close = begin
         return bars[:count][::-1]
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """None: this market has none."""
+        return []
 
     async def run(self, report: Report) -> None:
         """Report every snapshot of every day."""

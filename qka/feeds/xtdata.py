@@ -183,6 +183,18 @@ class Xtdata:
         )
         return found
 
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates from start to end (`20260105`, "" for no bound) by xtdata's names.
+
+        The terminal learns them with daily bars, so these are downloaded first. Raises
+        BrokerUnavailable.
+        """
+        call = partial(_factors, self._there(), symbol, start, end)
+        job = self._submit(call, self._lanes.downloads)
+        what = f"get_divid_factors of {symbol}"
+        found: dict[str, dict[str, Any]] = await self._within(job, what, self._deadline)
+        return found
+
     async def bars(
         self, symbol: str, period: str, count: int, end: int | None = None
     ) -> list[list[float]]:
@@ -396,6 +408,16 @@ def _bars(
         ended = [row for row in rows if label_from_xt(row[0], period) <= until]
         found[symbol] = ended[-count:]
     return found
+
+
+def _factors(sdk: Any, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+    """On the lane of downloads: fetch, then read."""
+    try:
+        sdk.download_history_data2([symbol], "1d", start, "", None, True)
+    except Exception as error:
+        logger.warning("xtdata: the download of {} failed ({}): using what is there", symbol, error)
+    rows: dict[str, dict[str, Any]] = sdk.get_divid_factors(symbol, start, end).to_dict("index")
+    return {str(day): known_numbers(row) for day, row in rows.items()}
 
 
 class XtdataFeed(LiveFeed):

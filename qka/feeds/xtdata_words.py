@@ -6,12 +6,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from qka.model.actions import CorporateAction
 from qka.model.market import Bar, Quote
 from qka.model.money import on_tick
 from qka.model.symbol import lot_size
 from qka.model.times import MILLISECOND, at, day_of, from_datetime
 
 _MILL = Decimal("0.001")
+_PART = Decimal("1e-9")  # finer is only what floats make of a ratio
 _NO_LIMIT = 1e6  # CNY; the SDK writes DBL_MAX or INT_MAX where there is no limit
 _UNSET = 1e300  # DBL_MAX stands for no number
 _UNSET_INT = 2147483647
@@ -89,6 +91,27 @@ def bar_from_xt(symbol: str, period: str, row: Sequence[float]) -> Bar:
     shares = int(lots) * lot_size(symbol)
     label = label_from_xt(time, period)
     return Bar(symbol, label, period, first, high, low, last, shares, amount, before)
+
+
+def action_from_xt(symbol: str, row: Mapping[str, Any]) -> CorporateAction | None:
+    """An ex-date's row; None when a number in it is missing, so that it says nothing.
+
+    `time` is the day's midnight in ms; cash and new shares (given, and made of reserves) are for
+    one share.
+    """
+    names = "time", "interest", "stockBonus", "stockGift"
+    time, cash, *bonus = (row.get(name) for name in names)
+    if not isinstance(time, int | float) or not 0 < time < _UNSET:
+        return None
+    numbers = [cash, *bonus]
+    if not all(isinstance(number, int | float) and 0 <= number < _HIGHEST for number in numbers):
+        return None
+    day = day_of(int(time) * MILLISECOND)
+    return CorporateAction(symbol, day, _part(cash), sum(map(_part, bonus), Decimal(0)))
+
+
+def _part(number: Any) -> Decimal:
+    return Decimal(repr(number)).quantize(_PART).normalize()
 
 
 def day_from_xt(day: Any) -> date | None:

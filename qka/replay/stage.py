@@ -1,6 +1,7 @@
 """An engine for replays: the very same one, over a clock, a feed and a broker that do nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from qka.engine.recovery import Checkpoint
 from qka.feeds.port import Report
 from qka.journal.port import Mark, Note, Record
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.events import EngineState
 from qka.model.market import Bar
 from qka.model.money import yuan
@@ -87,6 +89,12 @@ class PlayedFeed:
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
         """The bars that were known."""
         return self._head.history.get(f"{symbol} {period}", ())
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """None: what they explained is in the journal."""
+        return []
 
     async def run(self, report: Report) -> None:
         """Play the run."""

@@ -49,6 +49,7 @@ class RateLimit(Counter):
     ) -> None:
         """`strategy`: whose orders are counted, None for all; `note`: what the limit is for."""
         self.window = window
+        self._times = window.times
         self.strategy = strategy
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
         self.key += f" {code}" if code != "rate" else ""
@@ -62,9 +63,10 @@ class RateLimit(Counter):
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
-        window, warn = self.window, self._warn
-        if len(window.times) < warn or not window.holds(warn, order.time):
+        warn = self._warn
+        if len(self._times) < warn or not self.window.holds(warn, order.time):
             return None
+        window = self.window
         if self.strategy not in (None, order.strategy):
             return None
         limit, span = window.limit, f"{window.seconds:g} s"
@@ -77,21 +79,21 @@ class RateLimit(Counter):
     def sent(self, order: Order) -> None:
         """An order leaves."""
         if self.strategy is None or self.strategy == order.strategy:
-            self.window.times.append(order.time)
+            self._times.append(order.time)
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """A cancel leaves."""
         if self.strategy is None or self.strategy == strategy:
-            self.window.times.append(now)
+            self._times.append(now)
 
     def kept(self) -> list[int]:
         """Moments in ns."""
-        return list(self.window.times)
+        return list(self._times)
 
     def remember(self, kept: Sequence[int] | None) -> None:
         """Go on from those moments."""
-        self.window.times.clear()
-        self.window.times.extend(kept or ())
+        self._times.clear()
+        self._times.extend(kept or ())
 
 
 class DayLimit:

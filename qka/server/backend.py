@@ -84,6 +84,9 @@ class Backend(Protocol):
         `end` (ns, exclusive) None means now.
         """
 
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates from start to end (`20260105`, "" for no bound) by xtdata's names."""
+
     def now(self) -> int:
         """The market's time, ns: the world's, or the simulated market's own."""
 

@@ -39,6 +39,9 @@ class QuoteSource(Protocol):
     ) -> list[list[float]]:
         """Ended bars, oldest first. Raises BrokerUnavailable."""
 
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates. Raises BrokerUnavailable."""
+
 
 class LinkBackend:
     """One account of a MiniQMT. The link mends itself, and every call of it ends in time."""
@@ -146,3 +149,7 @@ class LinkBackend:
     ) -> list[list[float]]:
         """Ended bars, oldest first."""
         return await self._quotes.bars(symbol, period, count, end)
+
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates by xtdata's names."""
+        return await self._quotes.factors(symbol, start, end)

@@ -33,6 +33,7 @@ Text = Annotated[str, Meta(max_length=256)]  # printable
 _Code = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[\w.\-]+\Z")]  # in lists
 Codes = Annotated[list[_Code], Meta(min_length=1, max_length=6000)]
 Period = Literal["1m", "5m", "15m", "30m", "60m", "1h", "1d"]
+Day = Annotated[str, Meta(pattern=r"^(\d{8})?\Z")]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 
 _REQUIRED: Any = object()
@@ -216,6 +217,9 @@ def _table() -> Iterable[Method]:
         ("period", Period, "1d"),
         ("count", Count, 250),
         ("end", int | None, None),
+    )
+    yield query(
+        "get_divid_factors", ("stock_code", Code), ("start_time", Day, ""), ("end_time", Day, "")
     )
     # money and shares between accounts: off unless the server was told otherwise
     yield Method(

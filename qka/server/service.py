@@ -309,6 +309,8 @@ class Service:
                 return _encoder.encode(plain(found))
             case "get_market_data":
                 return _encoder.encode(await backend.bars(**params))
+            case "get_divid_factors":
+                return _encoder.encode(plain(await backend.factors(*params.values())))
             case "query_account_info":
                 name = "query_account_infos"  # xtquant's other name for it
         if not backend.status.ready:

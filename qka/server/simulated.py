@@ -362,6 +362,15 @@ class SimulatedBackend:
         rows = await self._on_thread("bars", read)
         return ended(rows, period, count, self.now() if end is None else min(end, self.now()))
 
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates by xtdata's names."""
+
+        def read() -> dict[str, dict[str, Any]]:
+            self._terminal.download(symbol, "1d")
+            return self._terminal.factors(symbol, start, end)
+
+        return await self._on_thread("factors", read)
+
 
 def ended(
     rows: Iterable[Mapping[str, Any]], period: str, count: int, end: int

@@ -4,7 +4,7 @@ It numbers orders, walks them through QMT's statuses and tells what happened as 
 records. Not thread-safe: the terminal holds its lock around every call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from qka.ashare.fees import FeeSchedule
@@ -22,6 +22,7 @@ from qka.brokers.records import (
     XtTrade,
 )
 from qka.clock import SimulatedClock
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     CancelRefused,
     Fill,
@@ -38,7 +39,7 @@ from qka.model.market import Phase, Quote
 from qka.model.money import cents, to_cents, turnover
 from qka.model.order import ZERO, Approved, Order, Side
 from qka.model.times import SECOND, day_of
-from qka.terminal.books import Books, Deal, Opening, Placed
+from qka.terminal.books import Books, Deal, Gain, Opening, Placed
 from qka.terminal.counter import (
     NOT_CANCELLABLE,
     NOT_LOGGED_IN,
@@ -120,6 +121,8 @@ class Account:
         self._today: dict[int, Taken] = {}  # order id -> of today
         self._deals: list[Deal] = []
         self._trades: list[tuple[Taken, Deal]] = []  # of today
+        self._gains: list[Gain] = []
+        self._late: list[Gain] = []  # shares that come a session after the ex-date
         self._overnight = dict(opening.positions)
         self._costs = {  # symbol -> cents of all shares held
             symbol: cents(opening.costs.get(symbol, 0.0), shares)
@@ -298,13 +301,28 @@ class Account:
         )
         shares = {position.symbol: position.quantity for position in there.positions}
         cash = to_cents(there.asset.cash)
-        return Books(self._opening, orders, tuple(self._deals), cash, shares)
+        return Books(self._opening, orders, tuple(self._deals), cash, shares, tuple(self._gains))
 
     # ------------------------------------------------------------ what happens to it
 
     def on_quote(self, quote: Quote) -> None:
         """Let the exchange match."""
         self._exchange.on_quote(quote)
+
+    def on_actions(self, actions: Iterable[CorporateAction], late: bool) -> None:
+        """On the morning of their ex-date, before the day begins; `late`: shares a session on."""
+        day, due, self._late = day_of(self._clock.now()), self._late, []
+        held = {position.symbol: position.quantity for position in self._exchange.books().positions}
+        for action in actions:
+            shares = held.get(action.symbol, 0)
+            cash, bonus = to_cents(action.money(shares)), action.shares(shares)
+            due.append(Gain(day, action.symbol, 0 if late else bonus, cash))
+            if late:
+                self._late.append(Gain(day, action.symbol, bonus, 0))
+        for gain in due:
+            if gain.shares or gain.cash:
+                self._gains.append(gain)
+                self._exchange.grant(gain.symbol, gain.shares, gain.cash)
 
     def on_phase(self, event: SessionPhase) -> None:
         """The exchange day goes on; in the morning yesterday's orders are gone."""

@@ -55,6 +55,15 @@ class Deal(msgspec.Struct, frozen=True):
     time: int  # ns
 
 
+class Gain(msgspec.Struct, frozen=True):
+    """What a corporate action brought."""
+
+    day: date
+    symbol: str
+    shares: int
+    cash: int  # cents
+
+
 class Books(msgspec.Struct, frozen=True):
     """All of it, since the account was opened; money in cents."""
 
@@ -63,10 +72,14 @@ class Books(msgspec.Struct, frozen=True):
     deals: tuple[Deal, ...]
     cash: int
     shares: dict[str, int]
+    gains: tuple[Gain, ...] = ()
 
     def problems(self) -> list[str]:
-        """What does not add up, in words: cash, shares and orders against the deals."""
+        """What does not add up, in words: cash, shares and orders against the deals and gains."""
         cash, shares = self.opening.cash, Counter(self.opening.positions)
+        for gain in self.gains:
+            cash += gain.cash
+            shares[gain.symbol] += gain.shares
         filled: Counter[tuple[date, int]] = Counter()
         paid: defaultdict[tuple[date, int], Decimal] = defaultdict(Decimal)  # CNY, exact
         for deal in self.deals:

@@ -166,6 +166,12 @@ class DataClient:
         found = self._there().instrument(code)
         return self.servers.codec.encode(found) if found else b""
 
+    def get_divid_factors(
+        self, code: str, start: str = "", end: str = ""
+    ) -> dict[str, dict[str, Any]]:
+        """Ex-dates, once bars were downloaded."""
+        return self._there().factors(code, start, end)
+
     def get_stock_type(self, code: str) -> dict[str, bool]:
         """Shares, as far as anybody can tell."""
         return {"stock": self._there().instrument(code) is not None}

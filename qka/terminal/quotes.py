@@ -6,6 +6,7 @@ every call; what is pushed comes on each client's own thread.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import partial
 from itertools import count
 from typing import Any
@@ -14,9 +15,11 @@ import msgspec
 
 from qka.ashare.limits import price_limits
 from qka.ashare.rules import tick_size
+from qka.model.actions import CorporateAction
 from qka.model.market import Phase, Quote
+from qka.model.money import on_tick
 from qka.model.symbol import Board, board_of, check_symbol, lot_size
-from qka.model.times import MILLISECOND, day_of
+from qka.model.times import MILLISECOND, day_of, midnight
 from qka.terminal.delivery import Delivery
 from qka.terminal.faults import Faults
 from qka.terminal.history import History
@@ -125,6 +128,7 @@ class QuoteBoard:
         self.links: list[QuoteLink] = []
         self.silent = False  # pushes stop, and nobody says so
         self.quotes: dict[str, Quote] = {}  # symbol -> its last snapshot
+        self.actions: list[CorporateAction] = []  # declared
         self._instruments: dict[str, Instrument] = {}
         self._downloaded: set[tuple[str, str]] = set()  # (symbol, period)
         self._faults = faults
@@ -153,10 +157,17 @@ class QuoteBoard:
         self.history.on_quote(quote)
 
     def on_morning(self, day: date) -> None:
-        """About 09:00: yesterday's last price is the previous close, and the limits follow."""
+        """About 09:00: yesterday's last price is the previous close, and the limits follow.
+
+        On an ex-date it is what that price is worth without the cash and the new shares.
+        """
+        gone = {action.symbol: action for action in self.actions if action.day == day}
         for symbol, old in list(self._instruments.items()):
             quote = self.quotes.get(symbol)
             close = quote.price if quote and day_of(quote.time) < day else old.prev_close
+            if symbol in gone:
+                worth = (Decimal(repr(close)) - gone[symbol].cash) / (1 + gone[symbol].bonus)
+                close = on_tick(worth, tick_size(symbol))
             if old.day < day:
                 self.enlist(symbol, day, close, old.name)
 
@@ -238,6 +249,26 @@ class QuoteBoard:
             "PriceTick": float(tick_size(symbol)),
             "InstrumentStatus": known.suspended or int(halted),
             "ExtendInfo": dict(_MORE),
+        }
+
+    def factors(self, symbol: str, start: str = "", end: str = "") -> dict[str, dict[str, Any]]:
+        """Ex-dates by xtdata's names, once daily bars were downloaded."""
+        if (symbol, "1d") not in self._downloaded:
+            return {}
+        days = {a.day.strftime("%Y%m%d"): a for a in self.actions if a.symbol == symbol}
+        return {
+            day: {
+                "time": float(midnight(action.day) // MILLISECOND),
+                "interest": float(action.cash),
+                "stockBonus": 0.0,
+                "stockGift": float(action.bonus),
+                "allotNum": 0.0,
+                "allotPrice": 0.0,
+                "gugai": 0.0,
+                "dr": float(1 + action.bonus),
+            }
+            for day, action in sorted(days.items())
+            if start <= day and (not end or day <= end)
         }
 
     def download(self, symbol: str, period: str) -> None:

@@ -31,6 +31,7 @@ from qka.brokers.records import (
 )
 from qka.clock import SimulatedClock
 from qka.errors import QkaError
+from qka.model.actions import CorporateAction
 from qka.model.events import SessionPhase
 from qka.model.market import Bar, Phase, Quote
 from qka.model.times import MILLISECOND, SECOND, at, day_of, midnight
@@ -63,7 +64,8 @@ class SimTerminal:
     locked until its client stops.
     `tells_assets`: push money and positions after each change (nobody knows when a real one does).
     `tells_expiry`: unfilled orders become 53 or 54 at the end of the day, else they stay as they
-    are and are gone the next day. `remarks_survive`: a restart keeps remark and strategy of
+    are and are gone the next day. `shares_late`: bonus shares come a session after the ex-date, as
+    in some brokers' records. `remarks_survive`: a restart keeps remark and strategy of
     earlier orders (some brokers' do not).
     """
 
@@ -81,6 +83,7 @@ class SimTerminal:
         id_cooldown: float = 3.0,
         tells_assets: bool = True,
         tells_expiry: bool = True,
+        shares_late: bool = False,
         remarks_survive: bool = True,
     ) -> None:
         self.faults = faults or Faults()
@@ -91,6 +94,7 @@ class SimTerminal:
         self._thaw = threading.Condition(self._lock)
         self._resumes = 0
         self._remarks_survive = remarks_survive
+        self._shares_late = shares_late
         self._quotes = QuoteBoard(self.faults, History(past))
         self._links = Links(clock, self.faults, id_cooldown)
         self._accounts = {
@@ -151,6 +155,14 @@ class SimTerminal:
         """A past by hand, oldest first."""
         with self._lock:
             self._quotes.history.put(symbol, period, bars)
+
+    def declare(self, *actions: CorporateAction) -> None:
+        """Corporate actions to come: on the morning of its ex-date an account has what it brings.
+
+        See `shares_late`.
+        """
+        with self._lock:
+            self._quotes.actions += actions
 
     # ------------------------------------------------------------ a trading client
 
@@ -323,6 +335,12 @@ class SimTerminal:
             self._wait("instrument")
             return self._quotes.detail(symbol)
 
+    def factors(self, symbol: str, start: str = "", end: str = "") -> dict[str, dict[str, Any]]:
+        """Ex-dates from start to end (`YYYYMMDD`) by xtdata's names, once bars were downloaded."""
+        with self._lock:
+            self._wait("factors")
+            return self._quotes.factors(symbol, start, end)
+
     def download(self, symbol: str, period: str) -> None:
         """Fetch the past, so that `bars` has it."""
         with self._lock:
@@ -474,6 +492,9 @@ class SimTerminal:
     def _begin_phase(self, event: SessionPhase) -> None:
         if event.phase is Phase.PRE_OPEN:
             self._calls.begin_day()
+            actions = [action for action in self._quotes.actions if action.day == event.day]
+            for account in self._accounts.values():
+                account.on_actions(actions, self._shares_late)
         for account in self._accounts.values():
             account.on_phase(event)
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import pytest
-from builders import DAY, NO_COMMISSION, SYMBOL, a_bar, a_quote, an_order, moment
+from builders import DAY, NEXT_DAY, NO_COMMISSION, SYMBOL, a_bar, a_quote, an_order, moment
 from scripted import TOKEN, eventually, scripted
 from served import served
 
@@ -13,6 +14,7 @@ from qka.brokers.remote import RemoteBroker
 from qka.clock import ManualClock
 from qka.errors import BrokerUnavailable, ConfigError
 from qka.feeds.remote import RemoteFeed
+from qka.model.actions import CorporateAction
 from qka.model.events import Fill, LinkState, OrderAccepted
 from qka.model.market import Quote
 from qka.model.order import Approved
@@ -114,6 +116,14 @@ async def test_history_is_there_when_it_is_open_in_shares_with_our_labels(tmp_pa
         async with running(server, server.url, server.token, [SYMBOL], run=False, warm=warm) as s:
             assert s.feed.history(SYMBOL, "1d", 1) == [bar]
             assert s.feed.history(SYMBOL, "5m", 10) == []
+
+
+async def test_ex_dates_are_the_terminals(tmp_path):
+    async with stage(tmp_path) as s:
+        given = CorporateAction(OTHER, NEXT_DAY, Decimal("0.25"), Decimal("0.3"))
+        s.server.terminal.declare(given)
+        assert await s.feed.actions([SYMBOL, OTHER], DAY, NEXT_DAY) == [given]
+        assert await s.feed.actions([SYMBOL, OTHER], DAY, DAY) == []
 
 
 async def test_a_restart_of_the_server_is_told_and_quotes_go_on(tmp_path):

@@ -3,14 +3,18 @@
 import asyncio
 import threading
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import pytest
+from builders import DAY as TODAY
 from builders import NEXT_DAY, SYMBOL, a_bar, a_quote, moment
 from qmt import a_terminal, eventually
 
 from qka.clock import ManualClock
 from qka.errors import BrokerUnavailable, ConfigError
 from qka.feeds.xtdata import MOST_SINGLE, Xtdata, XtdataFeed
+from qka.feeds.xtdata_words import action_from_xt
+from qka.model.actions import CorporateAction
 from qka.model.events import LinkState
 from qka.model.market import Quote
 from qka.model.times import DAY, MINUTE
@@ -173,6 +177,43 @@ async def test_todays_daily_bar_has_not_ended(terminal, connected):
         ]
         with pytest.raises(ConfigError, match="7m"):
             await hall.data.bars(SYMBOL, "7m", 5)
+
+
+async def test_ex_dates_come_from_the_terminal_as_exact_numbers(terminal):
+    given = CorporateAction(SYMBOL, NEXT_DAY, Decimal("0.25"), Decimal("0.3"))
+    terminal.declare(given, CorporateAction(OTHER, NEXT_DAY, Decimal(1)))
+    feed = XtdataFeed(ManualClock(moment()), check=0.02)
+    await feed.open([SYMBOL])
+    assert await feed.actions([SYMBOL], TODAY, NEXT_DAY) == [given]
+    assert await feed.actions([SYMBOL], TODAY, TODAY) == []
+    assert await feed.actions(["600001.SH"], TODAY, NEXT_DAY) == []
+    await feed.close()
+    with pytest.raises(BrokerUnavailable):
+        await feed.actions([SYMBOL], TODAY, NEXT_DAY)
+
+
+@pytest.mark.parametrize(
+    ("row", "action"),
+    [
+        pytest.param({}, (Decimal("0.25"), Decimal(0)), id="cash"),
+        pytest.param(
+            {"stockBonus": 0.1, "stockGift": 0.2},
+            (Decimal("0.25"), Decimal("0.3")),
+            id="given, and made of reserves",
+        ),
+        pytest.param(
+            {"interest": 0.1 + 0.2}, (Decimal("0.3"), Decimal(0)), id="a float's last digits"
+        ),
+        pytest.param({"interest": None}, None, id="a number that is missing"),
+        pytest.param({"stockGift": float("nan")}, None, id="a number that is none"),
+        pytest.param({"interest": -1.0}, None, id="a number below zero"),
+        pytest.param({"time": None}, None, id="no day"),
+    ],
+)
+def test_an_ex_date_says_nothing_when_a_number_of_it_is_missing(row, action):
+    midnight_ms = moment("00:00", NEXT_DAY) / 1e6
+    full = {"time": midnight_ms, "interest": 0.25, "stockBonus": 0.0, "stockGift": 0.0, **row}
+    assert action_from_xt(SYMBOL, full) == (action and CorporateAction(SYMBOL, NEXT_DAY, *action))
 
 
 async def test_a_download_that_hangs_ends_and_holds_no_quotes_up(terminal, connected):

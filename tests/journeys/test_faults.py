@@ -441,6 +441,9 @@ class PushFeed:
     def history(self, symbol, period, count):
         return []
 
+    async def actions(self, symbols, since, until):
+        return []
+
     async def run(self, report):
         thread = threading.Thread(target=lambda: [self.push(e) for e in self.events])
         thread.start()

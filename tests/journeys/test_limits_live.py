@@ -115,12 +115,18 @@ def test_what_the_config_would_refuse_changes_nothing(tmp_path, key, value, word
     assert made.gate.names == names
 
 
+def test_before_it_runs_a_limit_is_the_configs(tmp_path):
+    with pytest.raises(qka.ConfigError, match="change the config"):
+        built(tmp_path).set("risk.max_notional", Decimal(100))
+
+
 def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
     changes = [
         ("risk.programme.per_day", 100),
         ("risk.symbols", {SYMBOL: {"max_quantity": 700}}),
         ("risk.groups", [{"name": "g", "symbols": [SYMBOL], "ratio": 0.5}]),
         ("risk.max_daily_loss", 0.05),
+        ("risk.max_notional", Decimal("5000.50")),
         ("risk.max_losing_trades", 3),
         ("risk.on_loss", "halted"),
         ("risk.position_ratio", None),

@@ -1,22 +1,29 @@
 """An engine that stops and starts again: what it finds and books, and when it will not trade."""
 
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from itertools import count
 
 import pytest
-from builders import SYMBOL, a_quote, moment
+from builders import DAY, NEXT_DAY, SYMBOL, a_quote, moment
 from qmt import ACCOUNT, PATH, a_terminal, eventually
+from served import served
 from stage import FEES, rules
 
 import qka
+from qka.brokers.client import AsyncQMTClient
 from qka.brokers.link import TraderLink
+from qka.brokers.remote import RemoteBroker
 from qka.brokers.xtquant import XtquantBroker
 from qka.clock import WallClock
 from qka.engine.engine import Engine
+from qka.feeds.remote import RemoteFeed
 from qka.feeds.xtdata import XtdataFeed
 from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
 from qka.journal.verify import verify
+from qka.model.actions import CorporateAction
 from qka.model.events import OrderRequested, TradingState
 from qka.model.money import to_cents
 from qka.model.order import Order, OrderStatus, Side
@@ -62,15 +69,19 @@ class Desk:
     def path(self):
         return self.folder / "journal.db"
 
-    def engine(self, strategy=None, gate=None, losses=None, meter=None, streak=None):
-        clock = WallClock()
-        clock.follow(self.terminal.now(), 20.0)
+    def edges(self, clock, **feed):
         link = TraderLink(PATH, ACCOUNT, **QUICK)
         link._pool._folder = self.folder
+        return XtdataFeed(clock, check=0.02, **feed), XtquantBroker(link, clock, FEES)
+
+    def engine(self, strategy=None, gate=None, losses=None, meter=None, streak=None, **edges):
+        clock = WallClock()
+        clock.follow(self.terminal.now(), 20.0)
+        feed, broker = self.edges(clock, **edges)
         engine = Engine(
             clock=clock,
-            feed=XtdataFeed(clock, check=0.02),
-            broker=XtquantBroker(link, clock, FEES),
+            feed=feed,
+            broker=broker,
             journal=SqliteJournal(self.path, ACCOUNT, "STOCK", now=clock.now),
             rules=rules() if gate is None else gate,
             fees=FEES,
@@ -84,8 +95,8 @@ class Desk:
         engine.register(self.strategy)
         return engine
 
-    def quote(self, last=10.0, **changes):
-        time = moment(f"10:00:{next(self.seconds):02d}")
+    def quote(self, last=10.0, day=DAY, **changes):
+        time = moment(f"10:00:{next(self.seconds):02d}", day)
         self.terminal.quote(a_quote(last, time=time, **changes))
 
     async def placed(self, engine, quantity=500, price=10.02):
@@ -311,3 +322,178 @@ async def test_an_order_that_is_long_on_its_way_is_named(desk):
         await eventually(lambda: engine.summary()["alerts"])
         (alert,) = engine.summary()["alerts"]
         assert f"order {order_id} (buy 100 {SYMBOL}) has been pending_cancel for 40 s" in alert
+
+
+# ------------------------------------------------------------------ corporate actions
+
+OTHER = "000001.SZ"  # of which the account holds a thousand
+THIRD_DAY = date(2026, 1, 7)
+GIVEN = CorporateAction(OTHER, NEXT_DAY, Decimal("0.25"), Decimal("0.3"))
+BONUS = "bonus 10:3 of 000001.SZ on 2026-01-06: +300"
+DIVIDEND = "dividend 0.25 CNY a share of 000001.SZ on 2026-01-06: +250.00"
+
+
+class RemoteDesk(Desk):
+    """The same account, by way of a server."""
+
+    def __init__(self, server, folder):
+        super().__init__(server.terminal, folder)
+        self.server = server
+
+    def edges(self, clock):
+        client = AsyncQMTClient(self.server.url, self.server.token, patience=3.0)
+        return RemoteFeed(client, clock), RemoteBroker(client, clock, FEES)
+
+
+def told(engine):
+    """Its alerts, each in one line."""
+    return [" ".join(alert.split()) for alert in engine.summary()["alerts"]]
+
+
+def over_night(desk, day=NEXT_DAY):
+    desk.terminal.advance(to=moment("09:35", day))
+
+
+async def trades_on(desk, engine, day=NEXT_DAY):
+    assert engine.ledger.trading is TradingState.ACTIVE
+    assert desk.agrees(engine)
+    order_id = await desk.placed(engine, 100)
+    desk.quote(day=day)
+    await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+    assert desk.agrees(engine)
+    assert desk.terminal.books(ACCOUNT).problems() == []
+
+
+async def gained_over_night(desk):
+    """Stop, a bonus and a dividend, start: explained, taken over, and traded on."""
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+        cost = engine.ledger.books(DAY).positions[OTHER][2]
+    desk.terminal.declare(GIVEN)
+    over_night(desk)
+    async with desk.engine() as engine:
+        (alert,) = told(engine)
+        assert f"{OTHER} 1000 shares 1300 shares {BONUS}" in alert
+        assert DIVIDEND in alert
+        assert engine.ledger.sellable(OTHER) == 1300
+        assert engine.ledger.books(NEXT_DAY).positions[OTHER][2] == cost
+        await trades_on(desk, engine)
+    async with desk.engine() as engine:
+        assert engine.summary()["alerts"] == []
+    assert verify(desk.path).problems == []
+
+
+async def test_bonus_shares_and_a_dividend_that_came_over_night_are_explained(desk):
+    await gained_over_night(desk)
+
+
+async def test_they_are_through_a_server_too(tmp_path):
+    async with served(tmp_path / "server") as server:
+        await gained_over_night(RemoteDesk(server, tmp_path))
+
+
+async def test_shares_that_come_a_session_later_are_explained_then(tmp_path):
+    with a_terminal(id_cooldown=0.0, shares_late=True) as terminal:
+        desk = Desk(terminal, tmp_path)
+        async with desk.engine():
+            terminal.declare(GIVEN)
+        over_night(desk)
+        async with desk.engine() as engine:
+            (alert,) = told(engine)
+            assert DIVIDEND in alert
+            assert BONUS not in alert
+            order = desk.strategy.sell(OTHER, 400, 9.9)  # who sells now has the bonus all the same
+            await eventually(lambda: engine.ledger.order(order.id).status is S.ACCEPTED)
+            desk.quote(day=NEXT_DAY, symbol=OTHER)
+            await eventually(lambda: engine.ledger.order(order.id).status is S.FILLED)
+        over_night(desk, THIRD_DAY)
+        async with desk.engine() as engine:
+            (alert,) = told(engine)
+            assert f"{OTHER} 600 shares 900 shares {BONUS}" in alert
+            await trades_on(desk, engine, THIRD_DAY)
+
+
+async def test_what_comes_while_the_engine_runs_is_explained_at_the_days_end(desk):
+    async with desk.engine():
+        pass
+    over_night(desk)
+    desk.terminal.declare(GIVEN)  # its morning is over: nothing came
+    async with desk.engine() as engine:
+        assert told(engine) == []
+        desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 0, 25_000)
+        await engine.reconciler.settle(NEXT_DAY)
+        (alert,) = await eventually(lambda: told(engine))
+        assert DIVIDEND in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+        desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 300, 0)
+        await engine.reconciler.look()
+        await engine.reconciler.look()
+        assert engine.ledger.trading is TradingState.HALTED
+    async with desk.engine() as engine:
+        (alert,) = told(engine)
+        assert BONUS in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+    desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 300, 0)
+    async with desk.engine() as engine:  # it came, and comes no second time
+        assert engine.ledger.trading is TradingState.HALTED
+
+
+async def test_what_an_action_does_not_cover_exactly_halts(desk):
+    async with desk.engine():
+        desk.terminal.declare(GIVEN)
+    over_night(desk)
+    desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 1, 0)
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
+        (alert,) = told(engine)
+        assert f"{OTHER} 1000 shares 1301 shares nothing" in alert
+
+
+async def test_a_feed_that_cannot_say_explains_nothing_and_is_asked_again_at_the_next_start(desk):
+    async with desk.engine():
+        desk.terminal.declare(GIVEN)
+    over_night(desk)
+    desk.terminal.hang("factors")
+    async with desk.engine(deadline=0.3) as engine:
+        desk.terminal.resume()
+        assert engine.ledger.trading is TradingState.HALTED
+        warning, table = told(engine)
+        assert "the feed can't say whether that is a bonus or a dividend (xtdata: " in warning
+        assert f"{OTHER} 1000 shares 1300 shares nothing" in table
+    over_night(desk, THIRD_DAY)
+    async with desk.engine() as engine:
+        await trades_on(desk, engine, THIRD_DAY)
+
+
+@dataclass
+class NoActions:
+    """A server of an older version: it does not know the method."""
+
+    client: AsyncQMTClient
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    async def query(self, method, params=None):
+        known = method != "get_divid_factors"
+        return await self.client.query(method if known else "get_no_factors", params)
+
+
+class OldDesk(RemoteDesk):
+    def edges(self, clock):
+        feed, broker = super().edges(clock)
+        feed._source._server = NoActions(feed._source._server)
+        return feed, broker
+
+
+async def test_a_server_that_does_not_know_the_question_holds_no_start_up(tmp_path):
+    async with served(tmp_path / "server") as server:
+        desk = OldDesk(server, tmp_path)
+        async with desk.engine():
+            desk.terminal.declare(GIVEN)
+        over_night(desk)
+        async with desk.engine() as engine:
+            assert engine.ledger.trading is TradingState.HALTED
+            warning, table = told(engine)
+            assert "the feed can't say" in warning
+            assert "nothing explains it" in table

@@ -486,6 +486,12 @@ def test_each_day_counts_anew_and_the_ones_before_are_told_too():
     assert meter.today(moment("09:00", NEXT_DAY + timedelta(1))).sent == 0
 
 
+def test_a_run_tells_of_its_own_days_and_goes_on_with_what_was_sent_today():
+    meter = sent(Meter(), an_order(), an_order(time=moment("10:00", NEXT_DAY)))
+    meter.begin(moment("11:00", NEXT_DAY))
+    assert [day["day"] for day in meter.report(moment("11:00", NEXT_DAY))] == [NEXT_DAY.isoformat()]
+
+
 def test_a_day_without_an_order_has_a_ratio_of_nothing():
     assert compliance(Figures(DAY, cancels=3))["cancel_ratio"] == 0.0
 

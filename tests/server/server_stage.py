@@ -39,6 +39,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_full_tick": {"code_list": ["600000.SH"]},
     "get_instrument_detail": {"stock_code": "600000.SH"},
     "get_market_data": {"symbol": "600000.SH"},
+    "get_divid_factors": {"stock_code": "600000.SH"},
     "fund_transfer": {"transfer_direction": 1, "price": 1.0},
     "secu_transfer": {
         "transfer_direction": 1, "stock_code": "SH600000", "volume": 100, "transfer_type": 1,
@@ -141,6 +142,9 @@ class ScriptedBackend:
 
     async def bars(self, symbol, period, count, end):
         return []
+
+    async def factors(self, symbol, start, end):
+        return {"20260106": {"time": 1767628800000.0, "interest": 0.25, "dr": float("nan")}}
 
     def now(self):
         return 1_767_578_400_000_000_000

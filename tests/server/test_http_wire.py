@@ -108,6 +108,16 @@ async def test_money_and_positions_of_the_guide(tmp_path):
         assert ticks["data"]["600000.SH"]["lastPrice"] == 10.0
 
 
+async def test_a_day_is_eight_digits_and_a_number_that_is_none_is_null(tmp_path):
+    async with running(tmp_path) as stage:
+        asked = {"stock_code": "600000.SH", "start_time": "20260101", "end_time": "20260131"}
+        _, told = await stage.call("get_divid_factors", **asked)
+        assert told["data"] == {"20260106": {"time": 1767628800000.0, "interest": 0.25, "dr": None}}
+        for day in ("2026-01-01", "2026010", "20260101\n", "x"):
+            status, told = await stage.call("get_divid_factors", **{**asked, "start_time": day})
+            assert (status, told["code"]) == (422, "invalid")
+
+
 # ------------------------------------------------------------ arguments
 
 

@@ -1,6 +1,7 @@
 """The quote side of the simulated terminal, as a client of its own API sees it."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, a_bar, a_quote, moment
@@ -8,6 +9,7 @@ from builders import DAY, NEXT_DAY, SYMBOL, a_bar, a_quote, moment
 from qka.errors import ConfigError, SymbolError
 from qka.feeds.simulated import SimulatedFeed
 from qka.feeds.xtdata_words import quote_from_xt
+from qka.model.actions import CorporateAction
 from qka.model.market import Phase
 from qka.model.times import MILLISECOND, midnight
 
@@ -169,6 +171,12 @@ class TestInstruments:
         detail = terminal.instrument(SYMBOL)
         assert (detail["TradingDay"], detail["PreClose"]) == (20260106, 10.5)
         assert detail["UpStopPrice"] == 11.55
+
+    def test_have_an_ex_reference_on_an_ex_date(self, terminal):
+        given = CorporateAction(SYMBOL, NEXT_DAY, Decimal("0.5"), Decimal("0.3"))
+        terminal.declare(given)
+        terminal.advance(to=moment("09:00", NEXT_DAY))
+        assert terminal.instrument(SYMBOL)["PreClose"] == 7.31  # 9.50 / 1.3
 
     def test_nobody_knows_are_none_and_no_symbol_is_refused(self, terminal):
         assert terminal.instrument("600001.SH") is None

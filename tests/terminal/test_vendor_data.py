@@ -1,10 +1,13 @@
 """The vendor's own, unmodified xtdata.py over the simulated terminal."""
 
+from decimal import Decimal
+
 import pytest
-from builders import DAY, SYMBOL, a_bar, a_quote, moment
+from builders import DAY, NEXT_DAY, SYMBOL, a_bar, a_quote, moment
 from terminal_stage import aside, eventually
 
 from qka.feeds.xtdata_words import quote_from_xt
+from qka.model.actions import CorporateAction
 from qka.model.times import MILLISECOND, midnight
 
 ELSE = "000001.SZ"
@@ -112,6 +115,18 @@ class TestHistory:
         )
         days = [a_bar(9.9, time=moment("15:00", DAY.replace(day=2)), period="1d")]
         terminal.put_bars(SYMBOL, "1d", days)
+
+    def test_has_ex_dates_once_daily_bars_are_there(self, xtdata, terminal):
+        for day, cash in ((DAY, "0.25"), (NEXT_DAY, "0.5")):
+            terminal.declare(CorporateAction(SYMBOL, day, Decimal(cash), Decimal("0.3")))
+        assert xtdata.get_divid_factors(SYMBOL).empty
+        xtdata.download_history_data(SYMBOL, "1d")
+        table = xtdata.get_divid_factors(SYMBOL)
+        assert list(table.index) == ["20260105", "20260106"]
+        assert list(table.columns) == [
+            "time", "interest", "stockBonus", "stockGift", "allotNum", "allotPrice", "gugai", "dr",
+        ]  # fmt: skip
+        assert list(xtdata.get_divid_factors(SYMBOL, "20260106", "20260106").interest) == [0.5]
 
     def test_must_be_downloaded(self, xtdata):
         assert len(xtdata.get_market_data_ex([], [SYMBOL], "1m")[SYMBOL]) == 0
