@@ -12,7 +12,8 @@
     ├── CallRefused          a server answered no: the caller corrects the call
     │   └── AccessDenied     the token is wrong or not allowed to: a human hands out another
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
-        └── JournalDamaged   the record of the account is not whole: restore it or salvage it
+        └── JournalDamaged   the record of the account is not whole: restore it or salvage it;
+                             a start is refused                         exit code 2
 
 A refused order is none of these: it is the event `OrderDenied` (ours) or
 `OrderRejected` (theirs), and the strategy decides what to do about it. `StopNow` is no error at

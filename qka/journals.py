@@ -1,5 +1,6 @@
 """Which journal an account has: its own, or the run's where the same run can be had again."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -50,17 +51,21 @@ def account_path(chosen: Settings) -> Path | None:
     given, broker = chosen.journal.dir, chosen.broker
     if given is None and isinstance(broker, settings.RemoteBroker) and broker.simulated:
         return None
-    return (given or DEFAULT) / f"{_kind(chosen)}-{chosen.account.id}.db"
+    name = re.sub(r"[^\w.-]", "_", f"{_kind(chosen)}-{chosen.account.id}")
+    return (given or DEFAULT) / f"{name}.db"
 
 
 def _account_journal(chosen: Settings, path: Path, clock: Clock) -> SqliteJournal:
-    paper = isinstance(chosen.broker, settings.PaperBroker)
+    broker = chosen.broker
+    made_up = isinstance(broker, settings.PaperBroker) or (
+        isinstance(broker, settings.RemoteBroker) and broker.simulated
+    )
     return SqliteJournal(
         path,
         chosen.account.id,
         _kind(chosen),
         now=clock.now,
-        account_locks=None if paper else ACCOUNT_LOCKS,
+        account_locks=None if made_up else ACCOUNT_LOCKS,
     )
 
 

@@ -31,7 +31,7 @@ from qka.model.events import (
     TradingState,
 )
 from qka.model.money import cents, to_cents, yuan
-from qka.model.order import FINAL, Order, OrderStatus
+from qka.model.order import FINAL, Order, OrderStatus, Side
 from qka.model.times import day_of
 from qka.risk.gate import Gate
 from qka.settings import Settings
@@ -49,10 +49,11 @@ def accept(chosen: Settings, fingerprint: str, who: str, why: str) -> str:
     Raises ConfigError when the last comparison found something else, or nothing.
     """
     with _opened(chosen) as journal:
-        last = journal.latest(Note.RECONCILED)
-        found = last and msgspec.json.decode(last.payload, type=Settled)
-        if not found or found.clean or found.accepted:
+        found = _compared(journal)
+        if found is None or found.clean or found.accepted:
             raise ConfigError("the last comparison left nothing to accept: nothing was changed")
+        if Past(journal).accepted() == fingerprint:
+            raise ConfigError(f"{fingerprint} is accepted already, for the next start")
         if found.fingerprint != fingerprint:
             raise ConfigError(
                 f"{fingerprint} is not what the last comparison found, which is "
@@ -68,6 +69,13 @@ def resume(chosen: Settings, who: str, why: str) -> str:
     with _opened(chosen) as journal:
         left = Past(journal).standing()
         if left is None or left.trading is TradingState.ACTIVE:
+            found = _compared(journal)
+            if found is not None and not found.clean and not found.accepted:
+                raise ConfigError(
+                    "the trading is held because the account differs from the journal, and that is "
+                    f"what `qka accept CONFIG {found.fingerprint}` is for\n"
+                    f"{table(found.differences)}"
+                )
             raise ConfigError("no earlier run halted the trading: nothing was changed")
         _command(journal, "resume", "", who, why)
         journal.note(Note.TRADING, Standing(TradingState.ACTIVE, f"{who}: {why}"))
@@ -89,8 +97,8 @@ def resolve(
     """Say what became of an order that nobody knows the end of; returns it as it stands then.
 
     `ending`: filled, rejected, cancelled or expired; `filled` shares at `price` traded, beyond what
-    is known. Raises ConfigError for an order that is not there, or is over, and for shares that
-    it does not have.
+    is known. Raises ConfigError for an order that is not there, is over, or is known to the broker,
+    for shares that it does not have, and for a price beyond its limit.
     """
     with _opened(chosen) as journal:
         ledger = Ledger(WallClock(), _fees(chosen), 0)
@@ -101,6 +109,16 @@ def resolve(
             raise ConfigError(f"{order_id}: no such order; those without an end are: {open_}")
         if order.status in FINAL:
             raise ConfigError(f"{order_id} is {order.status} already: nothing was changed")
+        if order.broker_id and order.status is not OrderStatus.UNKNOWN:
+            raise ConfigError(
+                f"{order_id} is {order.status}: the broker has it as {order.broker_id} and tells "
+                "the next start what became of it; nothing was changed"
+            )
+        if price and (price > order.price if order.side is Side.BUY else price < order.price):
+            raise ConfigError(
+                f"--price {price:g}: a {order.side} at {order.price:g} can't trade there; nothing "
+                "was changed"
+            )
         shares = filled or (order.remaining if ending == "filled" else 0)
         if not 0 <= shares <= order.remaining:
             raise ConfigError(f"{shares} shares: only {order.remaining} of {order_id} are open")
@@ -129,6 +147,12 @@ def unknown(chosen: Settings) -> list[Order]:
         ledger = Ledger(WallClock(), _fees(chosen), 0)
         Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
         return sorted(ledger.working(), key=lambda o: o.status is not OrderStatus.UNKNOWN)
+
+
+def _compared(journal: SqliteJournal) -> Settled | None:
+    """What the last comparison with the broker found."""
+    last = journal.latest(Note.RECONCILED)
+    return None if last is None else msgspec.json.decode(last.payload, type=Settled)
 
 
 def _fill(

@@ -164,3 +164,9 @@ def test_only_the_adapters_name_xtquant():
                 assert not name.startswith("xtquant"), path
         if within(path) not in ADAPTERS:
             assert "qka.vendor" not in imports(path), path
+
+
+def test_every_module_of_the_tests_has_a_name_of_its_own():
+    """They are imported by it, whatever folder they are in."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

@@ -11,7 +11,7 @@ from qka.cli.doctor import doctor
 from qka.cli.replay import replay
 from qka.cli.verify import verify
 from qka.cli.why import why
-from qka.errors import ConfigError, DataError, QkaError
+from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
 
 app = typer.Typer(
     name="qka",
@@ -55,4 +55,5 @@ def main() -> None:
         app()
     except QkaError as error:
         typer.echo(f"qka: {error}", err=True)
-        raise SystemExit(2 if isinstance(error, ConfigError | DataError) else 1) from None
+        refused = isinstance(error, ConfigError | DataError | JournalDamaged)
+        raise SystemExit(2 if refused else 1) from None

@@ -78,6 +78,8 @@ def resolve(
     from qka import operator
 
     chosen = _settings(config, set_)
+    if not order and (ending or filled or price):
+        raise ConfigError("--as: name the order that it is said of")
     if not order:
         found = operator.unknown(chosen)
         for each in found:

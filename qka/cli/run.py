@@ -12,7 +12,7 @@ import typer
 from loguru import logger
 
 from qka.cli import screen
-from qka.errors import ConfigError, DataError, EngineFault, QkaError, StopNow
+from qka.errors import ConfigError, DataError, EngineFault, JournalDamaged, QkaError, StopNow
 
 Config = Annotated[Path, typer.Argument(help="YAML file, such as config/paper.yaml")]
 Set = Annotated[
@@ -62,13 +62,16 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     chosen = engine.settings
     names = ", ".join(strategy.name for strategy in engine.strategies)
     typer.echo(f"{config} is fine; nothing was started or sent.")
-    typer.echo(f"  account     {chosen.account.id}, {chosen.account.cash:,} CNY")
+    paper = chosen.broker.kind == "paper"
+    money = f", {chosen.account.cash:,} CNY at first" if paper else ", with what the broker has"
+    typer.echo(f"  account     {chosen.account.id}{money}")
     feed = engine.feed
     what = feed.describe() if isinstance(feed, ReplayFeed) else f"{len(symbols)} symbols"
     typer.echo(f"  feed        {chosen.feed.kind}, {what}")
     typer.echo(f"  broker      {chosen.broker.kind}")
     typer.echo(f"  strategies  {names}")
-    typer.echo(f"Run it with: qka run {config}{' --live' if live else ''}")
+    options = "".join(f" --set {each}" for each in set_ or ()) + (" --live" if live else "")
+    typer.echo(f"Run it with: qka run {config}{options}")
 
 
 async def _run(engine: Any) -> tuple[QkaError | None, int]:
@@ -96,7 +99,7 @@ async def _run(engine: Any) -> tuple[QkaError | None, int]:
 
 def _code(engine: Any, error: QkaError | None, stopped_by: int) -> int:
     """The exit code of a run that has ended."""
-    if isinstance(error, ConfigError | DataError):
+    if isinstance(error, ConfigError | DataError | JournalDamaged):
         return 2
     if error is not None or engine.faults:
         return 1

@@ -24,9 +24,9 @@ def verify(
 
     \b
     Examples:
-      qka verify runs/8880012345.journal
-      qka verify runs/8880012345.journal --expect 5d3c…   (a hash of an earlier day)
-      qka verify runs/8880012345.journal --salvage runs/mended.journal
+      qka verify journals/STOCK-8880012345.db
+      qka verify journals/STOCK-8880012345.db --expect 5d3c…   (a hash of an earlier day)
+      qka verify journals/STOCK-8880012345.db --salvage journals/mended.db
 
     Changes nothing in the journal; an engine may be running on it. Exit code 0 when it is whole,
     1 when it is damaged, 2 when it is no journal.

@@ -148,7 +148,7 @@ class Engine:
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
         self.door = Door(self._told if self._records else self.publish)
-        self.ledger = Ledger(clock, fees, cash, positions, publish=self.publish)
+        self.ledger = Ledger(clock, fees, cash, positions, publish=self._ledger_says)
         self.gate = Gate(rules, self.ledger, meter, self._near)
         self.desk = Desk(
             clock,
@@ -814,6 +814,9 @@ class Engine:
             with contextlib.suppress(Exception):  # a sink of the log may raise
                 logger.bind(strategy=source).log(severity.name, "{}", message)
         self.bus.post(Alert(self.clock.now(), severity, source, message))
+
+    def _ledger_says(self, alert: Alert) -> None:
+        self.alert(alert.severity, alert.source, alert.message)
 
     def fault(self, message: str) -> None:
         """The engine itself is at fault: no new order leaves; cancels and reports go on."""

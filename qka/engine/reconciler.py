@@ -204,7 +204,7 @@ class Reconciler:
             "leaves; working orders stay as they are.\n"
             f"{comparison.table(differences)}\n"
             "Look into the broker's terminal. If the broker is right: stop the engine, "
-            f"`qka accept CONFIG {mark}`, and start again"
+            f"`qka accept CONFIG {mark}` (with this run's config and --set), and start again"
         )
 
     async def _compare(self) -> tuple[AccountSnapshot, list[Difference]]:

@@ -47,7 +47,8 @@ class FileLock:
         except OSError as error:
             raise ConfigError(
                 f"{self.path} can't be made ({error.strerror}): without it two engines could run "
-                "on one account. Nothing was started"
+                "on one account. Nothing was started; if another user's engine made it, delete it "
+                "when none runs"
             ) from None
         try:
             _lock(descriptor)

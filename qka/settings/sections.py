@@ -345,8 +345,8 @@ class JournalSettings(Section):
 
     dir: Path | None = Field(
         None,
-        description="Folder of the account's journal; none: `journals`, and the run's own folder "
-        "where time, or the account, is made up anew for each run.",
+        description="Folder of the account's journal where time is the world's; none: `journals`, "
+        "or the run's own folder for a simulated server. Other runs keep theirs in their folder.",
     )
     record: bool | None = Field(
         None,

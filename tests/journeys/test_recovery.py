@@ -77,7 +77,7 @@ class Desk:
 
     def engine(self, strategy=None, gate=None, losses=None, meter=None, streak=None, **edges):
         clock = WallClock()
-        clock.follow(self.terminal.now())
+        clock.follow(self.terminal.now(), 20.0)
         feed, broker = self.edges(clock, **edges)
         engine = Engine(
             clock=clock,
