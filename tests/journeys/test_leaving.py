@@ -31,6 +31,12 @@ def test_a_position_is_left_at_its_stop_and_not_a_tick_before(stops, last, best,
     assert stops.due(HELD, last, best) == why
 
 
+def test_a_position_of_unknown_cost_has_its_best_price_only():
+    given = Position(SYMBOL, 1000)
+    assert Stops(loss=0.05, profit=0.1).due(given, 9.0, 10.0) == ""
+    assert Stops(0.05, 0.1, 0.1).due(given, 9.0, 10.0).startswith("trailing stop")
+
+
 class Idle(Recorder):
     """Watches; buys at its first quote when told to."""
 
