@@ -18,6 +18,7 @@ from qka.engine.strategy import Strategy
 from qka.feeds.port import BATCH, Report, play
 from qka.journal.port import Journal, NoJournal
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset
+from qka.model.actions import CorporateAction
 from qka.model.market import Bar
 from qka.model.money import yuan
 from qka.model.order import Approved, Order
@@ -159,6 +160,12 @@ class ColumnFeed:
         """None."""
         return []
 
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """None."""
+        return []
+
     async def run(self, report: Report) -> None:
         """Report every bar, with the clock in step."""
         await play(self._source.batches(), self._clock, report)
@@ -191,6 +198,12 @@ class StandingFeed:
         return "quote"
 
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
+        """None."""
+        return []
+
+    async def actions(
+        self, symbols: Sequence[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
         """None."""
         return []
 
