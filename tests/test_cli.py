@@ -129,7 +129,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("command", ["check", pytest.param("run", marks=pytest.mark.long)])
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_wrong_input_is_one_clear_message_and_starts_nothing(project, command, wrong):
     for name, text in BAD_FILES.items():

@@ -11,7 +11,7 @@ import pytest
 from lives import journalled
 from moments import OF_A_REQUEST, OF_AN_EVENT
 from trading import EngineProcess
-from worlds import WITH_SERVER, RemoteWorld
+from worlds import RemoteWorld
 
 from qka.model.events import OrderRequested
 from qka.model.order import OrderStatus, Side
@@ -24,7 +24,7 @@ MOMENTS = [
 
 
 def behind_a_server(test):
-    test.adapters = WITH_SERVER
+    test.adapters = ("remote", pytest.param("remote-vendor", marks=pytest.mark.long))
     return test
 
 
