@@ -191,6 +191,7 @@ class Engine:
             checkpoint=self._checkpoint,
             actions=feed.actions,
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
+            shifted=lambda money: self.breaker.losses.shift(money),
         )
         self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
         self._on_loss = on_loss

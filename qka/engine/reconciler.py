@@ -59,7 +59,8 @@ class Settled(msgspec.Struct, frozen=True):
 class Reconciler:
     """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
     where the engine stands; `alert` tells a human; `actions` is the feed's, of some symbols from
-    one day to another; `figures` are the day's, of what was sent.
+    one day to another; `figures` are the day's, of what was sent; `shifted` is told the cents that
+    an operator's word put into the account, or took out.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Reconciler:
         checkpoint: Callable[[], None],
         actions: Callable[[Sequence[str], date, date], Awaitable[Sequence[CorporateAction]]],
         figures: Callable[[], dict[str, Any]],
+        shifted: Callable[[int], None],
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -90,6 +92,7 @@ class Reconciler:
         self.dues: Sequence[Due] = ()  # of corporate actions, as far as they were needed
         self._since: date | None = None  # the books were good then; None: they are today's
         self._figures = figures
+        self._shifted = shifted
         self._seen = ""  # fingerprint of the last look's differences
         self._told = ""  # fingerprint of what a human was told
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
@@ -193,7 +196,10 @@ class Reconciler:
                 f"the account differs from the journal, {words}; its books are taken over:\n"
                 + comparison.table(differences),
             )
+            before = self._ledger.total_cents
             self._ledger.settle(snapshot.positions, snapshot.asset.cash)
+            if agreed:  # a transfer is neither profit nor loss
+                self._shifted(self._ledger.total_cents - before)
         self._told = ""
         self._release()
         self._checkpoint()

@@ -298,6 +298,25 @@ async def test_a_bad_morning_is_not_forgotten_by_a_restart(desk):
         assert desk.strategy.buy(SYMBOL, 100, 9.0).status is S.DENIED
 
 
+async def test_money_paid_out_and_accepted_is_no_loss(desk):
+    async with desk.engine(losses=Losses(0.01, 0.01)) as engine:
+        before = engine.breaker.losses.marks
+    exchange = desk.terminal._accounts[ACCOUNT]._exchange
+    exchange._cash -= 5_000_000
+    async with desk.engine(losses=Losses(0.01, 0.01)) as engine:
+        (alert,) = engine.summary()["alerts"]
+        mark = alert.partition("qka accept CONFIG ")[2][:6]
+    journal = SqliteJournal(desk.path, ACCOUNT, "STOCK", now=lambda: 1)
+    journal.open()
+    journal.note(Note.ACCEPTED, {"fingerprint": mark})
+    journal.close()
+    async with desk.engine(losses=Losses(0.01, 0.01)) as engine:
+        marks = engine.breaker.losses.marks
+        assert (marks.opening, marks.peak) == (before.opening - 5_000_000, before.peak - 5_000_000)
+        engine.breaker.look()
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
 async def test_while_it_runs_a_difference_that_stays_holds_and_when_it_goes_trading_goes_on(desk):
     shares = desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"]
     async with desk.engine() as engine:
