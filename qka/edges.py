@@ -6,7 +6,7 @@ Adapters to the outside are imported when a config names them and not before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qka import settings
 from qka.ashare.fees import FeeSchedule
@@ -117,7 +117,7 @@ class _Clients:
         """The client of a feed's server, or of the broker's: what a feed leaves out is its."""
         from qka.brokers.client import AsyncQMTClient
 
-        broker, lease = self._chosen.broker, {}
+        broker, lease = self._chosen.broker, dict[str, Any]()
         if isinstance(broker, settings.RemoteBroker):
             lease = {"lease": broker.lease, "cancel_on_silence": broker.cancel_on_silence}
         way = settings.reach(broker, feed)
@@ -134,7 +134,7 @@ class _Clients:
                 client=self._chosen.name or "qka",
                 verify=way.verify,
                 fingerprint=way.fingerprint,
-                **lease,  # type: ignore[arg-type]
+                **lease,
             )
             made.listen(hello=self._on_hello)
         return made

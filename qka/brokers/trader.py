@@ -64,7 +64,7 @@ def vendor_trader(path: str, session: int, callback: Any) -> Any:
     """The SDK's own trader, that leaves the event loops of others alone."""
     module = vendor.load("xttrader")
 
-    class Trader(module.XtQuantTrader):  # type: ignore[misc,name-defined]
+    class Trader(module.XtQuantTrader):  # type: ignore[misc,name-defined]  # the SDK has no types
         def __del__(self) -> None:
             """Nothing: the vendor's sets the main thread's event loop."""
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,12 +84,12 @@ def _diverged(found: "Divergence") -> None:
     typer.echo(f"\n  at record {found.seq} of the journal")
 
 
-def _different(then: object, now: object, path: str = "") -> list[tuple[str, object, object]]:
+def _different(then: Any, now: Any, path: str = "") -> list[tuple[str, object, object]]:
     """The fields in which two events of one class differ."""
     import msgspec
 
     found: list[tuple[str, object, object]] = []
-    for field in msgspec.structs.fields(then):  # type: ignore[arg-type]
+    for field in msgspec.structs.fields(then):
         one, other = getattr(then, field.name), getattr(now, field.name)
         if isinstance(one, msgspec.Struct) and type(one) is type(other):
             found += _different(one, other, f"{path}{field.name}.")

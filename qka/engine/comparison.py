@@ -22,11 +22,6 @@ class Difference(msgspec.Struct, frozen=True):
     theirs: str
     why: str = ""  # what explains it; empty: nothing does
 
-    def __str__(self) -> str:
-        return (
-            f"{self.what}: journal {self.ours}, broker {self.theirs}{self.why and f' ({self.why})'}"
-        )
-
 
 def holdings(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
     """Shares that differ, by symbol."""

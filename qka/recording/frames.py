@@ -218,4 +218,5 @@ def _differences(numbers: list[int]) -> bytes:
 
 
 def _sums(packed: bytes) -> list[int]:
-    return np.cumsum(np.frombuffer(packed, "<i8")).tolist()  # type: ignore[no-any-return]
+    sums: list[int] = np.cumsum(np.frombuffer(packed, "<i8")).tolist()
+    return sums

@@ -147,9 +147,9 @@ class ReplayedEngine(engine.Engine):
         player.report, player.drain = self.publish, self.bus.drain
         player.take_over = self._take_over
         if isinstance(self.broker, SilentBroker):
-            # what comparisons with the broker found is in the journal
-            self.reconciler.start = _nothing  # type: ignore[method-assign]
-            self.reconciler.settle = _settled  # type: ignore[method-assign]
+            # what comparisons with the broker found is in the journal: this engine makes none
+            self.reconciler.start = _nothing  # type: ignore[method-assign]  # none on a timer
+            self.reconciler.settle = _settled  # type: ignore[method-assign]  # none at a day's end
 
     def _soon(self, drain: Callable[[], None]) -> None:
         """When it was heard then it is heard."""

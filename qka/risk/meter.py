@@ -53,7 +53,7 @@ class Meter(Counter):
         self._second: deque[int] = deque()  # ns, what left in the last second
         self._waiting: list[Order | tuple[str, int, int]] = []
         # as quick as can be: it is on the way of every order
-        self.sent = self._waiting.append  # type: ignore[method-assign, assignment]
+        self.sent = self._waiting.append  # type: ignore[method-assign, assignment]  # no frame of ours
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """A cancel leaves."""

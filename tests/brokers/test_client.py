@@ -228,7 +228,7 @@ def test_an_asset_answers_by_chinese_name_by_xtquants_name_and_as_attribute(trad
     with pytest.raises(KeyError, match="no_such_field: there is account_type"):
         assets["no_such_field"]
     with pytest.raises(AttributeError, match="no_such_field"):
-        assets.no_such_field  # noqa: B018
+        assets.no_such_field  # noqa: B018  # looking is what raises
 
 
 def test_a_status_is_its_code_and_shows_its_word(trader):

@@ -33,7 +33,7 @@ def live(folder: Path, life: int, moment: str, plan: dict) -> None:
     """Run until killed; with `calm` in the plan until everything has its end."""
     os.environ["QKA__BROKER__TOKEN"] = plan["token"]
     os.chdir(folder)
-    sys.stderr = open(folder / f"life-{life}.err", "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = open(folder / f"life-{life}.err", "w", encoding="utf-8")  # noqa: SIM115  # till it dies
     from qka.app import Engine
     from qka.brokers.remote import RemoteBroker
     from qka.errors import QkaError

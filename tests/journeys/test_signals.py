@@ -349,7 +349,7 @@ def test_a_handler_that_yields_is_refused_by_name_before_anything_starts(kind, n
 def test_a_generator_behind_a_wrapper_is_the_strategys_error():
     class Hidden(qka.Strategy):
         symbols = [SYMBOL]
-        on_quote = lambda self, quote: (bid for bid in quote.bid_prices)  # noqa: E731
+        on_quote = lambda self, quote: (bid for bid in quote.bid_prices)  # noqa: E731  # a lambda hides it
 
     summary = engine(quotes([10.0] * 5), Hidden()).run()
     assert "is a generator: nothing in it would ever run" in summary["alerts"][0]
