@@ -9,7 +9,6 @@ import pytest
 from builders import (
     DAY,
     NEXT_DAY,
-    NO_COMMISSION,
     SYMBOL,
     a_fill,
     a_market_order,
@@ -19,12 +18,12 @@ from builders import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from ledgers import a_sell, books, works
 
 from qka import limits, settings
-from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.model.events import OrderCancelled, TradingState
-from qka.model.order import Approved, OrderStatus, Side
+from qka.model.order import Approved, Side
 from qka.model.times import SECOND
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.gate import Gate
@@ -48,24 +47,6 @@ from qka.risk.verdicts import Caution, Denial
 
 NOW = moment()
 OTHER = "600036.SH"
-
-
-def books(cash=1_000_000, held=None, quote=None):
-    """A ledger of `cash` CNY; positions cost 10 CNY a share."""
-    positions = {symbol: (shares, shares * 1000) for symbol, shares in (held or {}).items()}
-    ledger = Ledger(ManualClock(NOW), NO_COMMISSION, int(cash * 100), positions)
-    if quote:
-        ledger.on_quote(quote)
-    return ledger
-
-
-def a_sell(quantity=100, price=10.0, **changes):
-    return an_order(quantity, price, side=Side.SELL, **changes)
-
-
-def works(ledger, *args, **changes):
-    ledger.open(an_order(*args, **{"status": OrderStatus.SUBMITTING, **changes}))
-    return ledger
 
 
 def sent(meter, *orders, cancelled=0, lived=10):

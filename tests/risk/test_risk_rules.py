@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from builders import (
     DAY,
-    NO_COMMISSION,
     SYMBOL,
     a_fill,
     a_market_order,
@@ -19,10 +18,10 @@ from builders import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from ledgers import a_sell, books, works
 
 import qka
 from qka.clock import ManualClock
-from qka.engine.ledger import Ledger
 from qka.errors import SymbolError
 from qka.model.events import OrderUnknown, TradingState
 from qka.model.order import Approved, OrderStatus, Side
@@ -42,23 +41,6 @@ from qka.risk.sizes import PositionRatio
 from qka.risk.verdicts import Denial
 
 NOW = moment()
-
-
-def books(cash=1_000_000, held=None, quote=None, clock=None):
-    """A ledger of `cash` CNY; positions cost 10 CNY a share."""
-    positions = {symbol: (shares, shares * 1000) for symbol, shares in (held or {}).items()}
-    ledger = Ledger(clock or ManualClock(NOW), NO_COMMISSION, int(cash * 100), positions)
-    if quote:
-        ledger.on_quote(quote)
-    return ledger
-
-
-def a_sell(quantity=100, price=10.0, **changes):
-    return an_order(quantity, price, side=Side.SELL, **changes)
-
-
-def works(ledger, *args, **changes):
-    ledger.open(an_order(*args, **{"status": OrderStatus.SUBMITTING, **changes}))
 
 
 def code(denial):
