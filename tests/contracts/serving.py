@@ -25,12 +25,11 @@ def context():
     return made
 
 
-class ServerProcess:
-    """One life of a server. `vendor`: its terminal is reached through the vendor's own trader."""
+class Killable:
+    """A process that can be killed at any moment."""
 
-    def __init__(self, address, folder: Path, *, vendor: bool, number: int) -> None:
-        arguments = (address, folder, vendor, number)
-        self._process = context().Process(target=serve, args=arguments, daemon=True)
+    def __init__(self, target, *arguments) -> None:
+        self._process = context().Process(target=target, args=arguments, daemon=True)
         self._process.start()
 
     @property
@@ -45,6 +44,13 @@ class ServerProcess:
         """Wait until it is gone."""
         self._process.join(5)
         assert not self._process.is_alive(), "it was not killed"
+
+
+class ServerProcess(Killable):
+    """One life of a server. `vendor`: its terminal is reached through the vendor's own trader."""
+
+    def __init__(self, address, folder: Path, *, vendor: bool, number: int) -> None:
+        super().__init__(serve, address, folder, vendor, number)
 
 
 def serve(address, folder, vendor, number):

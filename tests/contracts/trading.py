@@ -3,29 +3,15 @@
 import asyncio
 from pathlib import Path
 
-from serving import context
+from serving import Killable
 from worlds import CASH, EngineWorld
 
 
-class EngineProcess:
+class EngineProcess(Killable):
     """Sends order after order to the server at `url`; its journal is in `folder`."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self._process = context().Process(target=trade, args=(url, folder), daemon=True)
-        self._process.start()
-
-    @property
-    def lives(self) -> bool:
-        return self._process.is_alive()
-
-    def kill(self):
-        """At once, without a word."""
-        self._process.kill()
-
-    def bury(self):
-        """Wait until it is gone."""
-        self._process.join(5)
-        assert not self._process.is_alive(), "it was not killed"
+        super().__init__(trade, url, folder)
 
 
 def trade(url, folder):

@@ -184,6 +184,12 @@ async def test_two_columns_of_one_name_and_a_broken_parquet_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("code", "symbol"),
     [
+        ("sh.600000", "600000.SH"),
+        ("sz000001", "000001.SZ"),
+        ("510300", "510300.SH"),
+        ("000001", "000001.SZ"),
+        ("920799", "920799.BJ"),
+        ("000300.SH", "000300.SH"),
         ("000001.XSHE", "000001.SZ"),
         ("300750.XSHE", "300750.SZ"),
         ("600000.XSHG", "600000.SH"),

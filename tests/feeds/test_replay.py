@@ -306,23 +306,6 @@ async def test_real_suspended_days_are_left_out_and_preclose_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("code", "symbol"),
-    [
-        ("sh.600000", "600000.SH"),
-        ("sz000001", "000001.SZ"),
-        ("510300", "510300.SH"),
-        ("000001", "000001.SZ"),
-        ("920799", "920799.BJ"),
-        ("000300.SH", "000300.SH"),
-    ],
-)
-async def test_codes_in_any_form_become_symbols(tmp_path, code, symbol):
-    rows = [f"{code},{row}" for row in daily_rows([5, 6])]
-    path = write(tmp_path / "x.csv", rows, f"code,{DAILY}")
-    assert {bar.symbol for bar in await replayed(path)} == {symbol}
-
-
-@pytest.mark.parametrize(
     ("head", "tail", "shares"),
     [
         ("", "", 100),  # nobody can tell: shares
