@@ -34,8 +34,7 @@ def journal_of_account(chosen: Settings, clock: Clock) -> SqliteJournal:
 
     Raises ConfigError where the account is made up anew for each run.
     """
-    past = isinstance(chosen.feed, settings.SimulatedFeed | settings.ReplayFeed)
-    path = None if past else account_path(chosen)
+    path = account_path(chosen)
     if path is None:
         raise ConfigError(
             "this config makes its account up anew for each run, in the run's own folder: there "
@@ -48,6 +47,8 @@ def journal_of_account(chosen: Settings, clock: Clock) -> SqliteJournal:
 
 def account_path(chosen: Settings) -> Path | None:
     """Where the account's own journal is; None where a run's is kept in its folder."""
+    if isinstance(chosen.feed, settings.SimulatedFeed | settings.ReplayFeed):
+        return None
     given, broker = chosen.journal.dir, chosen.broker
     if given is None and isinstance(broker, settings.RemoteBroker) and broker.simulated:
         return None

@@ -21,8 +21,7 @@ def load(config: Path, overrides: Sequence[str] = ()) -> Settings:
 
 def journal_path(chosen: Settings) -> Path:
     """Where the account's journal is; raises ConfigError where each run has one of its own."""
-    past = isinstance(chosen.feed, settings.SimulatedFeed | settings.ReplayFeed)
-    path = None if past else account_path(chosen)
+    path = account_path(chosen)
     if path is None:
         raise ConfigError(
             "this config keeps a journal in each run's own folder: name it with "
