@@ -37,7 +37,7 @@ def replay(
     sent and nothing is written. Exit code 0 when all is the same, 1 when it is not, 2 when there is
     no recording of that day.
     """
-    from qka import logs
+    from qka import logs, settings
     from qka.replay import config as configs
     from qka.replay.day import replay as live_again
 
@@ -45,7 +45,7 @@ def replay(
         wanted = date.fromisoformat(day)
     except ValueError:
         raise ConfigError(f"{day} is no day: write it as 2026-01-05") from None
-    chosen = configs.load(config, set_ or ())
+    chosen = settings.load(config, set_ or ())
     path = journal or configs.journal_path(chosen)
     logs.setup("ERROR", None, console=False)  # what is logged was logged then
     outcome = asyncio.run(live_again(wanted, path, configs.builder(chosen, config)))

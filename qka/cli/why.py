@@ -38,13 +38,14 @@ def why(
 
     An engine may be running on the journal. Exit code 2 when there is no such order.
     """
+    from qka import settings
     from qka.replay import config as configs
     from qka.replay.story import tell
 
     if journal is None:
         if config is None:
             raise ConfigError("name the journal: --config CONFIG, or --journal PATH")
-        journal = configs.journal_path(configs.load(config, set_ or ()))
+        journal = configs.journal_path(settings.load(config, set_ or ()))
     _show(tell(journal, order))
 
 

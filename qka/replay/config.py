@@ -1,6 +1,5 @@
 """Replays by a config: its strategies and rules, over a recorded day."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from qka import settings
@@ -12,11 +11,6 @@ from qka.journals import account_path
 from qka.replay import day as days
 from qka.replay.stage import ReplayedEngine, SilentBroker
 from qka.settings import Settings
-
-
-def load(config: Path, overrides: Sequence[str] = ()) -> Settings:
-    """The settings of a config file; raises ConfigError."""
-    return settings.load(config, overrides)
 
 
 def journal_path(chosen: Settings) -> Path:
