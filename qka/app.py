@@ -3,6 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -101,8 +102,8 @@ class Engine(engine.Engine):
         if self._state != "started":
             raise ConfigError("a limit is changed while the engine runs; else change the config")
         risk = chosen.risk
-        words = f"{key}={value} ({why})" if why else f"{key}={value}"
-        self.publish(OperatorCommand(self.clock.now(), "set", words, who))
+        words = shlex.quote(f"{key}={value}")
+        self.publish(OperatorCommand(self.clock.now(), "set", words, who, why))
         self.settings, self._on_loss = chosen, TradingState(risk.on_loss)
         self.breaker.limit(
             risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)

@@ -180,8 +180,7 @@ def _fill(
 
 
 def _command(journal: SqliteJournal, command: str, args: str, who: str, why: str) -> None:
-    words = f"{args} ({why})" if why else args
-    journal.append(OperatorCommand(WallClock().now(), command, words, who))
+    journal.append(OperatorCommand(WallClock().now(), command, args, who, why))
 
 
 def _fees(chosen: Settings) -> FeeSchedule:

@@ -28,6 +28,7 @@ from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
 from qka.engine.runner import Policy, Runner, check_names
@@ -147,7 +148,9 @@ class Engine:
         self.account_id = account_id
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        self.door = Door(self._told if self._records else self.publish)
+        # whoever is outside tells it here, on the loop's thread
+        self.tell = self._told if self._records else self.publish
+        self.door = Door(self.tell)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self._ledger_says)
         self.gate = Gate(rules, self.ledger, meter, self._near)
         self.desk = Desk(
@@ -193,7 +196,8 @@ class Engine:
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
             shifted=lambda money: self.breaker.losses.shift(money),
         )
-        self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
+        # as told, and why; the ledger's is HALTED while we are held
+        self.trading, self.why = TradingState.ACTIVE, ""
         self._on_loss = on_loss
         self.breaker = Breaker(
             clock,
@@ -210,8 +214,9 @@ class Engine:
             self.desk.trader(LEAVER),
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
         )
+        self.operator = Operator(self)
         self._opening_books = False  # strategies have not begun: what comes is kept for them
-        self._held = ""  # why new orders wait for the account's books to agree
+        self.held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -276,6 +281,7 @@ class Engine:
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
         self.bus.subscribe(TimerFired, self._on_timer, self)
+        self.bus.subscribe(OperatorCommand, self.operator.on_command, self)
 
     # ------------------------------------------------------------ run
 
@@ -386,7 +392,7 @@ class Engine:
             self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
             with contextlib.suppress(OSError):  # the journal says so when it is closed
                 self._keep()
-                if not self._held:
+                if not self.held:
                     self._checkpoint()
             await self._close()
 
@@ -498,10 +504,11 @@ class Engine:
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""
-        self._trading = self.ledger.trading
+        self.trading = self.ledger.trading
         left = self.past.standing()
-        if left is not None and _stricter(left.trading, self._trading):
-            self._trading = self.ledger.trading = left.trading
+        if left is not None and _stricter(left.trading, self.trading):
+            self.trading = self.ledger.trading = left.trading
+            self.why = left.reason
             self.alert(
                 Severity.WARNING,
                 "engine",
@@ -542,24 +549,24 @@ class Engine:
 
     def _trip(self, why: str) -> None:
         """Too much was lost: as strict as the config says, until an operator lifts it."""
-        if _stricter(self._on_loss, self._trading):
+        if _stricter(self._on_loss, self.trading):
             self.set_trading(self._on_loss, why)
             self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
 
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
-        self._held = why
+        self.held = why
         self.ledger.trading = TradingState.HALTED
         self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
         self.alert(Severity.ERROR, "account", f"HALTED: {why}")
 
     def _release(self) -> None:
-        if self._held:
-            self._held = ""
-            self.ledger.trading = self._trading
+        if self.held:
+            self.held = ""
+            self.ledger.trading = self.trading
             words = "the books agree again"
-            self.bus.post(EngineState(self.clock.now(), "released", self._trading, words))
-            self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
+            self.bus.post(EngineState(self.clock.now(), "released", self.trading, words))
+            self.alert(Severity.INFO, "account", f"{words}: trading is {self.trading}")
 
     def _keep(self) -> None:
         """Write down the strategies' states and the losses' marks that have changed."""
@@ -783,18 +790,23 @@ class Engine:
     # ------------------------------------------------------------ decide
 
     @property
+    def running(self) -> bool:
+        """Whether the strategies have begun and are not told to finish yet."""
+        return self._state == "started" and not self._opening_books
+
+    @property
     def faults(self) -> frozenset[str]:
         """What the engine itself was at fault with."""
         return frozenset(self._faults)
 
     def set_trading(self, state: TradingState, reason: str) -> None:
         """ACTIVE, REDUCING or HALTED from this moment on, and after a restart too."""
-        self._trading = state
-        if not self._held:
+        self.trading, self.why = state, reason
+        if not self.held:
             self.ledger.trading = state
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
-        self.bus.post(EngineState(self.clock.now(), "trading", state, reason))
+        self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
 
     def stop_at(self, stops: Stops) -> None:
         """From now on positions are left at these."""

@@ -22,7 +22,6 @@ from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
     Alert,
-    EngineState,
     Fill,
     OrderAdopted,
     OrderDenied,
@@ -106,7 +105,7 @@ class Ledger:
         self._clock = clock
         self._fees = fees
         self._publish = publish
-        self.trading = TradingState.ACTIVE
+        self.trading = TradingState.ACTIVE  # the engine's to set, at once
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self.quotes: dict[str, Quote] = {}  # symbol -> last snapshot
@@ -224,7 +223,6 @@ class Ledger:
             **self.handlers(),
             OrderRequested: self._on_requested,
             OrderDenied: self._on_denied,
-            EngineState: _nobody,  # a state is the run's that was in it
         }
 
         def book(event: Any) -> None:
@@ -332,10 +330,6 @@ class Ledger:
     def _on_denied(self, event: OrderDenied) -> None:
         self.note(event.order)
 
-    def on_state(self, event: EngineState) -> None:
-        """The trading state changed."""
-        self.trading = event.trading
-
     # class -> handler, what the engine subscribes for us
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events the ledger books, and with what."""
@@ -343,7 +337,6 @@ class Ledger:
             Quote: self.on_quote,
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
-            EngineState: self.on_state,
             Fill: self.on_fill,
             OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),

@@ -86,10 +86,11 @@ def test_a_limit_is_changed_from_the_next_order_on_and_the_journal_says_who_did_
     denied = summary["strategies"]["Grid"]["denied"]
     assert set(denied) == {"notional"}
     (command,) = [e for e in journalled(made.records.path) if isinstance(e, OperatorCommand)]
-    assert (command.command, command.args, command.who) == (
+    assert (command.command, command.args, command.who, command.why) == (
         "set",
-        "risk.max_notional=1 (thin market)",
+        "risk.max_notional=1",
         "li",
+        "thin market",
     )
     assert made.settings.risk.max_notional == Decimal(1)
 
