@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
@@ -38,6 +38,9 @@ from qka.settings import Settings, StrategySettings
 from qka.settings.rulefile import RuleFile, read
 from qka.wire import pretty
 
+if TYPE_CHECKING:
+    from qka.monitor.monitor import Monitor
+
 
 class Engine(engine.Engine):
     """The engine with everything a config names; `folder` is where its run is kept."""
@@ -46,6 +49,7 @@ class Engine(engine.Engine):
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    monitor: "Monitor | None"
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -132,6 +136,20 @@ class Engine(engine.Engine):
             self.recording.folder = beside(self.records.path)
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
+        if self.monitor is not None:
+            self.monitor.bind(self.folder)
+
+    async def _open(self) -> None:
+        """Start, and let a human in."""
+        await super()._open()
+        if self.monitor is not None:
+            await self.monitor.open()
+
+    async def _close(self) -> None:
+        """Let go of everything."""
+        if self.monitor is not None:
+            await self.monitor.close()
+        await super()._close()
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -171,7 +189,26 @@ def _build(chosen: Settings, root: Path) -> Engine:
         recording.trouble = _Trouble(built)
     built.settings, built.folder, built.records = chosen, folder, records
     built.recording = recording
+    built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
     return built
+
+
+def _is_asked(chosen: Settings) -> bool:
+    """Whether a human may want to ask a run: not one that is over before he can."""
+    wanted = chosen.monitor.enabled
+    return getattr(chosen.feed, "speed", None) != "max" if wanted is None else wanted
+
+
+def _monitor(built: Engine, chosen: Settings) -> "Monitor":
+    from qka.monitor.control import Limits  # late: a run at full speed needs no server
+    from qka.monitor.monitor import Monitor
+
+    limits_ = Limits(
+        lambda: built.settings.risk.model_dump(mode="json"),
+        lambda key, value, who, why: built.set(key, value, who=who, why=why),
+    )
+    own = chosen.monitor
+    return Monitor(built, limits_, port=own.port, must=own.enabled is True)
 
 
 Built = TypeVar("Built", bound=engine.Engine)

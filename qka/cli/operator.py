@@ -1,11 +1,11 @@
-"""`qka accept`, `qka resume`, `qka resolve`: a human's word, for the next start of an engine."""
+"""`qka accept`, `qka resume`, `qka resolve`: a human's word, to a running engine or to the next."""
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qka.cli.reach import Run, Why, Yes, command, confirm, live_one, the_run, who
 from qka.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Config = Annotated[Path, typer.Argument(help="The account's config, such as config/live.yaml")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Set any key, as for qka run")]
-Why = Annotated[str, typer.Option("--why", help="The reason, for the journal")]
 
 
 def accept(
@@ -33,22 +32,40 @@ def accept(
     """
     from qka import operator
 
-    table = operator.accept(_settings(config, set_), fingerprint, _who(), why)
+    table = operator.accept(_settings(config, set_), fingerprint, who(), why)
     typer.echo(f"accepted, for the next start:\n{table}")
 
 
-def resume(config: Config, set_: Set = None, why: Why = "") -> None:
-    """Let an account trade again that an earlier run halted.
+def resume(
+    config: Annotated[
+        Path | None, typer.Argument(help="The account's config; without one: what runs here")
+    ] = None,
+    run: Run = None,
+    set_: Set = None,
+    why: Why = "",
+    yes: Yes = False,
+) -> None:
+    """Let an account trade again that was halted, or reduced.
 
     \b
     Examples:
+      qka resume --why "it was a false alarm"                        (what runs here)
       qka resume config/live.yaml --why "the disk has room again"
 
-    The next start trades, unless its config or the broker's books say no.
+    A running engine trades from now on. Where none runs the next start does, unless its config or
+    the broker's books say no.
     """
     from qka import operator
 
-    was = operator.resume(_settings(config, set_), _who(), why)
+    chosen = None if config is None else _settings(config, set_)
+    running = the_run(run, None) if chosen is None or run is not None else live_one(chosen)
+    if running is not None:
+        confirm(f"Let account {running.account} trade again?", yes)
+        done = command(running, "resume", why=why)
+        typer.echo(f"lifted: {done['was']}: {done['why']}\nTrading is ACTIVE.")
+        return
+    assert chosen is not None
+    was = operator.resume(chosen, who(), why)
     typer.echo(f"lifted: {was}\nThe next start may trade.")
 
 
@@ -95,7 +112,7 @@ def resolve(
         raise ConfigError(f"--as {ending or '(missing)'}: it is one of {words}")
     if filled < 0 or price < 0:
         raise ConfigError("--filled and --price: nothing below zero")
-    done = operator.resolve(chosen, order, ending, filled=filled, price=price, who=_who(), why=why)
+    done = operator.resolve(chosen, order, ending, filled=filled, price=price, who=who(), why=why)
     typer.echo(f"{done.id} is {done.status}: {done.filled} of {done.quantity} {done.symbol} traded")
 
 
@@ -104,10 +121,3 @@ def _settings(config: Path, set_: list[str] | None) -> "Settings":
 
     logs.setup("WARNING", None)
     return settings.load(config, set_ or ())
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "somebody"

@@ -243,6 +243,11 @@ class Engine:
         """The registered strategies."""
         return [runner.strategy for runner in self._runners.values()]
 
+    @property
+    def runners(self) -> Mapping[str, Runner]:
+        """Name of a strategy -> its place here."""
+        return self._runners
+
     def listen(self, kind: type, handler: Callable[[Any], Any]) -> None:
         """Let something beside the strategies hear events of a class: a broker, a monitor.
 
