@@ -3,7 +3,6 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -24,7 +23,7 @@ from qka.errors import ConfigError
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
-from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
+from qka.model.events import Alert, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 class Engine(engine.Engine):
     """The engine with everything a config names; `folder` is where its run is kept."""
 
-    settings: Settings
+    limits: limits.InForce
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
@@ -77,6 +76,11 @@ class Engine(engine.Engine):
         return _build(chosen, root)
 
     @property
+    def settings(self) -> Settings:
+        """What was chosen, with the limits that are in force now."""
+        return self.limits.settings
+
+    @property
     def halted(self) -> bool:
         """Whether something halted the trading; a config that says so does not count."""
         return self.ledger.trading == "halted" != self.settings.risk.trading
@@ -97,25 +101,12 @@ class Engine(engine.Engine):
         super().request_stop()
 
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
-        """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from this order on.
+        """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
         Typed and checked as in the config, which stays as it is: the next start reads that one.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
-        chosen = limits.changed(self.settings, key, value)
-        if self._state != "started":
-            raise ConfigError("a limit is changed while the engine runs; else change the config")
-        risk = chosen.risk
-        words = shlex.quote(f"{key}={value}")
-        self.publish(OperatorCommand(self.clock.now(), "set", words, who, why))
-        self.settings, self._on_loss = chosen, TradingState(risk.on_loss)
-        self.breaker.limit(
-            risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
-        )
-        names = [strategy.name for strategy in self.strategies]
-        self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
-        self.stop_at(limits.stops(risk))
-        self._note_rules()
+        self.limits.change(key, value, who, why)
 
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
@@ -187,7 +178,9 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built = wire(Engine, chosen, strategies, edge, records, recording, trading)
     if recording is not None:
         recording.trouble = _Trouble(built)
-    built.settings, built.folder, built.records = chosen, folder, records
+    names = [strategy.name for _, strategy in strategies]
+    built.limits = limits.InForce(built, chosen, names)
+    built.folder, built.records = folder, records
     built.recording = recording
     built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
     return built
@@ -200,15 +193,14 @@ def _is_asked(chosen: Settings) -> bool:
 
 
 def _monitor(built: Engine, chosen: Settings) -> "Monitor":
-    from qka.monitor.control import Limits  # late: a run at full speed needs no server
-    from qka.monitor.monitor import Monitor
+    from qka.monitor.monitor import Monitor  # late: a run at full speed needs no server
 
-    limits_ = Limits(
-        lambda: built.settings.risk.model_dump(mode="json"),
-        lambda key, value, who, why: built.set(key, value, who=who, why=why),
-    )
     own = chosen.monitor
-    return Monitor(built, limits_, port=own.port, must=own.enabled is True)
+
+    def shown() -> Mapping[str, Any]:
+        return built.settings.risk.model_dump(mode="json")
+
+    return Monitor(built, shown, port=own.port, must=own.enabled is True)
 
 
 Built = TypeVar("Built", bound=engine.Engine)

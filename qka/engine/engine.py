@@ -198,7 +198,7 @@ class Engine:
         )
         # as told, and why; the ledger's is HALTED while we are held
         self.trading, self.why = TradingState.ACTIVE, ""
-        self._on_loss = on_loss
+        self.on_loss = on_loss
         self.breaker = Breaker(
             clock,
             self.ledger,
@@ -554,9 +554,9 @@ class Engine:
 
     def _trip(self, why: str) -> None:
         """Too much was lost: as strict as the config says, until an operator lifts it."""
-        if _stricter(self._on_loss, self.trading):
-            self.set_trading(self._on_loss, why)
-            self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
+        if _stricter(self.on_loss, self.trading):
+            self.set_trading(self.on_loss, why)
+            self.alert(Severity.ERROR, "risk", f"{self.on_loss.upper()}: {why}")
 
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
@@ -812,6 +812,12 @@ class Engine:
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
         self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
+
+    def use(self, rules: Sequence[Rule]) -> None:
+        """From the next order on the gate asks these."""
+        self.gate.use(rules)
+        with contextlib.suppress(OSError):  # what can't be written halts anyway
+            self._note_rules()
 
     def stop_at(self, stops: Stops) -> None:
         """From now on positions are left at these."""

@@ -4,12 +4,11 @@ All of it runs on the engine's loop, between two events. A command is journalled
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 
 from qka.engine.engine import Engine
-from qka.errors import ConfigError
 from qka.model.order import Order
 from qka.monitor.status import Status, order_row
 
@@ -27,45 +26,26 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: _Word = ""
 
 
-class Limits(NamedTuple):
-    """The limits of a run: what they are, and how one of them is changed."""
-
-    show: Callable[[], Mapping[str, Any]]
-    change: Callable[[str, str, str, str], None]  # key, value, who, why
-
-
 class Control:
     """Asks one engine."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Callable[[], Mapping[str, Any]]) -> None:
+        """`limits` gives those in force."""
         self._engine = engine
-        self._limits = limits
+        self.limits = limits
         self._status = Status(engine)
 
     def status(self) -> Mapping[str, Any]:
         """Everything there is to see."""
         return self._status.now()
 
-    def limits(self) -> Mapping[str, Any]:
-        """The limits in force."""
-        return self._limits.show()
-
     async def command(self, asked: Command) -> Any:
         """Carry out a command; returns what came of it, as plain values.
 
         Raises ConfigError for what makes no sense now, and then nothing was done or written.
         """
-        if asked.command == "set":
-            return self._set(asked)
         answer = self._engine.operator.ask(asked.command, asked.args, who=asked.who, why=asked.why)
         return _plain(answer)
-
-    def _set(self, asked: Command) -> Any:
-        if len(asked.args) != 1 or "=" not in asked.args[0]:
-            raise ConfigError("set: KEY=VALUE, such as risk.max_notional=20000")
-        key, _, value = asked.args[0].partition("=")
-        self._limits.change(key, value, asked.who, asked.why)
-        return {"set": key, "value": value}
 
 
 def _plain(value: Any) -> Any:

@@ -6,8 +6,10 @@
 import os
 import secrets
 import socket
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -15,7 +17,7 @@ from qka.engine.engine import Engine
 from qka.errors import ConfigError
 from qka.model.events import Severity
 from qka.monitor.client import FILE
-from qka.monitor.control import Control, Limits
+from qka.monitor.control import Control
 from qka.monitor.http import LONGEST, MOST, Http, MonitorServer
 from qka.secrets import write_private
 from qka.wire import pretty
@@ -25,9 +27,18 @@ _LEAVE = 0.5  # seconds that answers under way get when the run ends
 
 
 class Monitor:
-    """One run's. `port` None: any free one. `must`: a run that can't be reached does not start."""
+    """One run's. `limits` gives those in force; `port` None: any free one; `must`: a run that can't
+    be reached does not start.
+    """
 
-    def __init__(self, engine: Engine, limits: Limits, *, port: int | None, must: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Callable[[], Mapping[str, Any]],
+        *,
+        port: int | None,
+        must: bool,
+    ) -> None:
         self._engine = engine
         self._control = Control(engine, limits)
         self._port = port or 0

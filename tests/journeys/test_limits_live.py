@@ -145,7 +145,7 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
         assert name in made.gate.names
     assert not [name for name in made.gate.names if name.startswith("position ratio")]
     assert made.breaker.losses.limited
-    assert made._on_loss is TradingState.HALTED
+    assert made.on_loss is TradingState.HALTED
     assert made.leaver.stops.loss == 0.2
 
 
