@@ -20,6 +20,7 @@ FLOORS = {
     "web": 1,
     "vendor": 1,
     "lanes": 1,
+    "charts": 1,
     "ashare": 1,
     "risk": 2,
     "brokers": 2,
