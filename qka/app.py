@@ -5,8 +5,9 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from loguru import logger
 
@@ -17,7 +18,7 @@ from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
 from qka.engine import engine
-from qka.engine.runner import Policy
+from qka.engine.runner import Build, Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.journal.port import Journal
@@ -171,14 +172,14 @@ def project(config: Path) -> Path:
 def _build(chosen: Settings, root: Path) -> Engine:
     folder = _folder(chosen)
     strategies = build_strategies(chosen, root)
-    edge = edges(chosen, [strategy for _, strategy in strategies], root)
+    edge = edges(chosen, [each.strategy for each in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
     trading = put_rules_in_force(chosen, root, edge.clock)
     built = wire(Engine, chosen, strategies, edge, records, recording, trading)
     if recording is not None:
         recording.trouble = _Trouble(built)
-    names = [strategy.name for _, strategy in strategies]
+    names = [each.strategy.name for each in strategies]
     built.limits = limits.InForce(built, chosen, names)
     built.folder, built.records = folder, records
     built.recording = recording
@@ -209,7 +210,7 @@ Built = TypeVar("Built", bound=engine.Engine)
 def wire(
     kind: type[Built],
     chosen: Settings,
-    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    strategies: Sequence["Chosen"],
     edge: Edges,
     journal: Journal,
     recorder: Recorder | None,
@@ -219,7 +220,7 @@ def wire(
     account, risk = chosen.account, chosen.risk
     meter = Meter()
     losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
-    names = [strategy.name for _, strategy in strategies]
+    names = [each.strategy.name for each in strategies]
     built = kind(
         clock=edge.clock,
         feed=edge.feed,
@@ -248,8 +249,8 @@ def wire(
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
     built.stop_at(limits.stops(risk))
-    for entry, strategy in strategies:
-        built.register(strategy, Policy(entry.max_errors, entry.on_error))
+    for entry, strategy, build in strategies:
+        built.register(strategy, Policy(entry.max_errors, entry.on_error), build)
     return built
 
 
@@ -277,9 +278,21 @@ def _recorder(chosen: Settings, records: SqliteJournal, clock: Clock) -> DiskRec
     return DiskRecorder(beside(records.path), clock.now, lambda: records.head.seq)
 
 
-def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySettings, Strategy]]:
-    """The strategies of a config, built anew, with what it says of each; raises ConfigError."""
-    return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+class Chosen(NamedTuple):
+    """A strategy of a config: what that says, the strategy, and how to make it anew."""
+
+    entry: StrategySettings
+    strategy: Strategy
+    build: Build
+
+
+def build_strategies(chosen: Settings, root: Path) -> list[Chosen]:
+    """The strategies of a config, built anew; raises ConfigError."""
+    made = []
+    for entry in chosen.strategies:
+        build = partial(_strategy, entry, loading.find(entry.use, root))
+        made.append(Chosen(entry, build({}), build))
+    return made
 
 
 def put_rules_in_force(chosen: Settings, root: Path, clock: Clock) -> Callable[[date], bool]:
@@ -301,13 +314,13 @@ def put_rules_in_force(chosen: Settings, root: Path, clock: Clock) -> Callable[[
     return calendar.is_trading_day
 
 
-def _strategy(entry: StrategySettings, root: Path) -> Strategy:
+def _strategy(entry: StrategySettings, cls: type[Strategy], params: Mapping[str, Any]) -> Strategy:
     return loading.build(
-        loading.find(entry.use, root),
+        cls,
         name=entry.name,
         symbols=entry.symbols,
         bars=entry.bars,
-        params=entry.params,
+        params={**entry.params, **params},
     )
 
 

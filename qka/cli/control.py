@@ -1,4 +1,4 @@
-"""`qka status`, `halt`, `reduce`, `cancel-all`, `buy`, `sell`, `risk`: stepping into a run."""
+"""`qka status`, `halt`, `reduce`, `cancel-all`, `buy`, `sell`, `strategy`, `risk`: stepping in."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
+from qka.errors import ConfigError
 
 Symbol = Annotated[str, typer.Argument(help="Such as 600000.SH")]
 Shares = Annotated[int, typer.Argument(help="Shares", min=1)]
@@ -18,6 +19,13 @@ risk = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+strategy = typer.Typer(
+    help="The strategies of a running engine: shown, started, stopped, changed.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Named = Annotated[str, typer.Argument(metavar="NAME", help="Of the strategy")]
 
 
 def status(
@@ -169,6 +177,76 @@ def set_limit(
     confirm(f"Set {limit} on account {found.account}?", yes)
     done = command(found, "set", limit, why=why)
     typer.echo(f"{done['set']} is {done['value']} from the next order on")
+
+
+@strategy.command("list")
+def list_strategies(run: Run = None, config: Config = None) -> None:
+    """Show the strategies, whether they run, and their parameters."""
+    for each in the_run(run, config).ask("GET", "/status")["strategies"]:
+        if each["state"]:
+            params = " ".join(f"{name}={value}" for name, value in each["params"].items())
+            why = f"  ({each['why']})" if each["why"] else ""
+            typer.echo(f"{each['name']:24} {each['state']:8} {params}{why}".rstrip())
+
+
+@strategy.command()
+def stop(
+    name: Named, run: Run = None, config: Config = None, why: Why = "", yes: Yes = False
+) -> None:
+    """Stop one strategy alone; what it has working is cancelled or left as its config says."""
+    found = the_run(run, config)
+    confirm(f"Stop {name} on account {found.account}?", yes)
+    _told(command(found, "stop", name, why=why))
+
+
+@strategy.command()
+def start(
+    name: Named, run: Run = None, config: Config = None, why: Why = "", yes: Yes = False
+) -> None:
+    """Start a strategy that was stopped: made anew, with the state it left."""
+    found = the_run(run, config)
+    confirm(f"Start {name} on account {found.account}?", yes)
+    _told(command(found, "start", name, why=why))
+
+
+@strategy.command()
+def params(
+    name: Named,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Without one: show them")
+    ] = None,
+    run: Run = None,
+    config: Config = None,
+    why: Why = "",
+    yes: Yes = False,
+) -> None:
+    """Show a strategy's parameters, or change some from the next event on.
+
+    \b
+    Examples:
+      qka strategy params DualMA
+      qka strategy params DualMA fast=7 slow=30 --why "it is choppy"
+
+    What the strategy made of them in on_start stays as it is until it is stopped and started.
+    """
+    found = the_run(run, config)
+    if changes:
+        confirm(f"Set {' '.join(changes)} of {name} on account {found.account}?", yes)
+        shown = command(found, "params", name, *changes, why=why)["params"]
+    else:
+        there = found.ask("GET", "/status")["strategies"]
+        mine = [each["params"] for each in there if each["name"] == name]
+        if not mine:
+            names = ", ".join(each["name"] for each in there)
+            raise ConfigError(f"{name}: no such strategy; there are {names}")
+        shown = mine[0]
+    for key, value in shown.items():
+        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def _told(done: dict[str, Any]) -> None:
+    why = f": {done['why']}" if done.get("why") else ""
+    typer.echo(f"{done['strategy']} is {done['state']}{why}")
 
 
 def _order(

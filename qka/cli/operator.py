@@ -1,14 +1,17 @@
 """`qka accept`, `qka resume`, `qka resolve`: a human's word, to a running engine or to the next."""
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import structs
 
 from qka.cli.reach import Run, Why, Yes, command, confirm, live_one, the_run, who
 from qka.errors import ConfigError
 
 if TYPE_CHECKING:
+    from qka.monitor.client import Running
     from qka.settings import Settings
 
 Config = Annotated[Path, typer.Argument(help="The account's config, such as config/live.yaml")]
@@ -27,12 +30,17 @@ def accept(
     Examples:
       qka accept config/live.yaml 00b508 --why "bonus shares of 000001.SZ"
 
-    The engine that found the differences prints the command. Stop it first; the next start goes on
-    from the broker's books, if they still differ in just this.
+    The engine that found the differences prints the command. A running one goes on from the
+    broker's books at once, else the next start does: if they still differ in just this.
     """
     from qka import operator
 
-    table = operator.accept(_settings(config, set_), fingerprint, who(), why)
+    chosen = _settings(config, set_)
+    running = live_one(chosen)
+    if running is not None:
+        _accepted(running, command(running, "accept", fingerprint, why=why))
+        return
+    table = operator.accept(chosen, fingerprint, who(), why)
     typer.echo(f"accepted, for the next start:\n{table}")
 
 
@@ -97,23 +105,44 @@ def resolve(
     chosen = _settings(config, set_)
     if not order and (ending or filled or price):
         raise ConfigError("--as: name the order that it is said of")
+    running = live_one(chosen)
     if not order:
-        found = operator.unknown(chosen)
-        for each in found:
-            typer.echo(
-                f"{each.id}  {each.status}  {each.side} {each.quantity} {each.symbol} at "
-                f"{each.price:g}, {each.filled} filled  {each.reason}"
-            )
-        if not found:
-            typer.echo("every order has its end")
+        _list(running.ask("GET", "/status")["orders"] if running else operator.unknown(chosen))
         return
-    if ending != "filled" and ending not in operator.ENDINGS:
-        words = ", ".join(["filled", *operator.ENDINGS])
-        raise ConfigError(f"--as {ending or '(missing)'}: it is one of {words}")
     if filled < 0 or price < 0:
         raise ConfigError("--filled and --price: nothing below zero")
-    done = operator.resolve(chosen, order, ending, filled=filled, price=price, who=who(), why=why)
-    typer.echo(f"{done.id} is {done.status}: {done.filled} of {done.quantity} {done.symbol} traded")
+    if running is not None:
+        words = [str(filled), f"{price:g}"] if price else [str(filled)] if filled else []
+        order_ = command(running, "resolve", order, ending, *words, why=why)["order"]
+    else:
+        done = operator.resolve(
+            chosen, order, ending, filled=filled, price=price, who=who(), why=why
+        )
+        order_ = structs.asdict(done)
+    typer.echo("{id} is {status}: {filled} of {quantity} {symbol} traded".format(**order_))
+
+
+def _list(orders: "list[Any]") -> None:
+    """Orders without an end, from a journal or a running engine."""
+    for order in orders:
+        row = order if isinstance(order, dict) else structs.asdict(order)
+        words = "{id}  {status}  {side} {quantity} {symbol} at {price:g}, {filled} filled  {reason}"
+        typer.echo(words.format(**row))
+    if not orders:
+        typer.echo("every order has its end")
+
+
+def _accepted(running: "Running", done: dict[str, Any]) -> None:
+    """Look whether the trading is released; the comparison takes a moment."""
+    typer.echo(f"accepted:\n{done['table']}")
+    for _ in range(20):
+        trading = running.ask("GET", "/status")["trading"]
+        if not trading["held"]:
+            typer.echo(f"The books agree. Trading is {trading['state'].upper()}.")
+            return
+        time.sleep(0.25)
+    typer.echo(f"it is held still: {trading['why']}", err=True)
+    raise typer.Exit(1)
 
 
 def _settings(config: Path, set_: list[str] | None) -> "Settings":

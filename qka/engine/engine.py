@@ -31,7 +31,7 @@ from qka.engine.mailbox import Mailbox
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
-from qka.engine.runner import Policy, Runner, check_names
+from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.tally import Tally
@@ -176,6 +176,7 @@ class Engine:
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
         self._symbols: list[str] = []  # that the feed brings
+        self._only_period: str | None = None  # of bars, when no others exist
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
@@ -227,13 +228,18 @@ class Engine:
 
     # ------------------------------------------------------------ set-up
 
-    def register(self, strategy: Strategy, policy: Policy | None = None) -> None:
-        """Add a strategy; raises ConfigError once the engine has started, or for a name taken."""
+    def register(
+        self, strategy: Strategy, policy: Policy | None = None, build: Build | None = None
+    ) -> None:
+        """Add a strategy; raises ConfigError once the engine has started, or for a name taken.
+
+        `build` makes it anew: without it a strategy that was stopped can't be started again.
+        """
         if self._state != "new":
             raise ConfigError("register strategies before the engine starts")
         if isinstance(strategy, type):
             raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
-        runner = Runner(strategy, self, policy or Policy())
+        runner = Runner(strategy, self, policy or Policy(), build)
         check_names([*self._runners.values(), runner])
         self._runners[runner.name] = runner
         self.tally.book(runner.name)  # one that never acts is told of too
@@ -773,9 +779,9 @@ class Engine:
         elif built:
             self.bus.subscribe(Bar, builder.on_bar, self, built)
         kinds = periods | {provided} - {"quote"}
-        only = next(iter(kinds)) if len(kinds) == 1 else None
+        self._only_period = next(iter(kinds)) if len(kinds) == 1 else None
         for runner in self._runners.values():
-            runner.subscribe(self.bus, only)
+            runner.subscribe(self.bus, self._only_period)
 
     def _check_period(self, runner: Runner, provided: str) -> None:
         if provided == "quote":
@@ -830,6 +836,15 @@ class Engine:
         runner = self._runners.get(name)
         if runner is not None:
             runner.stop(why)
+
+    def start_again(self, stopped: Runner, strategy: Strategy) -> Runner:
+        """Let a strategy made anew take the place of a stopped one, and its state."""
+        runner = Runner(strategy, self, stopped.policy, stopped.build)
+        self._runners[runner.name] = runner
+        self.executor.welcome(runner.name)
+        runner.subscribe(self.bus, self._only_period)
+        runner.begin(stopped.strategy.state)
+        return runner
 
     def alert(self, severity: Severity, source: str, message: str, *, log: bool = True) -> None:
         """Tell a human; no secret is told."""

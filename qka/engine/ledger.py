@@ -103,7 +103,7 @@ class Ledger:
     ) -> None:
         """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
         self._clock = clock
-        self._fees = fees
+        self.fees = fees
         self._publish = publish
         self.trading = TradingState.ACTIVE  # the engine's to set, at once
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
@@ -427,11 +427,11 @@ class Ledger:
             self._day_to = self._day_from + DAY
         if not filled:
             rest = cents(order.price, order.quantity)
-            fees = self._fees.of_order(order.symbol, order.side, rest, self._day)
+            fees = self.fees.of_order(order.symbol, order.side, rest, self._day)
         else:
             everything = to_cents(order.turnover + turnover(order.price, order.remaining))
             rest = everything - to_cents(order.turnover)
-            owed = self._fees.of_order(order.symbol, order.side, everything, self._day)
+            owed = self.fees.of_order(order.symbol, order.side, everything, self._day)
             fees = max(0, owed - to_cents(order.fees))
         self._asked = order
         self._claim = claim = (rest, rest + fees)

@@ -4,14 +4,19 @@ A command is an event like any other: it is journalled, then heard here. So a re
 its place in the order of things, and does the same.
 """
 
+import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qka.ashare.rules import TERMS
 from qka.ashare.sessions import cancels_from
+from qka.engine import resolving
+from qka.engine.comparison import table
 from qka.engine.numbers import MOST_PRICE, MOST_SHARES
+from qka.engine.strategies import Strategies, by
 from qka.errors import ConfigError, EngineFault
+from qka.journal.port import Note
 from qka.model.events import OperatorCommand, Severity, TradingState
 from qka.model.order import BUY, SELL, Order, OrderStatus, Side
 
@@ -39,7 +44,11 @@ class Operator:
             "cancel-all": self._cancel_all,
             "buy": lambda words: self._order(words, BUY),
             "sell": lambda words: self._order(words, SELL),
+            "accept": self._accept,
+            "resolve": self._resolve,
         }
+        self.strategies = Strategies(engine)
+        self._reads |= self.strategies.reads()
 
     @property
     def commands(self) -> list[str]:
@@ -65,6 +74,8 @@ class Operator:
         answer, self._answer = self._answer, _NOTHING
         if answer is _NOTHING:
             raise EngineFault(f"{command} failed half-way, and the trading is halted: see the log")
+        if isinstance(answer, Order):  # all that it brought about is heard by now
+            return engine.ledger.order(answer.id)
         return answer
 
     def on_command(self, event: OperatorCommand) -> None:
@@ -113,6 +124,49 @@ class Operator:
 
         return deed
 
+    # ------------------------------------------------------------ what nobody knows
+
+    def _accept(self, words: Words) -> Deed:
+        reconciler = self._engine.reconciler
+        shown = table(reconciler.differences)
+        if not reconciler.told:
+            raise ConfigError("nothing differs that could be accepted: nothing was changed")
+        if list(words) != [reconciler.told]:
+            raise ConfigError(
+                f"{' '.join(words) or '(missing)'} is not what was found, which is "
+                f"{reconciler.told}: nothing was changed\n{shown}"
+            )
+
+        def deed(event: OperatorCommand) -> Any:
+            taken = {"fingerprint": words[0], "who": event.who, "why": event.why}
+            with contextlib.suppress(OSError):  # what can't be written halts anyway
+                self._engine.journal.note(Note.ACCEPTED, taken)
+            reconciler.accept(words[0])
+            return {"accepted": words[0], "table": shown}
+
+        return deed
+
+    def _resolve(self, words: Words) -> Deed:
+        if not 2 <= len(words) <= 4:
+            raise ConfigError(f"resolve: ORDER and how it ended: {', '.join(resolving.ENDINGS)}")
+        engine = self._engine
+        filled = _shares(words[2]) if words[2:] and words[2] != "0" else 0
+        price = _price(words[3]) if words[3:] else 0.0
+        word = resolving.read(engine.ledger, words[0], words[1], filled, price)
+        if word.order.status is not OrderStatus.UNKNOWN:
+            raise ConfigError(
+                f"{words[0]} is {word.order.status}, and not unknown: the broker tells what "
+                "becomes of it; nothing was changed"
+            )
+
+        def deed(event: OperatorCommand) -> Any:
+            now, said = engine.clock.now(), f"{by(event)} says so"
+            for report in word.reports(engine.ledger.fees, now, said):
+                engine.publish(report)
+            return word.order
+
+        return deed
+
     # ------------------------------------------------------------ orders
 
     def _cancel_all(self, words: Words) -> Deed:
@@ -148,16 +202,9 @@ class Operator:
         price = _price(words[2]) if words[2:] else None
 
         def deed(event: OperatorCommand) -> Any:
-            order = self._trade(symbol, side, shares, price, by(event))
-            return {"order": order}
+            return self._trade(symbol, side, shares, price, by(event))
 
         return deed
-
-
-def by(event: OperatorCommand) -> str:
-    """Who and why, for reasons."""
-    who = event.who or "an operator"
-    return f"{who}: {event.why}" if event.why else who
 
 
 def _none(words: Words) -> None:

@@ -45,7 +45,7 @@ class Control:
         Raises ConfigError for what makes no sense now, and then nothing was done or written.
         """
         answer = self._engine.operator.ask(asked.command, asked.args, who=asked.who, why=asked.why)
-        return _plain(answer)
+        return _plain({"order": answer} if isinstance(answer, Order) else answer)
 
 
 def _plain(value: Any) -> Any:

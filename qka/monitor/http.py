@@ -120,7 +120,8 @@ class MonitorServer(WebServer):
 
     def refuse(self, newest: asyncio.Transport) -> None:
         """The oldest one goes; who opens a thousand closes his own."""
-        next(iter(self._connections.values())).abort()
+        # those that were closed just now are still in the list
+        next(each for each in self._connections.values() if not each.is_closing()).abort()
 
 
 def _json(value: Any) -> web.Response:

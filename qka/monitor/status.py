@@ -79,9 +79,14 @@ class Status:
         """What runs under that name; hands and stops trade without being a strategy."""
         runner = self._engine.runners.get(name)
         if runner is None:
-            return {"name": name, "state": "", "why": "", "symbols": []}
-        state = "running" if runner.active else "stopped"
-        return {"name": name, "state": state, "why": runner.ended, "symbols": runner.symbols}
+            return {"name": name, "state": "", "why": "", "symbols": [], "params": {}}
+        return {
+            "name": name,
+            "state": "running" if runner.active else "stopped",
+            "why": runner.ended,
+            "symbols": runner.symbols,
+            "params": self._engine.operator.strategies.params(runner),
+        }
 
 
 def order_row(order: Order) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def builder(chosen: Settings, config: Path) -> days.Build:
             edges.recorder,
             put_rules_in_force(chosen, root, edges.clock),
         )
-        InForce(built, chosen, [strategy.name for _, strategy in strategies])
+        InForce(built, chosen, [each.strategy.name for each in strategies])
         return built
 
     return build
