@@ -108,7 +108,8 @@ class Engine(engine.Engine):
             risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
         )
         names = [strategy.name for strategy in self.strategies]
-        self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
+        meter, losses = self.gate.meter, self.breaker.losses
+        self.gate.use(limits.rules(chosen, names, meter, losses, self.is_trading_day))
         self.stop_at(limits.stops(risk))
         self._note_rules()
 
@@ -195,7 +196,7 @@ def wire(
         feed=edge.feed,
         broker=edge.broker,
         journal=journal,
-        rules=limits.rules(chosen, names, meter, losses),
+        rules=limits.rules(chosen, names, meter, losses, is_trading_day),
         losses=losses,
         streak=Streak(risk.max_losing_trades),
         meter=meter,
