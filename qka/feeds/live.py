@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from loguru import logger
 from msgspec.structs import replace
 
-from qka.ashare.facts import disagreement, status_of
+from qka.ashare.facts import disagreement
 from qka.ashare.rules import TERMS
 from qka.ashare.sessions import phase_at
 from qka.clock import Clock, Timer
@@ -24,6 +24,7 @@ from qka.feeds.xtdata_words import (
     day_from_xt,
     limit_from_xt,
     quote_from_xt,
+    state_from_xt,
     tidied,
 )
 from qka.model.actions import CorporateAction
@@ -297,17 +298,16 @@ class LiveFeed:
             (detail.get("InstrumentStatus") or 0) > 0,
         )
         self._compare(symbol, detail, known)
-        self._tell(symbol, str(detail.get("InstrumentName") or ""), known)
+        self._tell(symbol, state_from_xt(symbol, detail))
         return True
 
-    def _tell(self, symbol: str, name: str, known: Instrument) -> None:
+    def _tell(self, symbol: str, state: InstrumentState | None) -> None:
         """Say what sets a symbol apart today, and that it is as usual again."""
-        status = status_of(name)
-        unlimited = status in (Status.NEW, Status.DELISTING) and not known.limit_up
-        state = InstrumentState(0, symbol, known.day, status, known.suspended, unlimited, name)
         told = self._states.get(symbol)
-        usual = status is Status.NORMAL and not known.suspended
-        if state == told or (usual and (told is None or told.day != known.day)):
+        if state is None or state == told:
+            return
+        usual = state.status is Status.NORMAL and not state.suspended
+        if usual and (told is None or told.day != state.day):
             return
         self._states[symbol] = state
         if self._report is not None:  # else it is told when it runs

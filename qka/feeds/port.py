@@ -53,7 +53,7 @@ class Feed(Protocol):
 
 
 async def play(
-    batches: Iterable[Sequence[MarketEvent]], clock: ReplayClock, report: Report
+    batches: Iterable[Sequence[MarketEvent | InstrumentState]], clock: ReplayClock, report: Report
 ) -> None:
     """Report recorded events with the clock in step, then live the last day to its end.
 

@@ -36,7 +36,7 @@ def price_limit(order: Order, view: MarketView) -> Denial | Caution | None:
     if not quote.limit_up and not quote.limit_down:
         return _computed(order, quote, view)
     up = quote.limit_up or order.price
-    return _judged(order, quote.limit_down, up, "today's limits", "price_limit")
+    return _judged(order, quote.limit_down, up, ("today's limit up", "today's limit down"))
 
 
 def _computed(order: Order, quote: Quote, view: MarketView) -> Denial | Caution | None:
@@ -54,7 +54,7 @@ def _computed(order: Order, quote: Quote, view: MarketView) -> Denial | Caution 
     up, down = limits
     if down <= order.price <= up or _seen_beyond(quote, up, down):
         return None
-    denial = _judged(order, down, up, "today's limits by the rule book", "price_limit")
+    denial = _judged(order, down, up, ("the rule book's limit up", "the rule book's limit down"))
     if denial is None or board_of(symbol) in _SURE:
         return denial
     return Caution(*denial)
@@ -68,7 +68,8 @@ def _within_reach(order: Order, quote: Quote) -> Denial | None:
     found = reach(order.symbol, day, opening=opening, base=base)
     if found is None:
         return None
-    return _judged(order, *found, "what is taken on a day without limits", "price_reach")
+    words = "the highest price taken without limits", "the lowest price taken without limits"
+    return _judged(order, *found, words, "price_reach")
 
 
 def _seen_beyond(quote: Quote, up: float, down: float) -> bool:
@@ -77,13 +78,17 @@ def _seen_beyond(quote: Quote, up: float, down: float) -> bool:
     return any(price and not down <= price <= up for price in seen)
 
 
-def _judged(order: Order, low: float, high: float, what: str, code: str) -> Denial | None:
+def _judged(
+    order: Order, low: float, high: float, names: tuple[str, str], code: str = "price_limit"
+) -> Denial | None:
+    """`names`: what the highest and the lowest price are called."""
     price = order.price
     if low <= price <= high:
         return None
-    limit = high if price > high else low
-    words = f"{price:g} is beyond {limit:g}, {what} of {order.symbol}; {limit:g} would pass"
-    return Denial(code, words, limit, price)
+    above = price > high
+    limit, name = (high, names[0]) if above else (low, names[1])
+    words = f"{price:.10g} is {'above' if above else 'below'} {limit:.10g}, {name} of "
+    return Denial(code, f"{words}{order.symbol}; {limit:.10g} would pass", limit, price)
 
 
 def price_cage(order: Order, view: MarketView) -> Denial | Caution | None:
@@ -111,11 +116,11 @@ def price_cage(order: Order, view: MarketView) -> Denial | Caution | None:
     edge = edge_of_cage(symbol, side, reference, day)
     if edge is None or (price <= edge if side is BUY else price >= edge):
         return None
-    words = f"{price:g} is beyond the price cage of {symbol}, {edge:g} for a market at "
-    words += f"{reference:g}"
+    words = f"{price:.10g} is beyond the price cage of {symbol}, {edge:.10g} for a market at "
+    words += f"{reference:.10g}"
     if cage_parks(symbol, day):
         return Caution("price_cage", f"{words}: it waits until the market comes", edge, price)
-    return Denial("price_cage", f"{words}; {edge:g} would pass", edge, price)
+    return Denial("price_cage", f"{words}; {edge:.10g} would pass", edge, price)
 
 
 def closing_price(order: Order, view: MarketView) -> Denial | None:
@@ -130,5 +135,5 @@ def closing_price(order: Order, view: MarketView) -> Denial | None:
     price, close = order.price, quote.last
     if price >= close if order.side is BUY else price <= close:
         return None
-    words = f"{price:g} does not reach {close:g}, the closing price of {order.symbol}"
-    return Denial("closing_price", f"{words}; {close:g} would pass", close, price)
+    words = f"{price:.10g} does not reach {close:.10g}, the closing price of {order.symbol}"
+    return Denial("closing_price", f"{words}; {close:.10g} would pass", close, price)

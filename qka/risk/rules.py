@@ -60,7 +60,7 @@ def instrument(order: Order, view: MarketView) -> Denial | None:
         tick = 1 / the.ticks
         words = f"{price} is not on the tick {tick:g} of {symbol}"
         near = ashare.tick_price(symbol, price)
-        return Denial("tick", f"{words}; {near:g} would pass", tick, price)
+        return Denial("tick", f"{words}; {near:.10g} would pass", tick, price)
     return None
 
 

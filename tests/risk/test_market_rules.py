@@ -244,6 +244,7 @@ def test_a_price_is_inside_the_limits_of_the_quote(order, verdict):
     if denial:
         limit = 11.0 if order.price > 11.0 else 9.0
         assert (denial.limit, denial.value) == (limit, order.price)
+        assert f"today's limit {'up' if limit == 11.0 else 'down'}" in denial.reason
         assert denial.reason.endswith(f"{limit:g} would pass")
 
 
@@ -283,7 +284,7 @@ def test_where_the_feed_names_no_limits_the_rule_books_hold(symbol, day, status,
     assert price_limit(an_order(price=up, symbol=symbol, time=time), view) is None
     denial = price_limit(an_order(price=up + 0.01, symbol=symbol, time=time), view)
     assert (told(denial), denial.limit) == ("denial price_limit", up)
-    assert "by the rule book" in denial.reason
+    assert "the rule book's limit up" in denial.reason
 
 
 @pytest.mark.parametrize(
