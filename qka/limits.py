@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,10 +15,11 @@ from qka.model.events import OperatorCommand, TradingState
 from qka.model.money import to_cents
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.losses import Losses
+from qka.risk.market import Listed, daily_cap, market
 from qka.risk.meter import Meter
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
 from qka.risk.quotes import FreshQuote, PriceDistance
-from qka.risk.rules import ForStrategy, ForSymbol, cash, instrument, known, sellable, trading_state
+from qka.risk.rules import ForStrategy, ForSymbol, cash, known, sellable, trading_state
 from qka.risk.sizes import (
     Capital,
     DailyNotional,
@@ -46,13 +48,23 @@ _OF_STRATEGIES = (
 )
 
 
-def rules(chosen: Settings, names: Sequence[str], meter: Meter, losses: Losses) -> list[Rule]:
+def rules(
+    chosen: Settings,
+    names: Sequence[str],
+    meter: Meter,
+    losses: Losses,
+    trades: Callable[[date], bool] = lambda day: True,
+) -> list[Rule]:
     """The gate's rules in their order: what is cheap and certain first.
 
-    `names` are those of the strategies, in the order of their entries.
+    `names` are those of the strategies, in the order of their entries; `trades` tells trading
+    days.
     """
     risk = chosen.risk
-    made: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    made: list[Rule] = [trading_state]
+    if risk.allowed is not None or risk.forbidden:
+        made.append(Listed(risk.allowed, risk.forbidden))
+    made += [*market(trades), daily_cap, known, sellable, cash]
     made += _of_an_order(risk, risk)
     if risk.max_quote_age is not None:
         made.append(FreshQuote(risk.max_quote_age, warn(risk)))
@@ -198,7 +210,8 @@ class InForce:
         self.settings, engine.on_loss = chosen, TradingState(risk.on_loss)
         breaker = engine.breaker
         breaker.limit(risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, warn(risk))
-        engine.use(rules(chosen, self._names, engine.gate.meter, breaker.losses))
+        meter, losses = engine.gate.meter, breaker.losses
+        engine.use(rules(chosen, self._names, meter, losses, engine.is_trading_day))
         engine.stop_at(stops(risk))
 
 

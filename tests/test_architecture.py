@@ -31,7 +31,7 @@ FLOORS = {
     "terminal": 3,
     "server": 4,
     "monitor": 4,
-    "settings": 4,
+    "settings": 3,
     "logs": 4,
     "loading": 4,
     "edges": 5,
