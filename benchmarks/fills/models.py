@@ -13,13 +13,21 @@ from qka.ashare.fees import FeeSchedule
 from qka.ashare.sessions import phases_of
 from qka.brokers.paper import PaperBroker
 from qka.clock import ManualClock
-from qka.model.events import Event, Fill, SessionPhase
+from qka.model.events import (
+    Event,
+    Fill,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    SessionPhase,
+)
 from qka.model.market import Phase, Quote
 from qka.model.order import Approved, Order, Side
 from qka.model.times import day_of
 
 Model = Callable[[Resting, Market], list[Filled]]
 
+_ENDED = (OrderCancelled, OrderExpired, OrderRejected)
 _BEFORE = 20  # snapshots that are seen before the order is sent
 _FEES = FeeSchedule(Decimal("0.00025"), Decimal(5))
 
@@ -43,16 +51,23 @@ def paper_shown_all(order: Resting, market: Market) -> list[Filled]:
 def _paper(
     order: Resting, market: Market, view: Callable[[Snapshot, Resting], Quote]
 ) -> list[Filled]:
-    snapshots = market.snapshots
-    times = market.times
+    snapshots, times = market.snapshots, market.times
     first = max(0, bisect_left(times, order.arrived) - _BEFORE)
     clock = ManualClock(times[first] - 1)
     ours = Order("ours", market.symbol, order.side, order.shares, order.price / 100,
                  time=order.arrived)  # fmt: skip
     held = {market.symbol: order.shares} if order.side is Side.SELL else {}
     broker = PaperBroker(clock, _FEES, "judged", 10**14, held, latency=0.0)
-    reports: list[Event] = []
-    broker.tell(reports.append)
+    fills: list[Filled] = []
+    over = False
+
+    def hear(report: Event) -> None:
+        nonlocal over
+        if isinstance(report, Fill):
+            fills.append(Filled(report.time, _cents(report.price), report.quantity, 0))
+        over = isinstance(report, _ENDED) or sum(f.shares for f in fills) == order.shares
+
+    broker.tell(hear)
     clock.call_at(order.arrived, lambda: broker.submit(Approved(ours)))
     if order.cancelled:
         clock.call_at(order.cancelled, lambda: broker.cancel(ours))
@@ -63,13 +78,9 @@ def _paper(
     for snapshot in snapshots[first:]:
         clock.advance(to=snapshot.quote.time)
         broker.on_quote(view(snapshot, order))
-        if reports and order.cancelled and clock.time > order.cancelled:
+        if over:
             break
-    return [
-        Filled(fill.time, int(fill.price * 100 + 0.5), fill.quantity, 0)
-        for fill in reports
-        if isinstance(fill, Fill)
-    ]
+    return fills
 
 
 def _without(snapshot: Snapshot, order: Resting) -> Quote:
@@ -93,6 +104,10 @@ def _without(snapshot: Snapshot, order: Resting) -> Quote:
     )  # fmt: skip
 
 
+def _cents(price: float) -> int:
+    return int(price * 100 + 0.5)
+
+
 # ---------------------------------------------------------------- peers
 
 
@@ -111,7 +126,7 @@ def opposite(order: Resting, market: Market) -> list[Filled]:
     for quote in _seen(order, market):
         other = quote.ask1 if order.side is Side.BUY else quote.bid1
         if other and (other <= price if order.side is Side.BUY else other >= price):
-            return [Filled(quote.time, int(other * 100 + 0.5), order.shares, 0)]
+            return [Filled(quote.time, _cents(other), order.shares, 0)]
     return []
 
 
@@ -129,7 +144,7 @@ def at_once(order: Resting, market: Market) -> list[Filled]:
     """All of it, at the next last price, whatever its limit."""
     for quote in _seen(order, market):
         if quote.last:
-            return [Filled(quote.time, int(quote.last * 100 + 0.5), order.shares, 0)]
+            return [Filled(quote.time, _cents(quote.last), order.shares, 0)]
     return []
 
 

@@ -10,6 +10,7 @@ from benchmarks.fills.models import MODELS, Model
 from qka.model.order import Side
 from qka.model.times import SECOND, time_of_day
 
+SESSIONS = ("opening call", "continuous", "closing call")
 _NINE_THIRTY = int(9.5 * 3600) * SECOND
 _CLOSING = int(14.95 * 3600) * SECOND
 
@@ -32,9 +33,17 @@ class Score(NamedTuple):
 
 
 def sample(market: Market, count: int, seed: int = 1) -> list[Resting]:
-    """So many of the day's resting orders, that a paper account could have sent as they are."""
+    """So many of the day's resting orders, and a quarter as many of each call auction's.
+
+    Only such that a paper account could have sent as they are: buys in whole lots.
+    """
     able = [order for order in market.orders if order.side is Side.SELL or not order.shares % 100]
-    return Random(f"{seed}:{market.symbol}").sample(able, min(count, len(able)))
+    random, chosen = Random(f"{seed}:{market.symbol}"), []
+    for name in SESSIONS:
+        there = [order for order in able if session(order) == name]
+        wanted = count if name == "continuous" else count // 4
+        chosen += random.sample(there, min(wanted, len(there)))
+    return chosen
 
 
 def session(order: Resting) -> str:
@@ -78,7 +87,7 @@ def table(judged: list[tuple[Resting, Market]]) -> str:
     head = ("", "orders", "filled", "says", "precision", "recall", "shares: precision", "recall",
             "said/true", "seconds off", "90%", "too early", "price off, bp")  # fmt: skip
     lines = [head]
-    for name in ("opening call", "continuous", "closing call"):
+    for name in SESSIONS:
         chosen = [(order, market) for order, market in judged if session(order) == name]
         if not chosen:
             continue
