@@ -11,10 +11,11 @@ import pytest
 from builders import moment
 
 from qka.ashare import book
-from qka.ashare.limits import cage_parks, price_cage, price_limits
-from qka.ashare.rows import TABLES, Scoped, Status
+from qka.ashare.limits import cage_parks, price_cage, price_limits, reach
+from qka.ashare.rows import TABLES, Scoped
 from qka.ashare.rules import daily_cap, fee_rates, terms_on
 from qka.ashare.sessions import order_kinds, span_at, takes
+from qka.model.market import Status
 from qka.model.order import OrderType, Side
 from qka.model.symbol import kind_of
 
@@ -65,6 +66,11 @@ def lot(symbol, day):
 
 def limits_of_ten(symbol, day, **status):
     return price_limits(symbol, 10.0, day, **status)
+
+
+def reach_of_ten(symbol, day):
+    reaches = [reach(symbol, day, opening=opening, base=10.0) for opening in (True, False)]
+    return tuple(reaches) if reaches[0] is not None else None
 
 
 def cage_of_three(symbol, day):
@@ -136,6 +142,10 @@ HISTORIES = {
         ([CHINEXT], {"2009-10-30": TEN, "2020-08-24": TWENTY}),
         ([BSE], {"2021-11-15": THIRTY}),
         (BONDS, {"2022-08-01": TWENTY}),
+    ]),
+    # the opening call and later
+    "reaches": (reach_of_ten, None, [
+        ([MAIN_SZ, CHINEXT], {"2020-08-24": ((0.01, 90.0), (9.0, 11.0))}),
     ]),
     "cages": (cage_of_three, None, [
         (MAIN, {"2023-04-10": (3.1, 2.9, False)}),
