@@ -265,6 +265,20 @@ async def test_another_address_for_browsers_is_let_in_when_it_is_named(tmp_path)
         assert (await page.post("/login", {"token": there.run.token}, **other))[0].status == 403
 
 
+async def test_beyond_this_machine_it_is_known_by_numbers_alone(tmp_path):
+    config = {"monitor": {**PAGE["monitor"], "host": "0.0.0.0"}}
+    async with asked(tmp_path, Watcher(), **config) as there, aiohttp.ClientSession() as session:
+        page, port = Client(there, session), there.run.port
+        assert page.url == f"http://127.0.0.1:{port}"
+        for host, status in {
+            f"192.168.1.10:{port}": 200, f"[fe80::1]:{port}": 200, f"192.168.1.10:{port + 1}": 403,
+            f"evil.example:{port}": 403, f"192.168.1.10.evil.example:{port}": 403,
+        }.items():  # fmt: skip
+            given = {"Host": host, "Origin": f"http://{host}"}
+            answer, _ = await page.post("/login", {"token": there.run.token}, **given)
+            assert answer.status == status, host
+
+
 # ------------------------------------------------------------ what is sent
 
 
