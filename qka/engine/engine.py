@@ -59,6 +59,7 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     PositionChanged,
+    Rebalanced,
     SessionPhase,
     Severity,
     Signal,
@@ -80,6 +81,7 @@ from qka.secrets import mask
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
     SessionPhase,
+    Rebalanced,
     OrderAdopted,
     OrderSubmitted,
     OrderAccepted,
@@ -163,7 +165,9 @@ class Engine:
         self.executor = Executor(
             self.ledger,
             self.desk.place,
+            self.desk.cancel,
             ratio,
+            say=self.desk.say,
             post=self.bus.post,
             alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
             failed=self._signal_failed,
@@ -275,6 +279,7 @@ class Engine:
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
+        self.bus.subscribe(Rebalanced, self._on_rebalanced, self)
         self.bus.subscribe(TimerFired, self._on_timer, self)
 
     # ------------------------------------------------------------ run
@@ -891,6 +896,11 @@ class Engine:
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)
+
+    def _on_rebalanced(self, event: Rebalanced) -> None:
+        runner = self._runners.get(event.strategy)
+        if runner is not None:
+            runner.on_rebalance(event)
 
     def _on_timer(self, event: TimerFired) -> None:
         self.past.timers[f"{event.strategy} {event.name}"] = event.time

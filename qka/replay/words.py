@@ -20,6 +20,7 @@ from qka.model.events import (
     OrderRequested,
     OrderSubmitted,
     OrderUnknown,
+    Rebalanced,
     SessionPhase,
     Signal,
     TimerFired,
@@ -60,6 +61,9 @@ def said(event: Any) -> str:
             return "what was said meanwhile is heard"
         case Signal():
             return f"signal {event.id} of {event.strategy}: {_wish(event)}{_why(event.reason)}"
+        case Rebalanced():
+            left = "; ".join(map(str, event.left)) or "nothing is left out"
+            return f"{event.strategy} placed {len(event.orders)} orders for its targets; {left}"
         case OrderRequested(order=order):
             return f"order {order.id}: {_order(order)}, passed every rule"
         case OrderDenied(order=order):
