@@ -212,6 +212,7 @@ class Engine:
             self.ledger,
             journal,
             self.desk.trader(LEAVER),
+            self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
         )
         self._opening_books = False  # strategies have not begun: what comes is kept for them
