@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qka.model.account import Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     Alert,
     AssetChanged,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Event,
     LinkState,
@@ -63,6 +65,7 @@ EVENTS = [
     a_fill(300, 10.53, time=T, fees=Decimal("5.03")),
     PositionChanged(T, Position("600000.SH", 300, 100, 200, 10.01, 10.53)),
     AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
+    Distributed(T, CorporateAction("600000.SH", DAY, Decimal("0.41"), Decimal("0.3"))),
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
     LinkState(T, "broker", False, "reset by peer"),
     TimerFired(T, "grid", "every 30s"),

@@ -45,6 +45,7 @@ from qka.model.events import (
     AssetChanged,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     LinkState,
@@ -91,6 +92,7 @@ JOURNALLED = (
     OrderExpired,
     OrderUnknown,
     Fill,
+    Distributed,
     EngineState,
     LinkState,
     TimerFired,
@@ -149,7 +151,8 @@ class Engine:
         self.account_id = account_id
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        self.door = Door(self._told if self._records else self.publish)
+        self.tell = self._told if self._records else self.publish
+        self.door = Door(self.tell)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self._ledger_says)
         self.gate = Gate(rules, self.ledger, meter, self._near)
         self.desk = Desk(
@@ -277,6 +280,7 @@ class Engine:
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
+        self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
@@ -880,6 +884,13 @@ class Engine:
         self._tell_fill(fill)
         now = self.clock.now()
         self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
+    def _on_distributed(self, event: Distributed) -> None:
+        self.breaker.on_distributed(event)
+        self.leaver.on_distributed(event)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(event.action.symbol)))
         self.publish(AssetChanged(now, self.ledger.asset))
 
     def _tell_fill(self, fill: Fill) -> None:

@@ -11,10 +11,12 @@ from datetime import date
 import msgspec
 
 from qka.ashare import rules as ashare
+from qka.ashare.limits import after_action
 from qka.clock import Clock
 from qka.engine.desk import Trade
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
+from qka.model.events import Distributed
 from qka.model.market import Bar, Phase, Quote
 from qka.model.order import BUY, SELL, OrderStatus, OrderType
 from qka.model.times import SECOND, day_of, same_day
@@ -66,6 +68,13 @@ class Leaver:
         if self._changed and self.stops.trailing is not None:
             self._changed = False
             self._journal.note(Note.RISK, self._best, KEY)
+
+    def on_distributed(self, event: Distributed) -> None:
+        """The best price of a position is what it would have been without what was given."""
+        best = self._best.get(event.action.symbol)
+        if best is not None:
+            self._best[event.action.symbol] = after_action(event.action, best)
+            self._changed = True
 
     def on_price(self, event: Quote | Bar) -> None:
         """A price came: is it one to leave at?"""

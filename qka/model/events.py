@@ -11,6 +11,7 @@ from typing import get_args
 import msgspec
 
 from qka.model.account import Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.market import Bar, Phase, Quote
 from qka.model.order import Fill as Fill  # an event too; account snapshots hold fills
 from qka.model.order import Order, OrderStatus, Side
@@ -238,6 +239,12 @@ class AssetChanged(_Event, frozen=True, gc=False, tag=True):
     asset: Asset
 
 
+class Distributed(_Event, frozen=True, gc=False, tag=True):
+    """What a company gave for the shares of an account on paper has come: cash, new shares."""
+
+    action: CorporateAction
+
+
 # ------------------------------------------------------------------ engine
 
 
@@ -306,6 +313,7 @@ Event = (
     | Fill
     | PositionChanged
     | AssetChanged
+    | Distributed
     | EngineState
     | LinkState
     | TimerFired

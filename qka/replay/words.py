@@ -7,6 +7,7 @@ from qka.journal.port import Record
 from qka.model.events import (
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     LinkState,
@@ -75,6 +76,8 @@ def said(event: Any) -> str:
                 f"order {event.order_id}: {event.quantity} shares traded at {event.price:g}, "
                 f"fees {Decimal(event.fees)} CNY (deal {event.deal_id})"
             )
+        case Distributed(action=action):
+            return f"{action.symbol} goes ex: {action.cash} CNY and {action.bonus} shares a share"
         case SessionPhase():
             return f"the phase {event.phase} of {event.day}"
         case TimerFired():
