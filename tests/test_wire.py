@@ -20,6 +20,7 @@ from qka.model.events import (
     Distributed,
     EngineState,
     Event,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -40,7 +41,7 @@ from qka.model.events import (
     TimerFired,
     TradingState,
 )
-from qka.model.market import Phase
+from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.wire import canonical, decode, encode, plain, pretty
 
@@ -67,6 +68,7 @@ EVENTS = [
     AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
     Distributed(T, CorporateAction("600000.SH", DAY, Decimal("0.41"), Decimal("0.3"))),
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
+    InstrumentState(T, "600000.SH", DAY, Status.ST, True, False, "*ST浦发"),
     LinkState(T, "broker", False, "reset by peer"),
     TimerFired(T, "grid", "every 30s"),
     OrderAdopted(T, an_order(id="x260105-7")),

@@ -7,6 +7,7 @@ not done. So no order passes a target, whatever becomes of the others.
 from typing import NamedTuple
 
 from qka.ashare import rules
+from qka.ashare.limits import day_limits
 from qka.model.events import Shortfall, Signal
 from qka.model.market import Phase
 from qka.model.money import part, shares_for, to_cents, yuan
@@ -138,9 +139,9 @@ def protection(view: View, symbol: str, side: Side) -> float:
     """The worst price a market order may trade at: the day's limit, else 10% from the last."""
     quote = view.quotes.get(symbol)
     if quote is not None and same_day(quote.time, view.now()):  # yesterday's limits are no one's
-        limit = quote.limit_up if side is BUY else quote.limit_down
-        if limit:
-            return limit
+        limits = day_limits(quote)
+        if limits is not None:
+            return limits[0] if side is BUY else limits[1]
     last = view.price(symbol) * (1.1 if side is BUY else 0.9)
     return rules.tick_price(symbol, last)
 

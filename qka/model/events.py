@@ -12,7 +12,7 @@ import msgspec
 
 from qka.model.account import Asset, Position
 from qka.model.actions import CorporateAction
-from qka.model.market import Bar, Phase, Quote
+from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Fill as Fill  # an event too; account snapshots hold fills
 from qka.model.order import Order, OrderStatus, Side
 
@@ -45,6 +45,17 @@ class SessionPhase(_Event, frozen=True, gc=False, tag=True):
 
     day: date
     phase: Phase
+
+
+class InstrumentState(_Event, frozen=True, gc=False, tag=True):
+    """What the terminal says of a security on one day, where that is not all as usual."""
+
+    symbol: str
+    day: date
+    status: Status
+    suspended: bool = False  # for the day
+    unlimited: bool = False  # the terminal names no price limits for the day
+    name: str = ""
 
 
 # ------------------------------------------------------------------ signal
@@ -304,6 +315,7 @@ Event = (
     Quote
     | Bar
     | SessionPhase
+    | InstrumentState
     | Signal
     | Rebalanced
     | OrderRequested

@@ -10,6 +10,7 @@ from qka.model.events import (
     Distributed,
     EngineState,
     Fill,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -82,6 +83,8 @@ def said(event: Any) -> str:
             return f"the phase {event.phase} of {event.day}"
         case TimerFired():
             return f"timer {event.name} of {event.strategy}"
+        case InstrumentState():
+            return f"{event.symbol} {event.name} is {_state(event)} on {event.day}"
         case LinkState():
             return f"link to the {event.link} {'up' if event.up else 'down'}{_why(event.reason)}"
         case EngineState():
@@ -111,6 +114,12 @@ def _report(event: Any) -> str:
     number = getattr(event, "broker_id", "")
     named = f" as {number}" if number else ""
     return f"order {event.order_id}: {words}{named}{_why(getattr(event, 'reason', ''))}"
+
+
+def _state(event: InstrumentState) -> str:
+    words = [str(event.status)]
+    words += ["suspended"] * event.suspended + ["without price limits"] * event.unlimited
+    return ", ".join(words)
 
 
 def _why(reason: str) -> str:

@@ -16,7 +16,8 @@ from qka.engine.sizing import affordable, against, missing, protection, to_targe
 from qka.model.market import Phase
 from qka.model.order import Approved, OrderStatus, OrderType, Side
 from qka.risk.gate import Gate
-from qka.risk.rules import cash, instrument, known, sellable
+from qka.risk.market import daily_cap, market
+from qka.risk.rules import cash, known, sellable
 
 STAR, CHINEXT, FUND = "688981.SH", "300750.SZ", "510300.SH"
 DEAR = FeeSchedule(Decimal("0.003"), Decimal(5))
@@ -234,7 +235,7 @@ def test_what_is_ordered_and_what_is_left_is_what_was_asked_and_every_order_is_l
 ):
     ledger, symbol = books_
     kind = OrderType.MARKET if price is None else OrderType.LIMIT
-    gate = Gate([instrument, known, sellable, cash], ledger)
+    gate = Gate([*market(lambda day: True), daily_cap, known, sellable, cash], ledger)
     held = ledger.position(symbol).quantity
     side, asked = missing(ledger, symbol, target)
     ordered = 0
@@ -271,7 +272,7 @@ def test_an_order_never_passes_its_target(held, target, cash):
     ("quote", "buy", "sell"),
     [
         pytest.param(a_quote(10.0), 11.0, 9.0, id="the day's limits"),
-        pytest.param(a_quote(10.05, limit_up=0.0, limit_down=0.0), 11.06, 9.05, id="10% off"),
+        pytest.param(a_quote(10.05, limit_up=0.0, limit_down=0.0), 11.0, 9.0, id="the rule book's"),
         pytest.param(
             a_quote(10.05, time=moment("15:00", DAY - timedelta(1))), 11.06, 9.05, id="yesterday's"
         ),
