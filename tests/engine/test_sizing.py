@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.rules import buyable, lots, most, tick_price
+from qka.ashare.sessions import order_kinds
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import affordable, against, missing, protection, to_target
@@ -234,7 +235,8 @@ def test_what_is_ordered_and_what_is_left_is_what_was_asked_and_every_order_is_l
     books_, target, price
 ):
     ledger, symbol = books_
-    kind = OrderType.MARKET if price is None else OrderType.LIMIT
+    takes = OrderType.MARKET in order_kinds(symbol, DAY)  # bonds take none
+    kind = OrderType.MARKET if price is None and takes else OrderType.LIMIT
     gate = Gate([*market(lambda day: True), daily_cap, known, sellable, cash], ledger)
     held = ledger.position(symbol).quantity
     side, asked = missing(ledger, symbol, target)

@@ -323,7 +323,7 @@ def test_a_target_leaves_what_was_bought_today_and_says_so():
 
         def on_quote(self, quote):
             if "bought" not in self.state:
-                self.state["bought"] = self.order_target_shares(SYMBOL, 1300, 10.5)
+                self.state["bought"] = self.order_target_shares(SYMBOL, 1300, 10.2)
 
     strategy = Regret()
     engine(quotes([10.0] * 5), strategy, held={SYMBOL: 300}).run()

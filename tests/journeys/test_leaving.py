@@ -1,14 +1,14 @@
 """Positions that are left: at a loss, a profit, a fall from the best price; and that can't be."""
 
 import pytest
-from builders import NEXT_DAY
+from builders import DAY, NEXT_DAY
 from msgspec.structs import replace
 from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
 from qka.model.account import Position
-from qka.model.events import OrderDenied, OrderRequested
-from qka.model.market import Phase
+from qka.model.events import InstrumentState, OrderDenied, OrderRequested
+from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.risk.conflicts import self_trade
 from qka.risk.stops import NO_STOPS, Stops
@@ -158,7 +158,8 @@ def test_shares_that_a_sell_above_the_market_keeps_are_left_too():
 
 
 def test_a_sell_that_is_to_trade_anyway_is_left_to_it():
-    made, summary, (sell,) = crowded([10.0] * 2 + [9.4] * 6, ("sell", 800, 9.3))
+    seen = quotes([9.6, 9.5, 9.5, 9.5], lots=1)  # 500 shares a quote
+    made, summary, (sell,) = crowded([], ("sell", 800, 9.45), events=seen)
     assert sell.filled == 800
     assert made.ledger.positions() == []
     assert summary["alerts"] == []
@@ -189,6 +190,34 @@ def test_an_exit_of_more_than_one_order_may_have_is_several():
     first, *_ = made.ledger.orders.values()
     sizes = [o.quantity for o in made.ledger.orders.values() if o.time == first.time]
     assert sizes == [150_000, 150_000, 100_000]  # ChiNext's most of a market order
+    assert made.ledger.positions() == []
+
+
+def test_a_bond_which_takes_no_market_orders_is_left_by_a_limit_order():
+    bond = "123219.SZ"
+    limits = {"limit_up": 12.0, "limit_down": 8.0}
+    seen = [replace(q, **limits) for q in quotes([10.0, 10.0] + [9.4] * 4, symbol=bond)]
+    made = engine(seen, Idle(symbols=[bond]), held={bond: 500}, gate=rules(1.0))
+    made.stop_at(Stops(loss=0.05))
+    made.run()
+    (order,) = made.ledger.orders.values()
+    assert (order.type, order.price, order.average_price) == (OrderType.LIMIT, 8.0, 9.39)
+    assert made.ledger.positions() == []
+
+
+def test_on_a_day_without_limits_an_exit_follows_the_market_inside_its_cage():
+    symbol = "001220.SZ"
+    free = {"limit_up": 0.0, "limit_down": 0.0}
+    prices = [10.0, 9.4, 9.0, *[8.6] * 12]
+    seen = [replace(q, **free) for q in quotes(prices, symbol=symbol, lots=1)]
+    made = engine(seen, Idle(symbols=[symbol]), held={symbol: 600}, gate=rules(1.0))
+    made.ledger.instruments[symbol] = InstrumentState(0, symbol, DAY, Status.NEW, unlimited=True)
+    made.stop_at(Stops(loss=0.05))
+    made.run()
+    first, *more = made.ledger.orders.values()
+    assert (first.type, first.price) == (OrderType.LIMIT, 9.2)  # 2% below the bid of 9.39
+    assert first.status is OrderStatus.CANCELLED  # the market went on without it
+    assert more[-1].status is OrderStatus.FILLED
     assert made.ledger.positions() == []
 
 

@@ -97,7 +97,7 @@ def test_what_was_bought_the_day_before_is_given_for_and_all_of_it_can_be_sold()
 
         def on_quote(self, quote):
             if quote.prev_close == 10.0 and not self.state:
-                self.state["bought"] = self.buy(SYMBOL, 300, 10.5)
+                self.state["bought"] = self.buy(SYMBOL, 300, 10.2)
             elif quote.prev_close == 4.95 and "sold" not in self.state:
                 self.state["sold"] = self.sell(SYMBOL, 600, 4.9)
 
@@ -113,7 +113,7 @@ def test_strategies_are_given_for_what_each_of_them_bought_and_profits_add_up():
 
         def on_quote(self, quote):
             if not self.state:
-                self.state["order"] = self.buy(SYMBOL, self.shares, 10.5)
+                self.state["order"] = self.buy(SYMBOL, self.shares, 10.2)
 
     one, other = Buys(name="one"), Buys(name="other")
     one.shares, other.shares = 100, 400
