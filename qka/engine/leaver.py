@@ -18,7 +18,7 @@ from qka.engine.desk import Trade
 from qka.engine.ledger import Ledger
 from qka.engine.sizing import protection
 from qka.journal.port import Journal, Note
-from qka.model.events import Distributed
+from qka.model.events import Distributed, TradingState
 from qka.model.market import Bar, Phase, Quote
 from qka.model.order import BUY, SELL, OrderStatus, OrderType
 from qka.model.times import SECOND, day_of, same_day
@@ -102,6 +102,10 @@ class Leaver:
         why = self.stops.due(position, last, best)
         if not why:
             self._clearing.pop(symbol, None)
+        elif self._ledger.trading is TradingState.HALTED:
+            self._once(
+                symbol, "switch", f"{why}; trading is HALTED: the exit waits until it is not"
+            )
         elif halted:
             self._once(
                 symbol, "halted", f"{why}; {symbol} is halted: the exit waits until it trades"
