@@ -106,6 +106,10 @@ class Executor:
         if batch is not None:
             self._begin(batch)
 
+    def welcome(self, strategy: str) -> None:
+        """A strategy that was dropped wants something again."""
+        self._gone.discard(strategy)
+
     def drop(self, strategy: str) -> int:
         """Forget what a strategy wants, now and from now on; returns how many signals that were."""
         self._gone.add(strategy)

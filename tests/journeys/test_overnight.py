@@ -211,7 +211,7 @@ def test_it_is_journalled_and_a_restart_knows_it(tmp_path):
     made.run()
     given = [e for e in journalled(path) if isinstance(e, Distributed)]
     assert [event.action for event in given] == [GIVEN]
-    ledger = Ledger(made.clock, made.ledger._fees, 100_000_000, {SYMBOL: (1000, 1_000_000)})
+    ledger = Ledger(made.clock, FEES, 100_000_000, {SYMBOL: (1000, 1_000_000)})
     with ledger.quietly() as book:  # as a start does with what it finds
         book(given[0])
     assert ledger.books(NEXT_DAY).positions == made.ledger.books(NEXT_DAY).positions
