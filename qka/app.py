@@ -27,6 +27,8 @@ from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, Tra
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
+from qka.monitor.contact import Contact, contact
+from qka.monitor.lines import Lines
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
@@ -45,6 +47,7 @@ class Engine(engine.Engine):
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    contact: Contact
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -83,6 +86,7 @@ class Engine(engine.Engine):
         except Exception as error:
             self.ended, self.error = "failed", str(error)
             logger.error("{}", error)
+            self.contact.broke_off(error)
             raise
 
     def request_stop(self) -> None:
@@ -129,8 +133,30 @@ class Engine(engine.Engine):
             self.records.path = self.folder / self.records.path.name
         if self.recording is not None:
             self.recording.folder = beside(self.records.path)
-        logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
+        log = self.settings.log
+        logs.setup(
+            log.level,
+            self.folder / "log.jsonl",
+            self.clock.now,
+            megabytes=log.megabytes,
+            keep=log.keep,
+        )
         super()._open_records()
+        self.contact.start()
+
+    async def _open(self) -> None:
+        try:
+            await super()._open()
+        except Exception as error:
+            self.contact.broke_off(error)
+            raise
+
+    async def _close(self) -> None:
+        """Let go of everything, and let the last alerts leave."""
+        try:
+            await super()._close()
+        finally:
+            await self.contact.stop()
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -170,6 +196,8 @@ def _build(chosen: Settings, root: Path) -> Engine:
         recording.trouble = _Trouble(built)
     built.settings, built.folder, built.records = chosen, folder, records
     built.recording = recording
+    Lines(built)
+    built.contact = contact(chosen, built, built.summary, send=not is_past(chosen))
     return built
 
 

@@ -1,0 +1,1 @@
+"""What looks on while an engine runs; the engine knows nothing of it."""

@@ -1,0 +1,253 @@
+"""An event in one line, for people: who asked for what, and what came of it.
+
+`say` gives the language; `str` is the English of the code itself. A reason in words (the broker's,
+a rule's) is shown as it came.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from qka.language import Say, mark, say
+from qka.model.events import (
+    CancelRefused,
+    CancelRequested,
+    EngineState,
+    Fill,
+    LinkState,
+    OperatorCommand,
+    OrderAccepted,
+    OrderAdopted,
+    OrderCancelled,
+    OrderDenied,
+    OrderExpired,
+    OrderRejected,
+    OrderRequested,
+    OrderSubmitted,
+    OrderUnknown,
+    SessionPhase,
+    Severity,
+    Signal,
+    TimerFired,
+)
+from qka.model.market import Bar, Phase, Quote
+from qka.model.order import Order, OrderStatus, OrderType, Side
+from qka.model.symbol import Board, board_of
+from qka.model.times import to_datetime
+
+
+def clock_time(ns: int) -> str:
+    """`09:30:03.123456`, in Shanghai."""
+    return f"{to_datetime(ns):%H:%M:%S.%f}"
+
+
+def severity(event: Any) -> Severity:
+    """How loud an event is."""
+    match event:
+        case OrderUnknown():
+            return Severity.ERROR
+        case OrderRejected() | CancelRefused() | LinkState(up=False):
+            return Severity.WARNING
+        case EngineState(state="trading" | "held", trading=trading) if trading != "active":
+            return Severity.ERROR
+        case _:
+            found = getattr(event, "severity", Severity.INFO)
+            return found if isinstance(found, Severity) else Severity.INFO
+
+
+def told(event: Any, order: Order | None = None, say: Say = say) -> str:
+    """An event in a line; `order`: the one that it is about, where the reader may not know it."""
+    match event:
+        case Quote():
+            return say("quote {symbol} {last:g}, bid {bid:g} ask {ask:g}, of {time}").format(
+                symbol=event.symbol,
+                last=event.last,
+                bid=event.bid1,
+                ask=event.ask1,
+                time=clock_time(event.time),
+            )
+        case Bar():
+            return say("{period} bar {symbol} closes at {close:g}").format(
+                period=event.period, symbol=event.symbol, close=event.close
+            )
+        case Signal():
+            return say("signal {id} of {strategy}: {wish}").format(
+                id=event.id, strategy=event.strategy, wish=_wish(event, say)
+            ) + _why(event.reason, say)
+        case OrderRequested(order=made):
+            return say("order {id}: {order}, passed every rule").format(
+                id=made.id, order=_order(made, say)
+            )
+        case OrderDenied(order=made):
+            return say("order {id}: {order}, denied by {code}: {reason}").format(
+                id=made.id, order=_order(made, say), code=say(event.code), reason=event.reason
+            )
+        case OrderAdopted(order=made):
+            return say("order {id}: {order}, placed by others").format(
+                id=made.id, order=_order(made, say)
+            )
+        case Fill():
+            return _fill(event, say)
+        case SessionPhase():
+            return say("the phase {phase} of {day}").format(
+                phase=say(PHASES.get(event.phase, str(event.phase))), day=event.day
+            )
+        case TimerFired():
+            return say("timer {name} of {strategy}").format(
+                name=event.name, strategy=event.strategy
+            )
+        case LinkState():
+            words = say("link to the {link} up") if event.up else say("link to the {link} down")
+            return words.format(link=say(LINKS.get(event.link, event.link))) + _why(
+                event.reason, say
+            )
+        case EngineState():
+            return say("engine {state}, trading {trading}").format(
+                state=say(STATES.get(event.state, event.state)),
+                trading=say(TRADING.get(event.trading, event.trading)),
+            ) + _why(event.reason, say)
+        case OperatorCommand():
+            who = event.who or say("an operator")
+            return say("{who}: {command} {args}").format(
+                who=who, command=event.command, args=event.args
+            )
+        case _:
+            return _report(event, order, say)
+
+
+# what becomes of an order, and the words for it
+REPORTS = {
+    OrderSubmitted: mark("the broker took it"),
+    OrderAccepted: mark("the exchange has it"),
+    OrderRejected: mark("rejected"),
+    CancelRequested: mark("a cancel is asked for"),
+    CancelRefused: mark("the cancel is refused"),
+    OrderCancelled: mark("cancelled"),
+    OrderExpired: mark("expired"),
+    OrderUnknown: mark("UNKNOWN"),
+}
+PHASES = {
+    Phase.PRE_OPEN: mark("pre_open"),
+    Phase.OPENING_CALL: mark("opening_call"),
+    Phase.CONTINUOUS: mark("continuous"),
+    Phase.BREAK: mark("break"),
+    Phase.CLOSED: mark("closed"),
+    Phase.HALTED: mark("halted"),
+    Phase.CLOSING_CALL: mark("closing_call"),
+    Phase.POST_CLOSE: mark("post_close"),
+}
+LINKS = {"broker": mark("broker"), "feed": mark("feed")}
+STATES = {
+    "opening": mark("opening"),
+    "started": mark("started"),
+    "running": mark("running"),
+    "stopped": mark("stopped"),
+    "trading": mark("trading"),
+    "held": mark("held"),
+    "released": mark("released"),
+}
+STATUSES = {
+    OrderStatus.NEW: mark("new"),
+    OrderStatus.DENIED: mark("denied"),
+    OrderStatus.SUBMITTING: mark("submitting"),
+    OrderStatus.SUBMITTED: mark("submitted"),
+    OrderStatus.ACCEPTED: mark("accepted"),
+    OrderStatus.PARTIALLY_FILLED: mark("partially_filled"),
+    OrderStatus.PENDING_CANCEL: mark("pending_cancel"),
+    OrderStatus.UNKNOWN: mark("unknown"),
+    OrderStatus.FILLED: mark("filled"),
+    OrderStatus.CANCELLED: mark("cancelled"),
+    OrderStatus.REJECTED: mark("rejected"),
+    OrderStatus.EXPIRED: mark("expired"),
+}
+SIDES = {Side.BUY: mark("buy"), Side.SELL: mark("sell")}
+TRADING = {"active": mark("active"), "reducing": mark("reducing"), "halted": mark("HALTED")}
+
+
+def _report(event: Any, order: Order | None, say: Say) -> str:
+    words = REPORTS.get(type(event))
+    if words is None:
+        return type(event).__name__
+    number = getattr(event, "broker_id", "")
+    outcome = say("{outcome} as {number}") if number else "{outcome}"
+    what = say("order {id}: {order}, {outcome}") if order else say("order {id}: {outcome}")
+    return what.format(
+        id=event.order_id,
+        order=_order(order, say) if order else "",
+        outcome=outcome.format(outcome=say(words), number=number),
+    ) + _why(getattr(event, "reason", ""), say)
+
+
+def _fill(fill: Fill, say: Say) -> str:
+    if fill.side is Side.BUY:
+        words = say("order {id}: bought {quantity} {symbol} at {price:g}, fees {fees} CNY")
+    else:
+        words = say("order {id}: sold {quantity} {symbol} at {price:g}, fees {fees} CNY")
+    return (words + say(" (deal {deal})")).format(
+        id=fill.order_id,
+        quantity=fill.quantity,
+        symbol=fill.symbol,
+        price=fill.price,
+        fees=Decimal(fill.fees),
+        deal=fill.deal_id,
+        unit=_unit(fill.symbol, say),
+    )
+
+
+def _why(reason: str, say: Say) -> str:
+    return say(": {reason}").format(reason=reason) if reason else ""
+
+
+def _order(order: Order, say: Say) -> str:
+    if order.side is Side.BUY:
+        words = say("buy {quantity} {symbol} {kind}at {price:g}")
+    else:
+        words = say("sell {quantity} {symbol} {kind}at {price:g}")
+    kind = "" if order.type is OrderType.LIMIT else say("market, protected ")
+    return words.format(
+        quantity=order.quantity,
+        symbol=order.symbol,
+        kind=kind,
+        price=order.price,
+        unit=_unit(order.symbol, say),
+    )
+
+
+def _unit(symbol: str, say: Say) -> str:
+    """What a quantity counts, which English does not say."""
+    board = board_of(symbol)
+    if board is Board.FUND:
+        return say("units")
+    return say("bonds") if board in (Board.BOND, Board.REPO) else say("shares")
+
+
+def _wish(signal: Signal, say: Say) -> str:
+    price = "" if signal.price is None else say(" at {price:g}").format(price=signal.price)
+    symbol = signal.symbol
+    if signal.side is not None:
+        side = say(SIDES[signal.side])
+        much = "" if signal.quantity is None else f"{signal.quantity} "
+        return f"{side} {much}{symbol}{price}"
+    if signal.target_shares is not None:
+        words = say("{symbol} to {shares} shares").format(
+            symbol=symbol, shares=signal.target_shares
+        )
+    elif signal.target_value is not None:
+        words = say("{symbol} to {value:,.2f} CNY").format(symbol=symbol, value=signal.target_value)
+    else:
+        words = say("{symbol} to {ratio:.2%} of all").format(
+            symbol=symbol, ratio=signal.target_ratio
+        )
+    return words + price
+
+
+# the codes of denials, which are said as they are in English
+CODES = (
+    mark("capital"), mark("cancel_ratio"), mark("cash"), mark("daily_loss"),
+    mark("daily_notional"), mark("drawdown"), mark("duplicate"), mark("gross_exposure"),
+    mark("group_ratio"), mark("holdings"), mark("instrument"), mark("journal"),
+    mark("losing_trades"), mark("lot"), mark("notional"), mark("position_ratio"), mark("price"),
+    mark("price_distance"), mark("price_limit"), mark("programme"), mark("quantity"),
+    mark("quick_cancels"), mark("rate"), mark("rule_fault"), mark("self_trade"),
+    mark("sellable"), mark("stale_quote"), mark("stopped"), mark("tick"),
+    mark("trading_state"), mark("unknown"),
+)  # fmt: skip
