@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "locale"
 ENGLISH, CHINESE = "en", "zh_CN"
+_preferred = ""  # what a project's `.env` says
 _CHINESE_UI = 0x04  # Windows' primary language id
 
 Say = Callable[[str], str]  # a text in English -> in the reader's language
@@ -29,9 +30,15 @@ def mark(text: str) -> str:
 
 
 def chosen() -> str:
-    """The reader's language: of `QKA_LANG` (`zh`, `en`), else of the locale."""
-    told = os.environ.get("QKA_LANG") or _of_the_system()
+    """The reader's language: of `QKA_LANG` (`zh`, `en`), of `prefer`, else of the locale."""
+    told = os.environ.get("QKA_LANG") or _preferred or _of_the_system()
     return CHINESE if told.lower().startswith(("zh", "chinese")) else ENGLISH
+
+
+def prefer(told: str | None) -> None:
+    """Take the language that a `.env` names, where the environment names none."""
+    global _preferred
+    _preferred = told or ""
 
 
 @lru_cache

@@ -159,6 +159,16 @@ STATUSES = {
     OrderStatus.REJECTED: mark("rejected"),
     OrderStatus.EXPIRED: mark("expired"),
 }
+TYPES = {
+    OrderType.LIMIT: mark("limit"),
+    OrderType.MARKET: mark("market"),
+    OrderType.BEST_5_LIMIT: mark("best 5 limit"),
+    OrderType.PEER: mark("peer"),
+    OrderType.OWN: mark("own"),
+    OrderType.FILL_CANCEL: mark("fill cancel"),
+    OrderType.ALL_OR_NONE: mark("all or none"),
+    OrderType.FIXED: mark("fixed"),
+}
 SIDES = {Side.BUY: mark("buy"), Side.SELL: mark("sell")}
 TRADING = {"active": mark("active"), "reducing": mark("reducing"), "halted": mark("HALTED")}
 
@@ -202,7 +212,9 @@ def _order(order: Order, say: Say) -> str:
         words = say("buy {quantity} {symbol} {kind}at {price:g}")
     else:
         words = say("sell {quantity} {symbol} {kind}at {price:g}")
-    kind = "" if order.type is OrderType.LIMIT else say("market, protected ")
+    kind = ""
+    if order.type is not OrderType.LIMIT:
+        kind = say("{type}, protected ").format(type=say(TYPES[order.type]))
     return words.format(
         quantity=order.quantity,
         symbol=order.symbol,

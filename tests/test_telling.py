@@ -44,7 +44,7 @@ LINES = [
     (
         OrderRequested(NOW, MARKET), None,
         "order a: buy 600 600000.SH market, protected at 12.21, passed every rule",
-        "委托 a：买入 600000.SH 600股 市价，保护价 @12.21，已过风控",
+        "委托 a：买入 600000.SH 600股 最优五档剩撤，保护价 @12.21，已过风控",
     ),
     (
         OrderDenied(NOW, ETF, "sellable", "none to sell"), None,
@@ -100,7 +100,7 @@ LINES = [
     (
         EngineState(NOW, "trading", TradingState.HALTED, "disk"), None,
         "engine trading, trading HALTED: disk",
-        "引擎交易开关改变，暂停交易（HALTED）：disk",
+        "引擎切换交易状态（交易：暂停 HALTED）：disk",
     ),
     (OperatorCommand(NOW, "set", "x=1", "li"), None, "li: set x=1", "li：set x=1"),
     (OperatorCommand(NOW, "set", "x=1"), None, "an operator: set x=1", "操作员：set x=1"),
