@@ -66,6 +66,11 @@ def shortened(account_id: str) -> str:
     return f"{account_id[:2]}***{account_id[-2:]}" if len(account_id) >= _SHORTEST else "***"
 
 
+def shown(account_id: str) -> str:
+    """An account as a message may name it: shortened, unless it is too short for a real one."""
+    return shortened(account_id) if len(account_id) >= _SHORTEST else account_id
+
+
 def mask(text: str) -> str:
     """The text with `***` for each secret that was learnt, and real accounts shortened."""
     for secret in _known:

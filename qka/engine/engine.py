@@ -75,7 +75,7 @@ from qka.risk.meter import Meter, compliance
 from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.streak import Streak
 from qka.risk.verdicts import Caution, Rule
-from qka.secrets import mask, shortened
+from qka.secrets import mask, shown
 
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
@@ -434,8 +434,8 @@ class Engine:
         identity = await self.broker.connect(self._reported())
         if identity.account_id != self.account_id:
             raise EngineFault(
-                f"the broker serves account {shortened(identity.account_id)}, the config names "
-                f"{shortened(self.account_id)}: nothing was sent; correct account.id"
+                f"the broker serves account {shown(identity.account_id)}, the config names "
+                f"{shown(self.account_id)}: nothing was sent; correct account.id"
             )
         await self._begin_books()
         self._note_rules()
