@@ -13,6 +13,7 @@ from qka.model.events import (
     CancelRequested,
     EngineState,
     Fill,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -29,7 +30,7 @@ from qka.model.events import (
     Signal,
     TimerFired,
 )
-from qka.model.market import Bar, Phase, Quote
+from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Order, OrderStatus, OrderType, Side
 from qka.model.symbol import Board, board_of
 from qka.model.times import to_datetime
@@ -90,6 +91,10 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
         case SessionPhase():
             return say("the phase {phase} of {day}").format(
                 phase=say(PHASES.get(event.phase, str(event.phase))), day=event.day
+            )
+        case InstrumentState():
+            return say("{symbol} {name} is {state} on {day}").format(
+                symbol=event.symbol, name=event.name, state=_state(event, say), day=event.day
             )
         case TimerFired():
             return say("timer {name} of {strategy}").format(
@@ -169,6 +174,12 @@ TYPES = {
     OrderType.ALL_OR_NONE: mark("all or none"),
     OrderType.FIXED: mark("fixed"),
 }
+STANDINGS = {
+    Status.NORMAL: mark("normal"),
+    Status.ST: mark("st"),
+    Status.NEW: mark("new"),
+    Status.DELISTING: mark("delisting"),
+}
 SIDES = {Side.BUY: mark("buy"), Side.SELL: mark("sell")}
 TRADING = {"active": mark("active"), "reducing": mark("reducing"), "halted": mark("HALTED")}
 
@@ -201,6 +212,13 @@ def _fill(fill: Fill, say: Say) -> str:
         deal=fill.deal_id,
         unit=_unit(fill.symbol, say),
     )
+
+
+def _state(event: InstrumentState, say: Say) -> str:
+    words = [say(STANDINGS[event.status])]
+    words += [say("suspended")] * event.suspended
+    words += [say("without price limits")] * event.unlimited
+    return ", ".join(words)
 
 
 def _why(reason: str, say: Say) -> str:
@@ -254,12 +272,45 @@ def _wish(signal: Signal, say: Say) -> str:
 
 # the codes of denials, which are said as they are in English
 CODES = (
-    mark("capital"), mark("cancel_ratio"), mark("cash"), mark("daily_loss"),
-    mark("daily_notional"), mark("drawdown"), mark("duplicate"), mark("gross_exposure"),
-    mark("group_ratio"), mark("holdings"), mark("instrument"), mark("journal"),
-    mark("losing_trades"), mark("lot"), mark("notional"), mark("position_ratio"), mark("price"),
-    mark("price_distance"), mark("price_limit"), mark("programme"), mark("quantity"),
-    mark("quick_cancels"), mark("rate"), mark("rule_fault"), mark("self_trade"),
-    mark("sellable"), mark("stale_quote"), mark("stopped"), mark("tick"),
-    mark("trading_state"), mark("unknown"),
-)  # fmt: skip
+    mark("capital"),
+    mark("cancel_ratio"),
+    mark("cash"),
+    mark("closing_price"),
+    mark("daily_cap"),
+    mark("daily_loss"),
+    mark("daily_notional"),
+    mark("drawdown"),
+    mark("duplicate"),
+    mark("gross_exposure"),
+    mark("group_ratio"),
+    mark("holdings"),
+    mark("instrument"),
+    mark("journal"),
+    mark("listed"),
+    mark("losing_trades"),
+    mark("lot"),
+    mark("notional"),
+    mark("order_size"),
+    mark("order_type"),
+    mark("phase"),
+    mark("position_ratio"),
+    mark("price"),
+    mark("price_cage"),
+    mark("price_distance"),
+    mark("price_limit"),
+    mark("price_reach"),
+    mark("programme"),
+    mark("quantity"),
+    mark("quick_cancels"),
+    mark("rate"),
+    mark("rule_fault"),
+    mark("self_trade"),
+    mark("sellable"),
+    mark("stale_quote"),
+    mark("stopped"),
+    mark("suspended"),
+    mark("tick"),
+    mark("trading_day"),
+    mark("trading_state"),
+    mark("unknown"),
+)

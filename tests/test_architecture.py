@@ -31,7 +31,7 @@ FLOORS = {
     "engine": 3,
     "terminal": 3,
     "server": 4,
-    "settings": 4,
+    "settings": 3,
     "logs": 4,
     "loading": 4,
     "edges": 5,

@@ -84,7 +84,7 @@ def test_every_code_of_a_denial_has_its_chinese():
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Denial", "Caution"):
                 code = node.args[0]
                 used |= {code.value} if isinstance(code, ast.Constant) else set()
-    assert used - set(CODES) == set()
+    assert used - set(CODES) == set(), "add it to telling.CODES, and to the catalogue"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from qka.model.events import (
     CancelRefused,
     CancelRequested,
     EngineState,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -26,7 +27,7 @@ from qka.model.events import (
     TimerFired,
     TradingState,
 )
-from qka.model.market import Phase
+from qka.model.market import Phase, Status
 from qka.model.order import OrderType, Side
 from qka.telling import severity, told
 
@@ -101,6 +102,11 @@ LINES = [
         EngineState(NOW, "trading", TradingState.HALTED, "disk"), None,
         "engine trading, trading HALTED: disk",
         "引擎切换交易状态（交易：暂停 HALTED）：disk",
+    ),
+    (
+        InstrumentState(NOW, "600000.SH", DAY, Status.ST, True, True, "*ST浦发"), None,
+        "600000.SH *ST浦发 is st, suspended, without price limits on 2026-01-05",
+        "600000.SH *ST浦发 2026-01-05 状态：ST, 停牌, 无涨跌幅限制",
     ),
     (OperatorCommand(NOW, "set", "x=1", "li"), None, "li: set x=1", "li：set x=1"),
     (OperatorCommand(NOW, "set", "x=1"), None, "an operator: set x=1", "操作员：set x=1"),
