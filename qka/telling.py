@@ -80,7 +80,11 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             )
         case OrderDenied(order=made):
             return say("order {id}: {order}, denied by {code}: {reason}").format(
-                id=made.id, order=_order(made, say), code=say(event.code), reason=event.reason
+                id=made.id,
+                order=_order(made, say),
+                code=say(event.code),
+                reason=event.reason,
+                figures=_figures(event, say),
             )
         case OrderAdopted(order=made):
             return say("order {id}: {order}, placed by others").format(
@@ -211,6 +215,15 @@ def _fill(fill: Fill, say: Say) -> str:
         fees=Decimal(fill.fees),
         deal=fill.deal_id,
         unit=_unit(fill.symbol, say),
+    )
+
+
+def _figures(denied: OrderDenied, say: Say) -> str:
+    """Limit and value, which the reason has too, but in English alone."""
+    if denied.limit is None or denied.value is None:
+        return ""
+    return say(", limit {limit:,.10g}, value {value:,.10g}").format(
+        limit=round(denied.limit, 4), value=round(denied.value, 4)
     )
 
 

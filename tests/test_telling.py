@@ -50,7 +50,12 @@ LINES = [
     (
         OrderDenied(NOW, ETF, "sellable", "none to sell"), None,
         "order a: sell 1000 510300.SH at 4.123, denied by sellable: none to sell",
-        "拒单 a：卖出 510300.SH 1000份 @4.123，风控拒绝（可卖不足）：none to sell",
+        "拒单 a：卖出 510300.SH 1000份 @4.123，可卖不足：none to sell",
+    ),
+    (
+        OrderDenied(NOW, an_order(), "cash", "too dear", 9999.5, 10005.1), None,
+        "order a: buy 1000 600000.SH at 10, denied by cash: too dear",
+        "拒单 a：买入 600000.SH 1000股 @10，可用资金不足，限额 9,999.5，实际 10,005.1：too dear",
     ),
     (
         OrderAdopted(NOW, an_order()), None,
