@@ -48,7 +48,9 @@ def severity(event: Any) -> Severity:
             return Severity.ERROR
         case OrderRejected() | CancelRefused() | LinkState(up=False):
             return Severity.WARNING
-        case EngineState(state="trading" | "held", trading=trading) if trading != "active":
+        case EngineState(state="released") | EngineState(state="trading", trading="active"):
+            return Severity.WARNING
+        case EngineState(state="trading" | "held"):
             return Severity.ERROR
         case _:
             found = getattr(event, "severity", Severity.INFO)
@@ -116,9 +118,8 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             ) + _why(event.reason, say)
         case OperatorCommand():
             who = event.who or say("an operator")
-            return say("{who}: {command} {args}").format(
-                who=who, command=event.command, args=event.args
-            )
+            what = f"{event.command} {event.args}".rstrip()
+            return say("{who}: {what}").format(who=who, what=what) + _why(event.why, say)
         case _:
             return _report(event, order, say)
 

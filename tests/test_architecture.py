@@ -17,6 +17,7 @@ FLOORS = {
     "clock": 1,
     "wire": 1,
     "secrets": 1,
+    "web": 1,
     "vendor": 1,
     "lanes": 1,
     "charts": 1,

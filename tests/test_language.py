@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 PO = ROOT / "qka" / "locale" / "zh_CN" / "LC_MESSAGES" / "qka.po"
 KEYWORDS = {"say": None, "mark": None}
 # what stays as it is: names that are the same in both languages
-SAME = {"{who}: {command} {args}"}
+SAME = {"{who}: {what}"}
 
 
 @pytest.fixture(scope="module")

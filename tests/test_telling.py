@@ -113,7 +113,11 @@ LINES = [
         "600000.SH *ST浦发 is st, suspended, without price limits on 2026-01-05",
         "600000.SH *ST浦发 2026-01-05 状态：ST, 停牌, 无涨跌幅限制",
     ),
-    (OperatorCommand(NOW, "set", "x=1", "li"), None, "li: set x=1", "li：set x=1"),
+    (
+        OperatorCommand(NOW, "set", "x=1", "li", "too much"), None,
+        "li: set x=1: too much",
+        "li：set x=1：too much",
+    ),
     (OperatorCommand(NOW, "set", "x=1"), None, "an operator: set x=1", "操作员：set x=1"),
     (TimerFired(NOW, "S", "t"), None, "timer t of S", "S 的定时器 t"),
     (
@@ -167,7 +171,7 @@ def test_an_event_is_one_line_in_each_language(event, order, english, chinese):
         (LinkState(NOW, "feed", False), Severity.WARNING),
         (LinkState(NOW, "feed", True), Severity.INFO),
         (EngineState(NOW, "held", TradingState.HALTED), Severity.ERROR),
-        (EngineState(NOW, "trading", TradingState.ACTIVE), Severity.INFO),
+        (EngineState(NOW, "trading", TradingState.ACTIVE), Severity.WARNING),
         (EngineState(NOW, "stopped", TradingState.HALTED), Severity.INFO),
         (Alert(NOW, Severity.WARNING, "x", "y"), Severity.WARNING),
         (a_fill(), Severity.INFO),

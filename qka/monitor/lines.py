@@ -9,6 +9,7 @@ from qka.model.events import (
     EngineState,
     Fill,
     LinkState,
+    OperatorCommand,
     OrderAccepted,
     OrderDenied,
     OrderRequested,
@@ -18,7 +19,10 @@ from qka.model.events import (
 from qka.model.order import Order
 
 # alerts are logged where they are made
-_TOLD = (OrderRequested, OrderDenied, *REPORTS, Fill, SessionPhase, EngineState, LinkState)
+_TOLD = (
+    OrderRequested, OrderDenied, *REPORTS, Fill, SessionPhase, EngineState, LinkState,
+    OperatorCommand,
+)  # fmt: skip
 _STEPS = (OrderSubmitted, OrderAccepted, CancelRequested)  # on an order's way
 
 

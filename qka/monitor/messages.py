@@ -152,7 +152,7 @@ class Writer:
                 kind, topic = "day", "stop"
             case EngineState(state="trading" | "held" | "released"):
                 kind = "halt"
-                topic = "trading" if loud is Severity.INFO else "halt"
+                topic = "trading" if event.trading == "active" else "halt"
                 self._halted = mask(event.reason)
             case Alert():
                 if self._halted and self._halted in event.message:
