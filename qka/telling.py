@@ -11,6 +11,7 @@ from qka.language import Say, mark, say
 from qka.model.events import (
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     InstrumentState,
@@ -25,6 +26,7 @@ from qka.model.events import (
     OrderRequested,
     OrderSubmitted,
     OrderUnknown,
+    Rebalanced,
     SessionPhase,
     Severity,
     Signal,
@@ -76,6 +78,11 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             return say("signal {id} of {strategy}: {wish}").format(
                 id=event.id, strategy=event.strategy, wish=_wish(event, say)
             ) + _why(event.reason, say)
+        case Rebalanced():
+            left = "; ".join(map(str, event.left)) or say("nothing is left out")
+            return say("{strategy} placed {count} orders for its targets; {left}").format(
+                strategy=event.strategy, count=len(event.orders), left=left
+            )
         case OrderRequested(order=made):
             return say("order {id}: {order}, passed every rule").format(
                 id=made.id, order=_order(made, say)
@@ -97,6 +104,10 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
         case SessionPhase():
             return say("the phase {phase} of {day}").format(
                 phase=say(PHASES.get(event.phase, str(event.phase))), day=event.day
+            )
+        case Distributed(action=action):
+            return say("{symbol} goes ex: {cash} CNY and {bonus} shares a share").format(
+                symbol=action.symbol, cash=action.cash, bonus=action.bonus
             )
         case InstrumentState():
             return say("{symbol} {name} is {state} on {day}").format(

@@ -1,13 +1,17 @@
 """An event in a line, in both languages."""
 
+from decimal import Decimal
+
 import pytest
 from builders import DAY, a_bar, a_fill, a_quote, an_order, moment
 
 from qka.language import CHINESE, speaker
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     Alert,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     InstrumentState,
     LinkState,
@@ -21,6 +25,7 @@ from qka.model.events import (
     OrderRequested,
     OrderSubmitted,
     OrderUnknown,
+    Rebalanced,
     SessionPhase,
     Severity,
     Signal,
@@ -107,6 +112,16 @@ LINES = [
         EngineState(NOW, "trading", TradingState.HALTED, "disk"), None,
         "engine trading, trading HALTED: disk",
         "引擎切换交易状态（交易：暂停 HALTED）：disk",
+    ),
+    (
+        Distributed(NOW, CorporateAction("600000.SH", DAY, Decimal("0.32"), Decimal("0.1"))), None,
+        "600000.SH goes ex: 0.32 CNY and 0.1 shares a share",
+        "600000.SH 除权除息：每股派 0.32 元，送转 0.1 股",
+    ),
+    (
+        Rebalanced(NOW, "S", (an_order(),)), None,
+        "S placed 1 orders for its targets; nothing is left out",
+        "S 为目标仓位下了 1 笔委托；没有遗漏",
     ),
     (
         InstrumentState(NOW, "600000.SH", DAY, Status.ST, True, True, "*ST浦发"), None,

@@ -6,6 +6,7 @@ from qka import logs
 from qka.model.events import (
     REPORTS,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     LinkState,
@@ -21,7 +22,7 @@ from qka.model.order import Order
 # alerts are logged where they are made
 _TOLD = (
     OrderRequested, OrderDenied, *REPORTS, Fill, SessionPhase, EngineState, LinkState,
-    OperatorCommand,
+    OperatorCommand, Distributed,
 )  # fmt: skip
 _STEPS = (OrderSubmitted, OrderAccepted, CancelRequested)  # on an order's way
 
