@@ -55,6 +55,9 @@ def announce(engine: Any) -> None:
         ),
         err=True,
     )
+    page = "" if engine.monitor is None else engine.monitor.page
+    if page:
+        typer.echo(f"qka: dashboard: {page}  (this address lets in once)", err=True)
 
 
 async def progress(engine: Any) -> None:
