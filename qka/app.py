@@ -112,7 +112,7 @@ class Engine(engine.Engine):
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
         """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
-        Typed and checked as in the config, which stays as it is: the next start reads that one.
+        Typed and checked as in the config, which stays as it is; it holds until tomorrow's start.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
         self.limits.change(key, value, who, why)
