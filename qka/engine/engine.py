@@ -931,6 +931,7 @@ class Engine:
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""
         self.executor.on_order(order)
+        self.operator.flattener.on_order(order)
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)

@@ -97,6 +97,7 @@ def test_halt_and_resume_from_another_terminal(there):
     [
         ["resume"],
         ["cancel-all"],
+        ["flatten"],
         ["buy", "600000.SH", "100"],
         ["sell", "600000.SH", "100", "10.5"],
         ["strategy", "stop", "DualMA"],
@@ -130,6 +131,12 @@ def test_an_order_by_hand_is_shown_and_taken_back(there):
     said = tell("buy", "600036.SH", 100, 38.01, "--yes", "--why", "a test")
     assert "buy 100 600036.SH at 38.01: SUBMITTING" in said
     tell("cancel-all", "--yes")
+
+
+def test_everything_is_sold_and_what_stays_is_told(there):
+    said = tell("flatten", "--yes", "--why", "out of it")
+    assert said.splitlines()[-1].endswith("trading is REDUCING")
+    assert status()["trading"]["state"] == "reducing"
 
 
 def test_strategies_are_listed_changed_stopped_and_started(there):
