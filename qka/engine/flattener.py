@@ -8,16 +8,15 @@ that waits in a queue works on, and what a late trade brings is not sold again.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qka.ashare import rules as ashare
 from qka.clock import Clock
 from qka.engine.desk import Trade
+from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
-from qka.model.market import Phase, Quote
-from qka.model.order import FINAL, SELL, Order, OrderStatus, OrderType
-from qka.model.times import same_day
+from qka.model.market import Phase
+from qka.model.order import FINAL, Order, OrderStatus
 
 
-class _Exit:
+class _Leaving:
     """One symbol on its way out."""
 
     def __init__(self, why: str) -> None:
@@ -40,12 +39,11 @@ class Flattener:
         withdraw: Callable[[Order, str], Any],
         tell: Callable[[str], None],
     ) -> None:
-        self._clock = clock
         self._ledger = ledger
-        self._trade = trade
+        self._exits = Exits(clock, ledger, trade)
         self._withdraw = withdraw
         self._tell = tell
-        self._exits: dict[str, _Exit] = {}  # symbol -> its last one
+        self._leaving: dict[str, _Leaving] = {}  # symbol -> how far it is
 
     def symbols(self) -> list[str]:
         """All that is held or being bought."""
@@ -54,18 +52,20 @@ class Flattener:
 
     def leave(self, symbols: Iterable[str], why: str) -> None:
         """Begin to leave these, anew where that was begun before."""
-        self._exits.clear()
+        self._leaving.clear()
         for symbol in symbols:
-            self._exits[symbol] = one = _Exit(why)
+            self._leaving[symbol] = one = _Leaving(why)
             for order in self._ledger.working(symbol):
                 if order.status is not OrderStatus.UNKNOWN:
                     one.waits.add(order.id)
+                    if order.status is OrderStatus.PENDING_CANCEL:
+                        one.asked.add(order.id)
                     self._withdraw(order, why)
             self._go_on(symbol, one)
 
     def on_order(self, order: Order) -> None:
         """An order has changed."""
-        one, status = self._exits.get(order.symbol), order.status
+        one, status = self._leaving.get(order.symbol), order.status
         if one is None:
             return
         if order.id in one.waits:
@@ -93,54 +93,30 @@ class Flattener:
                 "done": one.done,
                 "left": one.left,
             }
-            for symbol, one in self._exits.items()
+            for symbol, one in self._leaving.items()
         ]
 
     def _open(self, name: str) -> int:
         order = self._ledger.order(name)
         return order.remaining if order is not None and order.status not in FINAL else 0
 
-    def _go_on(self, symbol: str, one: _Exit) -> None:
+    def _go_on(self, symbol: str, one: _Leaving) -> None:
         if one.waits or one.done:
             return
         one.done = True
-        position, quote = self._ledger.position(symbol), self._today(symbol)
-        if position.today:
-            words = f"{position.today} were bought today: not before the next trading day (T+1)"
-            self._stays(symbol, one, words)
+        position = self._ledger.position(symbol)
         if position.frozen:
             words = f"{position.frozen} are promised to sells of which nobody knows the end"
             self._stays(symbol, one, words)
-        free = position.sellable
-        if free <= 0:
+        quote = self._exits.today(symbol)
+        if position.sellable > 0 and quote is not None and quote.phase == Phase.HALTED:
+            self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")
             return
-        if quote is not None and quote.phase == Phase.HALTED:
-            self._stays(symbol, one, f"{free}: trading in it is halted")
-            return
-        price = None
-        if quote is not None and 0.0 < quote.last <= quote.limit_down:
-            price = quote.limit_down
-            words = (
-                f"{free} wait in the queue at the limit down, {price:g}, and may not trade today"
-            )
+        found = self._exits.leave(symbol, one.why)
+        one.orders += [order.id for order in found.orders]
+        for _, words in found.left:
             self._stays(symbol, one, words)
-        kind = OrderType.MARKET if price is None else OrderType.LIMIT
-        while free > 0:
-            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
-            if not shares:
-                self._stays(symbol, one, f"{free} are no legal quantity of a sell")
-                return
-            order = self._trade(symbol, SELL, shares, price, one.why)
-            one.orders.append(order.id)
-            if order.status is OrderStatus.DENIED:
-                self._stays(symbol, one, f"{free} refused: {order.reason}")
-                return
-            free -= shares
 
-    def _today(self, symbol: str) -> Quote | None:
-        quote = self._ledger.quotes.get(symbol)
-        return quote if quote is not None and same_day(quote.time, self._clock.now()) else None
-
-    def _stays(self, symbol: str, one: _Exit, words: str) -> None:
+    def _stays(self, symbol: str, one: _Leaving, words: str) -> None:
         one.left.append(words)
         self._tell(f"{symbol} is not left whole: {words}")

@@ -6,7 +6,7 @@ from builders import SYMBOL
 from stage import journalled
 
 import qka
-from qka.model.events import CancelRequested, OrderRequested
+from qka.model.events import CancelRefused, CancelRequested, OrderCancelled, OrderRequested
 from qka.model.order import OrderStatus as S
 from qka.model.order import Side
 
@@ -66,8 +66,9 @@ async def test_shares_bought_today_stay_and_it_says_so(tmp_path):
         await there.quote()
         row = exits(await there.status())[SYMBOL]
         assert row["held"] == 300
-        assert row["left"] == ["300 were bought today: not before the next trading day (T+1)"]
-    assert any("300 were bought today" in alert for alert in there.engine.summary()["alerts"])
+        (said,) = row["left"]
+        assert said.startswith("300 of 800 600000.SH were bought today and can't be sold before")
+    assert any(said in alert for alert in there.engine.summary()["alerts"])
 
 
 async def test_at_the_limit_down_it_waits_in_the_queue_and_says_so(tmp_path):
@@ -77,7 +78,7 @@ async def test_at_the_limit_down_it_waits_in_the_queue_and_says_so(tmp_path):
         await there.quote(9.0, **sealed, ask_lots=[5000, 0, 0, 0, 0])
         done = await there.command("flatten")
         (said,) = exits(done)[SYMBOL]["left"]
-        assert said == "500 wait in the queue at the limit down, 9, and may not trade today"
+        assert said.startswith("600000.SH is at its limit down, 9: the exit of 500 waits in")
         await there.quote(9.0, **sealed, ask_lots=[5000, 0, 0, 0, 0])
         ((shares, price, status),) = sells(there)
         assert (shares, price) == (500, 9.0)
@@ -89,8 +90,10 @@ async def test_what_is_halted_or_refused_is_told(tmp_path):
         await there.command("cancel-all")
         await there.quote(phase=17)
         done = exits(await there.command("flatten"))
-        assert done[SYMBOL]["left"] == ["500: trading in it is halted"]
-        assert done[OTHER]["left"][0].startswith("700 refused: ")  # it has had no quote
+        assert done[SYMBOL]["left"] == ["500 of it wait: trading in it is halted"]
+        assert done[OTHER]["left"][0].startswith(
+            "the exit of 700 was refused: "
+        )  # it has had no quote
         assert sells(there) == []
 
 
@@ -138,3 +141,27 @@ async def test_nothing_is_held(tmp_path):
         await there.command("cancel-all")
         await there.quote()
         assert (await there.command("flatten"))["exits"] == []
+
+
+async def test_in_a_call_auction_an_exit_is_a_limit_order(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("cancel-all")
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        await there.command("flatten")
+        ((shares, price, status),) = sells(there)
+        assert (shares, price) == (500, 9.0)
+        assert status is not S.DENIED
+
+
+async def test_an_order_whose_cancel_is_refused_keeps_its_shares_and_the_rest_is_sold(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        (row,) = (await there.command("flatten"))["exits"]
+        (offer,) = [o for o in there.engine.ledger.working() if o.side is Side.SELL]
+        engine = there.engine
+        engine.tell(CancelRefused(engine.clock.now(), offer.id, "not now"))
+        for order_id in row["waits"]:
+            engine.tell(OrderCancelled(engine.clock.now(), order_id))
+        (row,) = (await there.status())["exits"]
+        assert row["done"]
+        assert row["left"][0] == f"its order {offer.id} stays: it is accepted"
