@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 RUN = ["run", "config/paper.yaml", "--set", "feed.speed=600", "--set", "feed.days=30"]
 
 
-def start(project, *more):
-    """An engine in its own process, until it can be asked."""
+def start(project, *more, many=1):
+    """An engine in its own process; returns when so many can be asked."""
     process = subprocess.Popen(
         [sys.executable, "-m", "qka", *RUN, *more],
         cwd=project,
@@ -30,7 +30,7 @@ def start(project, *more):
         stderr=subprocess.DEVNULL,
     )
     for _ in range(600):
-        if any(client.at(file.parent) for file in project.glob("runs/*/control.json")):
+        if len(client.running(project / "runs")) == many:
             return process
         assert process.poll() is None, "the engine ended"
         time.sleep(0.1)
@@ -180,12 +180,8 @@ def test_none_runs_here(tmp_path, monkeypatch):
 
 
 def test_where_several_run_the_command_says_which_there_are(project, there):
-    second = start(project, "--set", "account.id=other", "--set", "name=second")
+    second = start(project, "--set", "account.id=other", "--set", "name=second", many=2)
     try:
-        for _ in range(100):
-            if len(client.running(project / "runs")) == 2:
-                break
-            time.sleep(0.1)
         said = tell("halt", ok=2)
         assert "2 engines run here; say which" in said
         (other,) = [run for run in client.running(project / "runs") if run.account == "other"]
