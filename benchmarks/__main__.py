@@ -23,6 +23,7 @@ GROUPS = {
     "day": "market",
     "server": "server",
     "halt": "control",
+    "monitor": "monitor",
 }
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import tempfile
 from pathlib import Path
+from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 from benchmarks.market import MARKET, WATCHED, Watcher
 from benchmarks.measure import Row
@@ -13,7 +14,7 @@ from qka.clock import ReplayClock
 from qka.engine.engine import Engine
 from qka.feeds.xtdata_words import quote_from_xt
 from qka.monitor.client import Running, at
-from qka.monitor.monitor import Monitor
+from qka.monitor.monitor import Monitor, Wanted
 
 GOAL = 50.0  # ms
 
@@ -57,8 +58,9 @@ def _taken(clicks: int, pause: float) -> tuple[float, float]:
 async def _clicks(
     engine: Engine, clock: ReplayClock, broker: NoBroker, clicks: int, pause: float
 ) -> list[float]:
+    rng = Random(9)
     whole = {symbol: tick(i) for i, symbol in enumerate(MARKET)}
-    monitor = Monitor(engine, dict, port=None, must=True)
+    monitor = Monitor(engine, dict, Wanted(must=True))
     with tempfile.TemporaryDirectory() as folder:
         monitor.bind(Path(folder))
         await monitor.open()
@@ -66,7 +68,8 @@ async def _clicks(
         assert run is not None
         market = asyncio.create_task(_push(engine, whole, pause))
         try:
-            return [await asyncio.to_thread(_click, run) for _ in range(clicks)]
+            rests = [rng.random() * max(pause, 0.01) * 2 for _ in range(clicks)]
+            return [await asyncio.to_thread(_click, run, rest) for rest in rests]
         finally:
             market.cancel()
             await monitor.close()
@@ -79,8 +82,12 @@ async def _push(engine: Engine, whole: dict[str, dict[str, object]], pause: floa
         await asyncio.sleep(pause)
 
 
-def _click(run: Running) -> float:
-    """Seconds until it is acknowledged; what is halted is resumed."""
+def _click(run: Running, rest: float) -> float:
+    """Seconds until it is acknowledged; what is halted is resumed.
+
+    `rest` seconds pass before, so that a click comes at any moment of the market's.
+    """
+    sleep(rest)
     begin = perf_counter()
     run.ask("POST", "/command", {"command": "halt", "who": "a click"})
     took = perf_counter() - begin

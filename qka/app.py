@@ -108,7 +108,7 @@ class Engine(engine.Engine):
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
         """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
-        Typed and checked as in the config, which stays as it is: the next start reads that one.
+        Typed and checked as in the config, which stays as it is; it holds until tomorrow's start.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
         self.limits.change(key, value, who, why)
@@ -200,19 +200,30 @@ def _build(chosen: Settings, root: Path) -> Engine:
 
 def _is_asked(chosen: Settings) -> bool:
     """Whether a human may want to ask a run: not one that is over before he can."""
-    wanted = chosen.monitor.enabled
-    return getattr(chosen.feed, "speed", None) != "max" if wanted is None else wanted
+    own = chosen.monitor
+    if own.enabled is not None:
+        return own.enabled
+    return own.dashboard or own.metrics or getattr(chosen.feed, "speed", None) != "max"
 
 
 def _monitor(built: Engine, chosen: Settings) -> "Monitor":
-    from qka.monitor.monitor import Monitor  # late: a run at full speed needs no server
+    from qka.monitor.monitor import Monitor, Wanted  # late: a run at full speed needs no server
 
     own = chosen.monitor
+    wanted = Wanted(
+        own.host,
+        own.port,
+        own.enabled is True,
+        own.dashboard,
+        own.metrics,
+        own.read_only,
+        own.origins,
+    )
 
     def shown() -> Mapping[str, Any]:
         return built.settings.risk.model_dump(mode="json")
 
-    return Monitor(built, shown, port=own.port, must=own.enabled is True)
+    return Monitor(built, shown, wanted)
 
 
 Built = TypeVar("Built", bound=engine.Engine)

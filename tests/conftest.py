@@ -1,5 +1,11 @@
 """Options of the test suite."""
 
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, nothing else
+settings.register_profile("qka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("qka")
+
 
 def pytest_addoption(parser):
     """How much of the fault campaign is played."""

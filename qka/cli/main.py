@@ -7,6 +7,7 @@ import typer
 
 from qka import __version__
 from qka.cli import control, limits, operator, project, run, server, strategy
+from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
 from qka.cli.verify import verify
@@ -32,9 +33,11 @@ app.command()(verify)
 app.command()(replay)
 app.command()(why)
 app.command()(control.status)
+app.command()(dashboard)
 app.command()(control.halt)
 app.command()(control.reduce)
 app.command()(operator.resume)
+app.command()(control.cancel)
 app.command("cancel-all")(control.cancel_all)
 app.command()(control.flatten)
 app.command()(control.buy)

@@ -23,6 +23,9 @@ def announce(engine: Any) -> None:
         f"kept in {engine.folder}",
         err=True,
     )
+    page = "" if engine.monitor is None else engine.monitor.page
+    if page:
+        typer.echo(f"qka: dashboard: {page}  (this address lets in once)", err=True)
 
 
 async def progress(engine: Any) -> None:

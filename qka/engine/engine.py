@@ -185,6 +185,7 @@ class Engine:
         self.tally = Tally(self.ledger)
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
+        self.opened: Callable[[], None] | None = None  # the journal can be read
         self._symbols: list[str] = []  # that the feed brings
         self._only_period: str | None = None  # of bars, when no others exist
         self.phase: SessionPhase | None = None
@@ -449,6 +450,8 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self._record()
+        if self.opened is not None:
+            self.opened()
         self.past.relive(self.ledger, self.gate, self.tally)
         self.breaker.remember()
         self.leaver.remember()

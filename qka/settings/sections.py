@@ -374,7 +374,19 @@ class MonitorSettings(Section):
         "speed. With true a run that can't listen does not start.",
     )
     port: Annotated[Whole, Field(ge=1, le=65_535)] | None = Field(
-        None, description="Port on 127.0.0.1; none: any free one, which the run's folder names."
+        None,
+        description="Port; none: any free one, which the run's folder names, with a dashboard or "
+        "metrics 8750 if that is free.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on; beyond this machine, mind who reaches it.",
+    )
+    dashboard: bool = Field(False, description="Whether there is a page to look at and to act on.")
+    metrics: bool = Field(False, description="Whether Prometheus can read `/metrics`.")
+    read_only: bool = Field(False, description="Pages may look and nothing else.")
+    origins: tuple[str, ...] = Field(
+        (), description="Further addresses under which browsers reach it: `https://trade.home`."
     )
 
 
