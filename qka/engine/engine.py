@@ -28,6 +28,7 @@ from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.operator import NAME as OPERATOR
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
@@ -251,7 +252,7 @@ class Engine:
         if isinstance(strategy, type):
             raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
         runner = Runner(strategy, self, policy or Policy(), build)
-        check_names([*self._runners.values(), runner])
+        check_names([*self._runners.values(), runner], (LEAVER, OPERATOR))
         self._runners[runner.name] = runner
         self.tally.book(runner.name)  # one that never acts is told of too
 
@@ -950,6 +951,7 @@ class Engine:
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""
         self.executor.on_order(order)
+        self.operator.flattener.on_order(order)
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)
