@@ -38,6 +38,8 @@ const gain = (row) => row.profit / Math.max(0.01, row.value - row.profit);
 const change = (row) => (row.prev_close ? row.last / row.prev_close - 1 : 0);
 const limits = (row) => (row.last && row.last === row.limit_up ? "up sealed" : row.last && row.last === row.limit_down ? "down sealed" : moved(change(row)));
 
+const about = ({ symbols, params }) => [symbols.join(" "), ...Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join("\n");
+
 const tables = {
   positions: new Table("positions", [
     symbol,
@@ -106,7 +108,6 @@ const tables = {
   ], (row) => row.name),
 };
 
-const about = ({ symbols, params }) => [symbols.join(" "), ...Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join("\n");
 const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
 
 function wants({ wants, much }) {
@@ -277,7 +278,7 @@ async function give(asked, argument, why) {
     if (status === 200 && asked === "start" && said.state === "stopped") note(say("refused", { words: said.why }), "bad");
     else if (status === 200) note(say(`done_${asked}`, { ms, count: said.orders?.length ?? 0 }), "good");
     else note(say("refused", { words: said.detail ?? status }), "bad");
-    for (const line of said.unsold ?? []) note(line, "bad");
+    for (const { symbol, left } of said.exits ?? []) for (const words of left) note(`${symbol}: ${words}`, "bad");
   } catch {
     note(say("no_answer", { what: say(asked.replace("-", "_")) }), "bad");
   }
