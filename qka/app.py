@@ -3,6 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from qka.engine import engine
 from qka.engine.runner import Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.folder import begin
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
@@ -131,6 +133,8 @@ class Engine(engine.Engine):
             self.recording.folder = beside(self.records.path)
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
+        with contextlib.suppress(OSError):  # a report is then told the journal by who wants it
+            begin(self.folder, self.records.path, self.records.head.seq)
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
