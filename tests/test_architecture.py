@@ -19,6 +19,7 @@ FLOORS = {
     "secrets": 1,
     "vendor": 1,
     "lanes": 1,
+    "charts": 1,
     "ashare": 1,
     "risk": 2,
     "brokers": 2,

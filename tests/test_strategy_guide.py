@@ -236,4 +236,4 @@ def test_the_tables_name_every_field_and_value(tongue):
     for kind in (qka.Side, qka.OrderType, qka.OrderStatus, qka.Phase):
         rows = " ".join(re.findall(rf"^\| `{kind.__name__}`(.*)$", text, re.MULTILINE))
         values = {member.name for member in kind} - {"NEW"}
-        assert values <= set(re.findall(r"[A-Z_]+", rows)), kind
+        assert values <= set(re.findall(r"[A-Z0-9_]+", rows)), kind

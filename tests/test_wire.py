@@ -37,7 +37,7 @@ from qka.model.events import (
     TradingState,
 )
 from qka.model.market import Phase
-from qka.model.order import OrderStatus, Side
+from qka.model.order import OrderStatus, OrderType, Side
 from qka.wire import canonical, decode, encode, plain, pretty
 
 T = 1_767_578_403_123_456_789
@@ -77,6 +77,25 @@ def test_an_event_survives_the_wire_exactly(event):
     assert again == event
     assert encode(again) == line
     assert b"\n" not in line
+
+
+@pytest.mark.parametrize("kind", list(OrderType))
+def test_an_order_of_each_type_survives_the_wire(kind):
+    event = OrderRequested(T, an_order(type=kind))
+    assert decode(encode(event)) == event
+
+
+def test_an_order_of_an_older_journal_is_read():
+    """The bytes are those of a journal written before there were more types than two."""
+    line = (
+        b'{"type":"OrderRequested","time":1,"order":{"id":"q260105-0-000001",'
+        b'"symbol":"600000.SH","side":"buy","quantity":100,"price":11.0,"type":"market",'
+        b'"strategy":"s","signal":1,"time":1,"status":"submitting","filled":0,'
+        b'"turnover":"0.00","fees":"0.00","broker_id":"","reason":""}}'
+    )
+    event = decode(line)
+    assert event.order.type is OrderType.MARKET
+    assert encode(event) == line  # and a replay of that day writes the same
 
 
 def test_every_kind_of_event_has_been_tried():

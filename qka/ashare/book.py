@@ -4,6 +4,7 @@ It is the process's: what an exchange refuses is no matter of who asks. `use` is
 composition root, before anything trades; functions remember their answers and ask anew after it.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, TypeVar, cast
@@ -65,7 +66,7 @@ def row(table: type[R], symbol: str, day: date, **fields: Any) -> R | None:
 
 def changes(after: date, until: date) -> bool:
     """Whether a rule begins on a day after the first and not after the second."""
-    return any(after < change <= until for change in _changes)
+    return bisect_right(_changes, after) < bisect_right(_changes, until)
 
 
 use()

@@ -74,6 +74,16 @@ _HEAD: Pair = (
     "| for | exchange | rule | since | source | how sure |",
     "| 品种 | 交易所 | 规则 | 生效日 | 来源 | 可信度 |",
 )
+_ORDER_TYPES: dict[str, Pair] = {
+    "limit": ("limit", "限价"),
+    "market": ("best five, rest cancelled", "最优五档即时成交剩余撤销"),
+    "best_5_limit": ("best five, rest to limit", "最优五档即时成交剩余转限价"),
+    "peer": ("best of the other side", "对手方最优价格"),
+    "own": ("best of the own side", "本方最优价格"),
+    "fill_cancel": ("fill at once, rest cancelled", "即时成交剩余撤销"),
+    "all_or_none": ("all at once or none", "全额成交或撤销"),
+    "fixed": ("post-close fixed price", "盘后固定价格"),
+}
 _WORDS: dict[str, Pair] = {
     "normal": ("", ""),
     "st": ("ST: ", "ST："),
@@ -87,12 +97,6 @@ _WORDS: dict[str, Pair] = {
     "buy": ("buys", "买入"),
     "sell": ("sells", "卖出"),
     "limit": ("limit", "限价"),
-    "best_5_cancel": ("best five, rest cancelled", "最优五档即时成交剩余撤销"),
-    "best_5_limit": ("best five, rest to limit", "最优五档即时成交剩余转限价"),
-    "peer": ("best of the other side", "对手方最优价格"),
-    "own": ("best of the own side", "本方最优价格"),
-    "fill_cancel": ("fill at once, rest cancelled", "即时成交剩余撤销"),
-    "all_or_none": ("all at once or none", "全额成交或撤销"),
     "fixed": ("post-close fixed price", "盘后固定价格"),
     "cancel": ("cancels", "撤单"),
     "market": ("market", "市价"),
@@ -131,7 +135,7 @@ def _day(row: Any, n: int) -> str:
 
 
 def _order(row: Any, n: int) -> str:
-    words = [_WORDS[row.name][n]]
+    words = [_ORDER_TYPES[row.name][n]]
     if row.protected:
         words.append(("with a protection price", "须带保护限价")[n])
     if not row.on_no_limit_days:

@@ -14,7 +14,7 @@ import msgspec
 from qka.model.codes import Code, Exchange, Kind
 from qka.model.dated import Row
 from qka.model.market import Phase
-from qka.model.order import Side
+from qka.model.order import OrderType, Side
 
 
 class Scoped(Row, frozen=True, kw_only=True):
@@ -37,6 +37,7 @@ class Lot(Scoped, frozen=True, kw_only=True):
     step: int
     most: int  # of a limit order
     most_market: int  # of a market order
+    most_fixed: int = 1_000_000  # of a post-close fixed-price order
 
 
 class Status(enum.StrEnum):
@@ -106,23 +107,10 @@ class Timetable(Scoped, frozen=True, kw_only=True):
             raise ValueError("spans: they begin at 00:00 and go on in the order of time")
 
 
-class PriceKind(enum.StrEnum):
-    """How an order is priced, in the exchanges' words."""
-
-    LIMIT = "limit"  # 限价
-    BEST_5_CANCEL = "best_5_cancel"  # 最优五档即时成交剩余撤销
-    BEST_5_LIMIT = "best_5_limit"  # 最优五档即时成交剩余转限价
-    PEER = "peer"  # 对手方最优
-    OWN = "own"  # 本方最优
-    FILL_CANCEL = "fill_cancel"  # 即时成交剩余撤销
-    ALL_OR_NONE = "all_or_none"  # 全额成交或撤销
-    FIXED = "fixed"  # 盘后定价
-
-
 class OrderKind(Scoped, frozen=True, kw_only=True):
     """An order type that is taken."""
 
-    name: PriceKind
+    name: OrderType
     protected: bool = False  # it must carry the worst price it may trade at
     rest: Literal["rests", "cancelled"] = "rests"  # what becomes of what does not fill at once
     on_no_limit_days: bool = True

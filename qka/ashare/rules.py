@@ -33,6 +33,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     ticks: float  # in one CNY
     most: int  # shares of a limit order
     most_market: int  # shares of a market order
+    most_fixed: int  # shares of a post-close fixed-price order
     same_day: bool  # what was bought today may be sold today (T+0)
 
 
@@ -48,6 +49,7 @@ def terms_on(symbol: str, day: date) -> Terms:
         float(1 / tick.tick) if tick else 100.0,
         lot.most if lot else 1_000_000,
         lot.most_market if lot else 1_000_000,
+        lot.most_fixed if lot else 1_000_000,
         turn is not None and turn.same_day,
     )
 
@@ -116,7 +118,9 @@ def lots(symbol: str) -> tuple[int, int]:
 def most(symbol: str, kind: OrderType = OrderType.LIMIT) -> int:
     """The most shares of one order; one that is larger is refused, not cut."""
     the = TERMS[symbol]
-    return the.most if kind is OrderType.LIMIT else the.most_market
+    if kind is OrderType.LIMIT:
+        return the.most
+    return the.most_fixed if kind is OrderType.FIXED else the.most_market
 
 
 def buyable(symbol: str, shares: int) -> int:

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from qka.ashare import book
 from qka.ashare.data.days import FIXED_SH
-from qka.ashare.rows import OrderKind, PriceKind, Span, Taking, Timetable
+from qka.ashare.rows import OrderKind, Span, Taking, Timetable
 from qka.model.market import Phase
+from qka.model.order import OrderType
 from qka.model.times import DAY, MINUTE, day_of, midnight, time_of_day
 
 _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
@@ -60,20 +61,20 @@ def span_at(symbol: str, time: int) -> Span:
     return spans[bisect_right(starts, time_of_day(time)) - 1]
 
 
-def takes(symbol: str, time: int, kind: PriceKind = PriceKind.LIMIT) -> Taking:
+def takes(symbol: str, time: int, kind: OrderType = OrderType.LIMIT) -> Taking:
     """What becomes of a new order of that type at a moment (ns) of a trading day."""
     if kind not in order_kinds(symbol, day_of(time)):
         return Taking.REFUSED
     span = span_at(symbol, time)
-    if kind is PriceKind.LIMIT:
+    if kind is OrderType.LIMIT:
         return span.limit
-    return span.fixed if kind is PriceKind.FIXED else span.market
+    return span.fixed if kind is OrderType.FIXED else span.market
 
 
 @lru_cache(maxsize=65536)
-def order_kinds(symbol: str, day: date) -> dict[PriceKind, OrderKind]:
+def order_kinds(symbol: str, day: date) -> dict[OrderType, OrderKind]:
     """The order types that a symbol takes on a day at all; empty for what can't be traded."""
-    found = {name: book.row(OrderKind, symbol, day, name=name) for name in PriceKind}
+    found = {name: book.row(OrderKind, symbol, day, name=name) for name in OrderType}
     return {name: row for name, row in found.items() if row is not None}
 
 

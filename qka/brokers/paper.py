@@ -44,6 +44,7 @@ from qka.model.times import SECOND, at, day_of, same_day
 # what is displayed then is no order book
 _VIRTUAL = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.CLOSING_CALL, Phase.HALTED})
 _OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
+_KNOWN = frozenset({OrderType.LIMIT, OrderType.MARKET})
 _ON_ITS_WAY = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
@@ -247,6 +248,8 @@ class PaperBroker:
         self._settle(OrderAccepted(now, order.id, number))
 
     def _refusal(self, order: Order, now: int) -> str:
+        if order.type not in _KNOWN:
+            return f"this simulated exchange takes no {order.type} orders"
         if self._quoted and phase_at(now) in _OVER:
             return "the exchange is closed"
         if order.type is OrderType.MARKET and order.symbol in self._quoted:

@@ -133,6 +133,8 @@ class QMTServer(Server):
         try:
             async with self:
                 self._print_token()
+                if self.backend.simulated:
+                    _say(_REHEARSAL.format(account=self.account_id, url=self.url))
                 await stop.wait()
                 logger.info("QMTServer stops: it takes no more orders and finishes its calls")
         finally:
@@ -144,6 +146,13 @@ class QMTServer(Server):
             _say("the token is kept as a hash only: `qka server rotate` makes a new one")
         else:
             _say(f"\n授权Token: {self.token}\n")
+
+
+_REHEARSAL = """\
+A made-up terminal and market: no QMT, no real money. 模拟终端与行情，不连接 QMT，没有真实资金。
+Account {account}, at {url}. With the token above, in another window / 在另一个窗口用上面的 token：
+  QKA__BROKER__TOKEN=... qka run config/remote.yaml
+"""
 
 
 def _say(text: str) -> None:

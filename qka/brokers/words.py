@@ -150,6 +150,8 @@ MARKET_SZ_INSTBUSI_RESTCANCEL = 46
 MARKET_SZ_CONVERT_5_CANCEL = 47
 MARKET_SZ_FULL_OR_CANCEL = 48
 
+AFTER_CLOSE_FIXED = 49  # 盘后定价: in QMT's manual and not in xtconstant
+
 # price type sent -> exchanges that take it; others are futures'
 PRICE_TYPES: dict[int, frozenset[str]] = {
     LATEST_PRICE: frozenset({"SH", "SZ", "BJ"}),
@@ -161,24 +163,38 @@ PRICE_TYPES: dict[int, frozenset[str]] = {
     MARKET_SZ_INSTBUSI_RESTCANCEL: frozenset({"SZ"}),
     MARKET_SZ_CONVERT_5_CANCEL: frozenset({"SZ"}),
     MARKET_SZ_FULL_OR_CANCEL: frozenset({"SZ"}),
+    AFTER_CLOSE_FIXED: frozenset({"SH", "SZ"}),
 }
-# our MARKET is 最优五档即时成交剩余撤销, which each exchange numbers in its own way
-_MARKET: dict[str, int] = {
-    "SH": MARKET_SH_CONVERT_5_CANCEL,
-    "SZ": MARKET_SZ_CONVERT_5_CANCEL,
-    "BJ": MARKET_SH_CONVERT_5_CANCEL,
+# price type sent -> ours; LATEST_PRICE is made a limit at the last price by the client
+SENT_TYPES: dict[int, OrderType] = {
+    LATEST_PRICE: OrderType.LIMIT,
+    FIX_PRICE: OrderType.LIMIT,
+    MARKET_SH_CONVERT_5_CANCEL: OrderType.MARKET,
+    MARKET_SZ_CONVERT_5_CANCEL: OrderType.MARKET,
+    MARKET_SH_CONVERT_5_LIMIT: OrderType.BEST_5_LIMIT,
+    MARKET_PEER_PRICE_FIRST: OrderType.PEER,
+    MARKET_MINE_PRICE_FIRST: OrderType.OWN,
+    MARKET_SZ_INSTBUSI_RESTCANCEL: OrderType.FILL_CANCEL,
+    MARKET_SZ_FULL_OR_CANCEL: OrderType.ALL_OR_NONE,
+    AFTER_CLOSE_FIXED: OrderType.FIXED,
 }
-# the counter's own enumeration, which comes back in XtOrder.price_type; no code is in both
+# ours on an exchange -> price type sent: what is best five, rest cancelled has two numbers
+_SENT: dict[tuple[str, OrderType], int] = {
+    (exchange, kind): code
+    for code, kind in SENT_TYPES.items()
+    if code != LATEST_PRICE
+    for exchange in PRICE_TYPES[code]
+}
+# the counter's own enumeration, which comes back in XtOrder.price_type
 BROKER_PRICE_ANY = 49
 BROKER_PRICE_LIMIT = 50
 BROKER_PRICE_BEST = 51
 BROKER_PRICE_MARKET = 88
 
-# sent or come back -> ours
+# come back -> ours: what was sent on some counters, and the counter's own, which knows market
+# orders of one kind only. 49 is one of those: that it was a fixed-price order nobody can tell
 ORDER_TYPES: dict[int, OrderType] = {
-    LATEST_PRICE: OrderType.LIMIT,  # the client makes it a limit at the last price
-    FIX_PRICE: OrderType.LIMIT,
-    **{code: OrderType.MARKET for code in PRICE_TYPES if code >= MARKET_SH_CONVERT_5_CANCEL},
+    **SENT_TYPES,
     BROKER_PRICE_ANY: OrderType.MARKET,
     BROKER_PRICE_LIMIT: OrderType.LIMIT,
     BROKER_PRICE_BEST: OrderType.MARKET,
@@ -187,15 +203,27 @@ ORDER_TYPES: dict[int, OrderType] = {
 
 
 def price_type(symbol: str, kind: OrderType) -> int:
-    """xt's price type for an order of ours; raises SymbolError for no symbol."""
+    """xt's price type for an order of ours; raises SymbolError for no symbol.
+
+    Raises ValueError for what the symbol's exchange has no word for.
+    """
     if kind is OrderType.LIMIT:
         return FIX_PRICE
-    return _MARKET[exchange_of(symbol)]
+    exchange = exchange_of(symbol)
+    code = _SENT.get((exchange, kind))
+    if code is None:
+        raise ValueError(f"{exchange} takes no {kind} orders")
+    return code
 
 
 def order_type_of(code: int) -> OrderType | None:
-    """LIMIT or MARKET for a price type sent or come back, None for one nobody knows."""
+    """Ours for a price type that came back, None for one nobody knows."""
     return ORDER_TYPES.get(code)
+
+
+def sent_type_of(code: int) -> OrderType | None:
+    """Ours for a price type that a client sends, None for one nobody knows."""
+    return SENT_TYPES.get(code)
 
 
 # ------------------------------------------------------------------ market

@@ -180,11 +180,16 @@ class XtBroker:
     # ------------------------------------------------------------ orders and cancels
 
     async def _submit(self, order: Order) -> None:
+        try:
+            priced = price_type(order.symbol, order.type)
+        except ValueError as error:
+            self.reports.not_sent(order.id, f"not sent: {error}")
+            return
         asked = {
             "stock_code": order.symbol,
             "order_type": SIDE_CODES[order.side],
             "order_volume": order.quantity,
-            "price_type": price_type(order.symbol, order.type),
+            "price_type": priced,
             "price": order.price,
             "strategy_name": order.strategy,
             "order_remark": order.id,

@@ -1,5 +1,6 @@
 """`qka verify`: is a journal whole, and what to do when it is not."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,9 @@ from qka.errors import ConfigError
 
 if TYPE_CHECKING:
     from qka.journal.verify import Report
+
+
+_HASH = re.compile("[0-9a-fA-F]{64}")
 
 
 def verify(
@@ -35,10 +39,9 @@ def verify(
     from qka.journal import verify as room
     from qka.journal.salvage import salvage as take_over
 
-    try:
-        wanted = bytes.fromhex(expect) if expect else None
-    except ValueError:
-        raise ConfigError(f"--expect: {expect} is no hash, they are 64 digits and a-f") from None
+    if expect and not _HASH.fullmatch(expect):
+        raise ConfigError(f"--expect: {expect} is no hash, they are 64 digits and a-f")
+    wanted = bytes.fromhex(expect) if expect else None
     if salvage is None:
         report = room.verify(journal, wanted)
         _print(report)
@@ -61,7 +64,8 @@ def _print(report: "Report") -> None:
     told = report.about.meta
     typer.echo(f"{report.path}: account {told.get('account')} ({told.get('account_type')})")
     created = told.get("created", "")
-    if created.lstrip("-").isdecimal():
+    # a run over past time begins its journal before its clock has a time
+    if created.isdecimal() and int(created):
         typer.echo(f"begun {show(int(created))} by qka {told.get('qka')}")
     for kind, count in sorted(report.kinds.items()):
         typer.echo(f"  {kind:18} {count:>10,}")

@@ -169,7 +169,9 @@ def _without(snapshot: AccountSnapshot, way: Way) -> AccountSnapshot:
 
 
 def fingerprint(differences: Sequence[Difference]) -> str:
-    """Six letters that stand for exactly these differences: what an operator accepts."""
+    """Six letters that stand for exactly these differences, which an operator accepts; "": none."""
+    if not differences:
+        return ""
     text = "\n".join(f"{d.what} {d.ours} {d.theirs}" for d in differences)
     return sha256(text.encode()).hexdigest()[:6]
 

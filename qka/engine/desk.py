@@ -7,7 +7,7 @@ meanwhile.
 
 import itertools
 from collections.abc import Callable, Container, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -38,7 +38,21 @@ from qka.risk.verdicts import Denial
 _LIMIT, _MARKET, _SUBMITTING = OrderType.LIMIT, OrderType.MARKET, OrderStatus.SUBMITTING
 _TAILS = tuple(f"{tail:03d}" for tail in range(1000))
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-Trade = Callable[[str, Side, int, float | None, str], Order]
+
+
+class Trade(Protocol):
+    """Buys or sells for a strategy."""
+
+    def __call__(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: int,
+        price: float | None = None,
+        reason: str = "",
+        type: OrderType | None = None,
+    ) -> Order:
+        """Publish the signal and place its order: see `Desk.place`."""
 
 
 class Desk:
@@ -123,7 +137,7 @@ class Desk:
         self._post(decision)
 
     def trader(self, strategy: str) -> Trade:
-        """`trade(symbol, side, quantity, price, reason)` of a strategy, with all it needs at hand.
+        """`trade(symbol, side, quantity, price, reason, type)` of a strategy, all at hand.
 
         It publishes the signal to buy or sell so many shares and places its order: see `place`.
         """
@@ -131,7 +145,12 @@ class Desk:
         arrival = self._ledger.arrival
 
         def trade(
-            symbol: str, side: Side, quantity: int, price: float | None = None, reason: str = ""
+            symbol: str,
+            side: Side,
+            quantity: int,
+            price: float | None = None,
+            reason: str = "",
+            type: OrderType | None = None,
         ) -> Order:
             TERMS[symbol]  # before anything is said of a symbol that can't exist
             if quantity.__class__ is not int:
@@ -145,23 +164,31 @@ class Desk:
                 now(), next(signals), arrival(symbol),
             )  # fmt: skip
             say(signal)
-            return place(signal, side, quantity)
+            return place(signal, side, quantity, type)
 
         return trade
 
     def place(
-        self, signal: Signal, side: Side, quantity: int, denial: Denial | None = None
+        self,
+        signal: Signal,
+        side: Side,
+        quantity: int,
+        kind: OrderType | None = None,
+        denial: Denial | None = None,
     ) -> Order:
         """Send the order that a signal comes to, if every rule lets it pass; returns it as it is.
 
-        Without a price it is a market order, protected by the day's limit. A `denial` is one that
-        is certain already. Raises SymbolError for a symbol that can't exist; all else that is
+        Unless its `kind` is said it is a limit order with a price and a market order without; what
+        has no price of its own is protected by the day's limit. A `denial` is one that is certain
+        already. Raises SymbolError for a symbol that can't exist; all else that is
         wrong is a denial with its reason.
         """
         symbol, price = signal.symbol, signal.price
-        now, kind = self._now(), _LIMIT
+        now = self._now()
+        if kind is None:
+            kind = _MARKET if price is None else _LIMIT
         if price is None:
-            kind, price = _MARKET, protection(self._ledger, symbol, side)
+            price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
         order = Order(

@@ -172,7 +172,7 @@ class Reconciler:
                 day,
                 when,
                 not open_,
-                mark if differences else "",
+                mark,
                 list(differences),
                 len(snapshot.orders),
                 len(snapshot.deals),
@@ -271,7 +271,7 @@ class Reconciler:
         snapshot = await self._broker.snapshot()
         self._look_at_orders()
         differences = comparison.holdings(self._ledger, snapshot)
-        mark = comparison.fingerprint(differences) if differences else ""
+        mark = comparison.fingerprint(differences)
         steady, self._seen = mark == self._seen, mark
         if differences and steady and mark != self._told:
             self._judge("run", snapshot, differences, self.dues)

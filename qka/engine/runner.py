@@ -23,7 +23,7 @@ from qka.errors import ConfigError
 from qka.journal.port import Journal, Note
 from qka.model.events import SessionPhase, Severity, Signal, TimerFired
 from qka.model.market import Bar, Quote
-from qka.model.order import Order, Side
+from qka.model.order import Order, OrderType, Side
 from qka.model.times import show
 from qka.risk.verdicts import Denial
 from qka.wire import canonical
@@ -336,14 +336,20 @@ class Runner(Guest):
         self._timers.at(clock_time, handler, self._engine.phase)
 
     def _refused(
-        self, symbol: str, side: Side, quantity: int, price: float | None, reason: str
+        self,
+        symbol: str,
+        side: Side,
+        quantity: int,
+        price: float | None = None,
+        reason: str = "",
+        type: OrderType | None = None,
     ) -> Order:
         """What `trade` is once the strategy was stopped."""
         denial = Denial("stopped", f"{self.name} was stopped")
         price = None if price is None else plain("price", price)
         unsaid = Signal(symbol, side, price=price, strategy=self.name)
         shares = number("quantity", quantity, int, MOST_SHARES)
-        return self._engine.desk.place(unsaid, side, shares, denial)
+        return self._engine.desk.place(unsaid, side, shares, type, denial)
 
 
 def _home(strategy: Strategy) -> str:

@@ -12,7 +12,7 @@ from qka.errors import ConfigError
 from qka.model.account import Asset, Position
 from qka.model.events import SessionPhase, Signal
 from qka.model.market import Bar, Quote
-from qka.model.order import BUY, SELL, Order, Side
+from qka.model.order import BUY, SELL, Order, OrderType, Side
 from qka.model.symbol import check_symbol
 from qka.secrets import looks_secret
 
@@ -43,7 +43,13 @@ class Room(Protocol):
         """The clock's time in ns."""
 
     def trade(
-        self, symbol: str, side: Side, quantity: int, price: float | None, reason: str
+        self,
+        symbol: str,
+        side: Side,
+        quantity: int,
+        price: float | None,
+        reason: str,
+        type: OrderType | None = None,
     ) -> Order:
         """Publish a signal and place its order."""
 
@@ -156,21 +162,26 @@ class Strategy:
         quantity: int | None = None,
         price: float | None = None,
         *,
+        type: OrderType | str | None = None,
         reason: str = "",
     ) -> Order | None:
         """Buy shares; without a price at market, without a quantity as many as the config's ratio.
 
+        `type`: another kind of order, as `OrderType.FIXED` or "fixed"; a price is then the worst
+        it may trade at, by itself the day's limit.
+
         Returns the order as it stands: DENIED with its reason, or on its way. None only when no
         quantity was given and none makes sense (no price known, no cash for one lot). Raises
-        ValueError that names what is no number or no whole one, and a price that nothing can be
-        sized by; SymbolError.
+        ValueError that names what is no number or no whole one, a price that nothing can be sized
+        by, a type that is none and a limit order without a price; SymbolError.
         """
+        kind = None if type is None else _kind(type, price)
         if quantity is None:
             quantity = self._size(symbol, BUY, price)
             if not quantity:
                 return None
         trade = self._room.trade
-        return trade(symbol, BUY, quantity, price, reason)
+        return trade(symbol, BUY, quantity, price, reason, kind)
 
     def sell(
         self,
@@ -178,18 +189,20 @@ class Strategy:
         quantity: int | None = None,
         price: float | None = None,
         *,
+        type: OrderType | str | None = None,
         reason: str = "",
     ) -> Order | None:
         """Sell shares; without a price at market, without a quantity all that T+1 lets go.
 
         Returns and raises as `buy` does.
         """
+        kind = None if type is None else _kind(type, price)
         if quantity is None:
             quantity = self._size(symbol, SELL, price)
             if not quantity:
                 return None
         trade = self._room.trade
-        return trade(symbol, SELL, quantity, price, reason)
+        return trade(symbol, SELL, quantity, price, reason, kind)
 
     def order_target_shares(
         self, symbol: str, shares: int, price: float | None = None, *, reason: str = ""
@@ -296,6 +309,16 @@ class Strategy:
     def _size(self, symbol: str, side: Side, price: float | None) -> int:
         limit = None if price is None else limit_price(price)
         return self._room.executor.size(check_symbol(symbol), side, limit)
+
+
+def _kind(given: OrderType | str, price: float | None) -> OrderType:
+    try:
+        kind = OrderType(given)
+    except ValueError:
+        raise ValueError(f"type: {given!r} is none of {', '.join(OrderType)}") from None
+    if kind is OrderType.LIMIT and price is None:
+        raise ValueError("price: a limit order needs one")
+    return kind
 
 
 class SignalStrategy(Strategy):

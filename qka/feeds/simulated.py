@@ -206,6 +206,10 @@ class SimulatedFeed:
     ) -> None:
         if days < 1 or symbols < 1:
             raise ConfigError("feed.days and feed.symbols: at least 1")
+        if day.weekday() > 4:
+            raise ConfigError(
+                f"feed.day: {day} is a {day:%A}: the simulated market trades weekdays"
+            )
         self._clock = clock
         self._seed = seed
         self._days = weekdays(day, days)

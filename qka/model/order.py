@@ -20,10 +20,20 @@ BUY, SELL = Side.BUY, Side.SELL
 
 
 class OrderType(enum.StrEnum):
-    """`LIMIT`, or `MARKET`: best five levels, the rest cancelled, protected by `Order.price`."""
+    """How an order is priced. Which ones a symbol takes on a day: `qka.ashare.sessions`.
 
-    LIMIT = "limit"
-    MARKET = "market"
+    All but `LIMIT` and `FIXED` are market orders: taken in continuous trading alone, at what the
+    book has, and never beyond `Order.price`.
+    """
+
+    LIMIT = "limit"  # 限价
+    MARKET = "market"  # 最优五档即时成交剩余撤销: best five levels, the rest cancelled
+    BEST_5_LIMIT = "best_5_limit"  # 最优五档即时成交剩余转限价: the rest stays as a limit order
+    PEER = "peer"  # 对手方最优: a limit at the other side's best price
+    OWN = "own"  # 本方最优: a limit at the own side's best price
+    FILL_CANCEL = "fill_cancel"  # 即时成交剩余撤销: all levels, the rest cancelled
+    ALL_OR_NONE = "all_or_none"  # 全额成交或撤销: whole at once, or cancelled
+    FIXED = "fixed"  # 盘后定价: at the closing price, when that is no worse than `Order.price`
 
 
 class OrderStatus(enum.StrEnum):

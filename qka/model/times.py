@@ -13,11 +13,13 @@ MILLISECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
 _OFFSET = 8 * 3600 * SECOND
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
+@lru_cache(maxsize=64)
 def midnight(day: date) -> int:
     """00:00 in Shanghai of that day, in ns."""
-    return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY - _OFFSET
+    return (day.toordinal() - _EPOCH) * DAY - _OFFSET
 
 
 def day_of(ns: int) -> date:
@@ -27,7 +29,7 @@ def day_of(ns: int) -> date:
 
 @lru_cache(maxsize=64)
 def _day(number: int) -> date:
-    return date.fromordinal(number + 719_163)
+    return date.fromordinal(number + _EPOCH)
 
 
 def same_day(one: int, other: int) -> bool:
@@ -42,10 +44,13 @@ def time_of_day(ns: int) -> int:
 
 def at(day: date, clock_time: str | time) -> int:
     """A moment of a day: `at(date(2026, 1, 5), "14:50")`; raises ValueError on a bad time."""
+    return midnight(day) + _since_midnight(clock_time)
+
+
+@lru_cache(maxsize=64)
+def _since_midnight(clock_time: str | time) -> int:
     t = time.fromisoformat(clock_time) if isinstance(clock_time, str) else clock_time
-    return (
-        midnight(day) + ((t.hour * 60 + t.minute) * 60 + t.second) * SECOND + t.microsecond * 1000
-    )
+    return ((t.hour * 60 + t.minute) * 60 + t.second) * SECOND + t.microsecond * 1000
 
 
 def to_datetime(ns: int) -> datetime:

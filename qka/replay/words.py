@@ -111,7 +111,7 @@ def _why(reason: str) -> str:
 
 
 def _order(order: Order) -> str:
-    kind = "" if order.type is OrderType.LIMIT else "market, protected "
+    kind = "" if order.type is OrderType.LIMIT else f"{order.type.replace('_', ' ')}, protected "
     return f"{order.side} {order.quantity} {order.symbol} {kind}at {order.price:g}"
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from builders import DAY, moment
 
-from qka.ashare.rows import PriceKind, Taking
+from qka.ashare.rows import Taking
 from qka.ashare.sessions import (
     cancels_from,
     cancels_taken,
@@ -15,8 +15,9 @@ from qka.ashare.sessions import (
     span_at,
     takes,
 )
-from qka.brokers.words import PRICE_TYPES
+from qka.brokers.words import LATEST_PRICE, PRICE_TYPES, price_type
 from qka.model.market import Phase
+from qka.model.order import OrderType
 from qka.model.times import midnight
 
 BOUNDARIES = [
@@ -105,7 +106,7 @@ def test_a_cancel_that_is_too_early_is_for_the_end_of_the_auction():
 def test_what_is_taken_when(symbol, clock_time, limit, market, cancel):
     when = moment(clock_time, TODAY)
     assert takes(symbol, when) is limit
-    assert takes(symbol, when, PriceKind.BEST_5_CANCEL) is market
+    assert takes(symbol, when, OrderType.MARKET) is market
     assert span_at(symbol, when).cancel is cancel
 
 
@@ -153,7 +154,7 @@ def test_who_closes_by_auction(symbol, day, phase):
 )
 def test_when_orders_at_the_closing_price_are_taken(symbol, day, first):
     minutes = [f"{m // 60:02d}:{m % 60:02d}" for m in range(24 * 60)]
-    fixed = [m for m in minutes if takes(symbol, moment(m, day), PriceKind.FIXED) is TAKEN]
+    fixed = [m for m in minutes if takes(symbol, moment(m, day), OrderType.FIXED) is TAKEN]
     if first is None:
         assert not fixed
     else:
@@ -168,9 +169,9 @@ def test_repo_trades_until_half_past_three():
 
 
 MARKETS = {
-    "SH": {"best_5_cancel", "best_5_limit", "peer", "own"},
-    "SZ": {"peer", "own", "fill_cancel", "best_5_cancel", "all_or_none"},
-    "BJ": {"best_5_cancel", "best_5_limit", "peer", "own"},
+    "SH": {"market", "best_5_limit", "peer", "own"},
+    "SZ": {"peer", "own", "fill_cancel", "market", "all_or_none"},
+    "BJ": {"market", "best_5_limit", "peer", "own"},
 }
 
 
@@ -185,20 +186,12 @@ def test_each_exchange_has_its_own_order_types(symbol):
 
 
 def test_bonds_take_limit_orders_only_and_an_index_none():
-    assert set(order_kinds(SH_BOND, TODAY)) == {PriceKind.LIMIT}
+    assert set(order_kinds(SH_BOND, TODAY)) == {OrderType.LIMIT}
     assert not order_kinds(INDEX, TODAY)
-
-
-# xtquant's number of each market order type
-CODES = {
-    "best_5_cancel": {"SH": 42, "BJ": 42, "SZ": 47}, "best_5_limit": {"SH": 43, "BJ": 43},
-    "peer": {"SH": 44, "SZ": 44, "BJ": 44}, "own": {"SH": 45, "SZ": 45, "BJ": 45},
-    "fill_cancel": {"SZ": 46}, "all_or_none": {"SZ": 48},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("symbol", [MAIN, SZ_MAIN, BSE])
 def test_the_link_to_qmt_knows_the_same_order_types(symbol):
-    exchange = symbol[-2:]
-    ours = {CODES[name][exchange] for name in order_kinds(symbol, TODAY) if name in CODES}
-    assert ours == {code for code, where in PRICE_TYPES.items() if exchange in where and code > 40}
+    ours = {price_type(symbol, kind) for kind in order_kinds(symbol, TODAY)}
+    theirs = {code for code, where in PRICE_TYPES.items() if symbol[-2:] in where}
+    assert ours == theirs - {LATEST_PRICE}  # which QMT makes a limit order

@@ -49,6 +49,7 @@ def test_every_constant_of_ours_is_the_vendors_by_name_and_value(vendor):
     theirs = constants(vendor)
     ours = constants(words)
     own = {"SECOND", "MILLISECOND"} | {name for name in ours if name.startswith("BROKER_PRICE_")}
+    own.add("AFTER_CLOSE_FIXED")  # which the vendor has in its manual alone
     assert {name: theirs.get(name) for name in ours if name not in own} == {
         name: value for name, value in ours.items() if name not in own
     }
@@ -139,12 +140,26 @@ def test_sides_agree_there_and_back():
 
 
 @pytest.mark.parametrize(
-    ("symbol", "code"), [("600000.SH", 42), ("000001.SZ", 47), ("920002.BJ", 42)]
+    ("kind", "sh", "sz", "bj"),
+    [
+        (OrderType.LIMIT, 11, 11, 11),
+        (OrderType.MARKET, 42, 47, 42),
+        (OrderType.BEST_5_LIMIT, 43, None, 43),
+        (OrderType.PEER, 44, 44, 44),
+        (OrderType.OWN, 45, 45, 45),
+        (OrderType.FILL_CANCEL, None, 46, None),
+        (OrderType.ALL_OR_NONE, None, 48, None),
+        (OrderType.FIXED, 49, 49, None),
+    ],
 )
-def test_a_market_order_is_best_five_rest_cancelled_on_its_own_exchange(symbol, code):
-    assert words.price_type(symbol, OrderType.MARKET) == code
-    assert words.exchange_of(symbol) in words.PRICE_TYPES[code]
-    assert words.price_type(symbol, OrderType.LIMIT) == words.FIX_PRICE
+def test_an_order_type_has_the_number_of_its_own_exchange_there_and_back(kind, sh, sz, bj):
+    for symbol, code in {"600000.SH": sh, "000001.SZ": sz, "920002.BJ": bj}.items():
+        if code is None:
+            with pytest.raises(ValueError, match=f"{symbol[-2:]} takes no {kind} orders"):
+                words.price_type(symbol, kind)
+        else:
+            assert words.price_type(symbol, kind) == code
+            assert words.sent_type_of(code) is kind
 
 
 def test_a_price_type_needs_a_symbol():
@@ -155,6 +170,9 @@ def test_a_price_type_needs_a_symbol():
 def test_a_limit_order_comes_back_as_50_and_is_a_limit_order():
     assert words.order_type_of(50) is words.order_type_of(11) is OrderType.LIMIT
     assert words.order_type_of(88) is words.order_type_of(42) is OrderType.MARKET
+    assert words.order_type_of(49) is OrderType.MARKET  # the counter's word, not the one sent
+    assert words.sent_type_of(5) is OrderType.LIMIT
+    assert words.sent_type_of(50) is None
     assert words.order_type_of(0) is None
 
 

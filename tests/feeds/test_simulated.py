@@ -144,3 +144,8 @@ async def test_the_past_of_a_cheap_symbol_moves():
 async def test_a_symbol_asked_for_twice_comes_once():
     twice = await events(symbols=["600000.SH", "600000.SH"])
     assert twice == await events(symbols=["600000.SH"])
+
+
+def test_a_market_that_begins_at_a_weekend_is_refused():
+    with pytest.raises(ConfigError, match=r"feed\.day: 2026-01-10 is a Saturday"):
+        SimulatedFeed(ReplayClock(), day=date(2026, 1, 10))

@@ -370,7 +370,9 @@ def test_the_command_compares_with_a_head_of_an_earlier_day(journal):
     assert "no record has it" in out
 
 
-@pytest.mark.parametrize("what", ["missing", "folder", "text", "database", "empty", "bad hash"])
+@pytest.mark.parametrize(
+    "what", ["missing", "folder", "text", "database", "empty", "bad hash", "short hash"]
+)
 def test_what_is_no_journal_is_bad_input(tmp_path, what):
     path = tmp_path / "x"
     if what == "folder":
@@ -383,8 +385,9 @@ def test_what_is_no_journal_is_bad_input(tmp_path, what):
         with closing(connect(path)) as connection:
             connection.execute("CREATE TABLE records (seq, mine)")
             connection.commit()
-    elif what == "bad hash":
+    hashes = {"bad hash": "xyz", "short hash": "5d3c"}
+    if what in hashes:
         path = written(tmp_path)
-    _, _, error = command(path, *(["--expect", "xyz"] if what == "bad hash" else []))
+    _, _, error = command(path, *(["--expect", hashes[what]] if what in hashes else []))
     assert type(error) is ConfigError  # `main` makes exit code 2 of it
-    assert str(path) in str(error) or "xyz" in str(error)
+    assert hashes.get(what, str(path)) in str(error)

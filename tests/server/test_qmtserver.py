@@ -82,6 +82,17 @@ async def test_it_serves_until_told_to_stop_and_prints_its_token(tmp_path, capsy
     assert printed == f"\n授权Token: {(tmp_path / 'default.token').read_text().strip()}\n\n"
 
 
+async def test_a_rehearsal_says_that_it_is_one_and_what_to_do_next(tmp_path, capsys):
+    server = QMTServer("demo", simulate=True, port=0, data_dir=tmp_path)
+    stop = asyncio.Event()
+    stop.set()
+    await server.serve(stop)
+    _, said = capsys.readouterr().out.split("授权Token: ")
+    assert "no real money" in said
+    assert f"Account demo, at {server.url}" in said
+    assert "qka run config/remote.yaml" in said
+
+
 async def test_without_its_clear_token_it_says_how_to_get_a_new_one(tmp_path, capsys):
     stop = asyncio.Event()
     stop.set()

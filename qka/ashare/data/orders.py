@@ -24,9 +24,10 @@ from qka.ashare.data.words import (
     S,
     V,
 )  # fmt: skip
-from qka.ashare.rows import DailyCap, Lot, OrderKind, PriceKind, Turnaround
+from qka.ashare.rows import DailyCap, Lot, OrderKind, Turnaround
 from qka.model.codes import Exchange, Kind
 from qka.model.dated import Confidence
+from qka.model.order import OrderType
 
 _MILLION = 1_000_000
 
@@ -56,7 +57,7 @@ _XT = "xtconstant.py"
 
 
 def _kind(
-    exchange: Exchange | None, kinds: tuple[Kind, ...], name: PriceKind, source: str = _XT,
+    exchange: Exchange | None, kinds: tuple[Kind, ...], name: OrderType, source: str = _XT,
     sure: Confidence = V, since: date = date(2006, 7, 1), *, protected: bool = False,
     rests: bool = False, no_limit_days: bool = True,
 ) -> OrderKind:  # fmt: skip
@@ -72,27 +73,27 @@ _PROTECTED: tuple[tuple[Exchange, str, date], ...] = (
 _MARKETS: tuple[OrderKind, ...] = (
     *(
         _kind(exchange, _LISTED, name, f"{_XT}; {source}", protected=True, since=since,
-              rests=name is not PriceKind.BEST_5_CANCEL)
+              rests=name is not OrderType.MARKET)
         for exchange, source, since in _PROTECTED
-        for name in (PriceKind.BEST_5_CANCEL, PriceKind.BEST_5_LIMIT, PriceKind.PEER,
-                     PriceKind.OWN)
+        for name in (OrderType.MARKET, OrderType.BEST_5_LIMIT, OrderType.PEER,
+                     OrderType.OWN)
     ),
     *(
         _kind("SZ", _LISTED, name, f"{_XT}; {SZSE_2026}", no_limit_days=False,
-              rests=name in (PriceKind.PEER, PriceKind.OWN))
-        for name in (PriceKind.PEER, PriceKind.OWN, PriceKind.FILL_CANCEL,
-                     PriceKind.BEST_5_CANCEL, PriceKind.ALL_OR_NONE)
+              rests=name in (OrderType.PEER, OrderType.OWN))
+        for name in (OrderType.PEER, OrderType.OWN, OrderType.FILL_CANCEL,
+                     OrderType.MARKET, OrderType.ALL_OR_NONE)
     ),
 )  # fmt: skip
 
 _ORDER_TYPES = (
-    _kind(None, (*_LISTED, *BONDS, *REPO), PriceKind.LIMIT, BOTH_2026, since=date(1990, 12, 19),
+    _kind(None, (*_LISTED, *BONDS, *REPO), OrderType.LIMIT, BOTH_2026, since=date(1990, 12, 19),
           rests=True),
     *_MARKETS,
-    _kind("SH", STAR, PriceKind.FIXED, STAR_RULES, since=date(2019, 7, 22), rests=True),
-    _kind("SZ", CHINEXT, PriceKind.FIXED, CHINEXT_RULES, since=date(2020, 8, 24), rests=True),
-    _kind("SH", (*MAIN, *ETFS), PriceKind.FIXED, SSE_2026, since=date(2026, 7, 6), rests=True),
-    _kind("SZ", (*MAIN, *ETFS), PriceKind.FIXED, SZSE_2026, since=date(2026, 7, 6), rests=True),
+    _kind("SH", STAR, OrderType.FIXED, STAR_RULES, since=date(2019, 7, 22), rests=True),
+    _kind("SZ", CHINEXT, OrderType.FIXED, CHINEXT_RULES, since=date(2020, 8, 24), rests=True),
+    _kind("SH", (*MAIN, *ETFS), OrderType.FIXED, SSE_2026, since=date(2026, 7, 6), rests=True),
+    _kind("SZ", (*MAIN, *ETFS), OrderType.FIXED, SZSE_2026, since=date(2026, 7, 6), rests=True),
 )  # fmt: skip
 
 
