@@ -9,6 +9,7 @@ from qka import __version__
 from qka.cli import operator, project, run, server
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
+from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
@@ -31,6 +32,7 @@ app.command()(doctor)
 app.command()(verify)
 app.command()(replay)
 app.command()(why)
+app.command()(report)
 app.command()(operator.accept)
 app.command()(operator.resume)
 app.command()(operator.resolve)

@@ -1,0 +1,231 @@
+"""What a report says, in English and Chinese. The English words are the keys.
+
+Codes and states that the engine uses (`position_ratio`, `filled`) are shown as words too; reasons
+and messages stay as the engine wrote them.
+"""
+
+import locale
+import os
+from collections.abc import Callable
+
+from qka.errors import ConfigError
+
+Say = Callable[[str], str]  # English -> the reader's language
+
+UNKNOWN = (
+    "The journal does not say what the account held at first (an older qka wrote it), so nobody "
+    "can tell the profit."
+)
+_CHINESE = {
+    # the page
+    "Report": "交易报告",
+    "account": "账户",
+    "journal": "交易日志",
+    "as of": "截至",
+    "run": "运行",
+    "Equity and drawdown": "资产与回撤",
+    "drawdown": "回撤",
+    "at the start": "期初资产",
+    "at the end": "期末资产",
+    "profit": "盈亏",
+    "paid in": "净转入",
+    "paid in, below zero out": "净转入（负数为转出）",
+    "largest drawdown": "最大回撤",
+    "fees": "费用",
+    "turnover": "成交额",
+    "orders": "委托",
+    "fills": "成交",
+    "fill ratio": "成交率",
+    "slippage": "滑点",
+    "denied": "拒单",
+    "alerts": "告警",
+    "signals": "信号",
+    "{rate} of the total at the start": "占期初资产 {rate}",
+    "against the arrival price": "相对到达价",
+    "by the gate": "风控拦截",
+    "no price was known": "无到达价",
+    "unknown": "未知",
+    # sections
+    "Profit by strategy": "策略盈亏",
+    "Profit by symbol": "标的盈亏",
+    "By strategy and symbol": "按策略与标的",
+    "Positions at the end": "期末持仓",
+    "Trades": "交易明细（买卖配对）",
+    "Orders": "委托",
+    "Execution": "执行质量",
+    "Denials": "拒单",
+    "Programme trading": "程序化交易合规指标",
+    "Reconciliation": "对账",
+    "Alerts": "告警",
+    "Operator": "人工操作",
+    "Runs": "运行记录",
+    "Days": "每日盈亏",
+    "Return and risk": "收益与风险",
+    # columns
+    "strategy": "策略",
+    "symbol": "标的",
+    "bought": "买入额",
+    "sold": "卖出额",
+    "realised": "已实现",
+    "unrealised": "浮动盈亏",
+    "change of unrealised": "浮盈变动",
+    "shares": "股数",
+    "cost": "成本",
+    "value": "市值",
+    "time": "时间",
+    "day": "日期",
+    "opened": "买入时间",
+    "closed": "卖出时间",
+    "proceeds": "卖出所得",
+    "side": "方向",
+    "price": "价格",
+    "average": "均价",
+    "arrival": "到达价",
+    "status": "状态",
+    "filled": "已成",
+    "quantity": "数量",
+    "rule": "规则",
+    "reason": "原因",
+    "severity": "级别",
+    "source": "来源",
+    "message": "内容",
+    "opening": "期初",
+    "closing": "期末",
+    "return": "收益率",
+    "when": "时点",
+    "result": "结果",
+    "differences": "差异",
+    "deals": "成交笔数",
+    "cash": "资金",
+    "cancels": "撤单",
+    "busiest second": "单秒峰值",
+    "cancels to orders": "撤单比",
+    "cancelled within a second": "一秒内撤单",
+    "command": "命令",
+    "details": "内容说明",
+    "who": "操作人",
+    "began": "开始",
+    "ended": "结束",
+    "trading": "交易状态",
+    "sum": "合计",
+    "the account": "账户自有",
+    "cash that came of no fill": "非成交资金变动",
+    "held before": "期前持有",
+    # execution
+    "outcome": "结果分布",
+    "from order to the broker's answer": "委托到柜台回报",
+    "from order to first fill": "委托到首笔成交",
+    "from order to last fill": "委托到末笔成交",
+    "from cancel to its confirmation": "撤单到确认",
+    "median": "中位数",
+    "95 of 100 within": "95% 不超过",
+    "longest": "最长",
+    "how many": "笔数",
+    "basis points": "基点",
+    # trades
+    "trades": "笔数",
+    "winners": "盈利笔数",
+    "win rate": "胜率",
+    "average gain": "平均盈利",
+    "average loss": "平均亏损",
+    "profit factor": "盈亏比（总盈利/总亏损）",
+    "best": "最好",
+    "worst": "最差",
+    # metrics
+    "days": "交易日数",
+    "annual return": "年化收益率",
+    "annual volatility": "年化波动率",
+    "Sharpe ratio": "夏普比率",
+    "Sortino ratio": "索提诺比率",
+    "Calmar ratio": "卡玛比率",
+    "value at risk, 95 %": "风险价值（95%）",
+    "best day": "最好的一天",
+    "worst day": "最差的一天",
+    "so few days say little": "交易日太少，仅供参考",
+    'these need a library: pip install "qka[report]"': '需要安装：pip install "qka[report]"',
+    # notes
+    UNKNOWN: "交易日志没有记录期初持仓（由旧版 qka 写入），无法计算盈亏。",
+    "The engine still runs: these are the figures so far.": "引擎仍在运行：以下为截至目前的数据。",
+    "All rows add up to the account's profit, to the cent.": "各行之和等于账户盈亏，分毫不差。",
+    "Shares that one order bought and another sold, first in first out; fees are in it.": (
+        "一笔委托买入、另一笔委托卖出的股份，先进先出，已含费用。"
+    ),
+    "What fills cost more than at the price when the signal was made, the middle of bid and ask.": (
+        "成交相对信号产生时价格（买一卖一中间价）多付的金额。"
+    ),
+    "none": "无",
+    "the newest {shown} of {all}; all are in the export (--csv, --parquet)": (
+        "仅列最近 {shown} 条，共 {all} 条；完整数据请用 --csv 或 --parquet 导出"
+    ),
+    "made by qka from the journal; money in CNY": "由 qka 依据交易日志生成；金额单位：元",
+    # states and codes
+    "buy": "买入",
+    "sell": "卖出",
+    "submitting": "报送中",
+    "submitted": "已报",
+    "accepted": "已受理",
+    "partially_filled": "部成",
+    "partly_filled": "部成部撤",
+    "pending_cancel": "待撤",
+    "cancelled": "已撤",
+    "rejected": "废单",
+    "expired": "过期",
+    "new": "新建",
+    "active": "正常",
+    "reducing": "只减仓",
+    "halted": "暂停交易",
+    "start": "开机",
+    "end": "日终",
+    "agree": "一致",
+    "explained": "差异已解释",
+    "accepted by the operator": "人工确认",
+    "differ": "不一致",
+    "info": "提示",
+    "warning": "警告",
+    "error": "错误",
+    "still runs, or was killed": "仍在运行或被强行结束",
+    "position_ratio": "单票仓位上限",
+    "trading_state": "交易状态",
+    "sellable": "可卖数量不足",
+    "instrument": "证券不可交易",
+    "lot": "数量不合整手",
+    "tick": "价格不合最小变动",
+    "price_limit": "超出涨跌停",
+    "rate": "报单频率",
+    "duplicate": "重复委托",
+    "self_trade": "自成交",
+    "daily_loss": "日亏损上限",
+    "losing_trades": "连续亏损",
+    "stale_quote": "行情过旧",
+    "price_distance": "偏离行情",
+    "cancel_ratio": "撤单比",
+    "quick_cancels": "频繁撤单",
+    "notional": "金额上限",
+    "daily_notional": "日成交额上限",
+    "gross_exposure": "总敞口上限",
+    "group_ratio": "分组仓位上限",
+    "holdings": "持股只数上限",
+    "capital": "资金上限",
+    "programme": "程序化交易限额",
+    "stopped": "策略已停止",
+    "rule_fault": "规则出错",
+}
+
+
+def speaker(language: str) -> Say:
+    """What says a word in a language; what it does not know it says as it stands."""
+    if language == "zh":
+        return lambda text: _CHINESE.get(text, text)
+    return lambda text: text.replace("_", " ") if " " not in text else text
+
+
+def language(asked: str = "") -> str:
+    """`zh` or `en`: as asked for, else by `QKA_LANG`, else by the locale.
+
+    Raises ConfigError for a language that a report does not speak.
+    """
+    if asked and asked not in ("zh", "en"):
+        raise ConfigError(f"--lang {asked}: a report speaks zh and en")
+    given = (os.environ.get(name) for name in ("QKA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    told = asked or next(filter(None, given), "") or locale.getlocale()[0] or ""
+    return "zh" if told.lower().startswith(("zh", "chinese")) else "en"
