@@ -24,6 +24,8 @@ from qka.risk.verdicts import Counter, Rule
 NAMES = symbols(100)
 MANY = 10_000  # orders of a day
 ALL = {
+    "allowed": ["main"],
+    "forbidden": ["688981.SH"],
     "position_ratio": 0.1,
     "gross_exposure": 0.9,
     "max_holdings": 1000,
@@ -55,7 +57,7 @@ def books() -> Ledger:
     clock.time = at(DAY, "10:00")
     ledger = Ledger(clock, FEES, CASH, dict.fromkeys(NAMES[:50], (1000, 1000000)))
     for i, name in enumerate(NAMES):
-        ledger.on_quote(quote_from_xt(name, tick(i)))
+        ledger.on_quote(quote_from_xt(name, tick(i), 11.0, 9.0))
         if i % 5 == 0:
             ledger.open(_order(f"w{i}", name, 9.5, clock.time))
     return ledger

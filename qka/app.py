@@ -25,6 +25,7 @@ from qka.journal.folder import begin
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
+from qka.model.dated import Row
 from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
@@ -47,6 +48,8 @@ class Engine(engine.Engine):
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    own_rules: tuple[Row, ...] = ()  # of the config's rule file
+    _holding = False  # the rule book
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -110,12 +113,15 @@ class Engine(engine.Engine):
             risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
         )
         names = [strategy.name for strategy in self.strategies]
-        self.gate.use(limits.rules(chosen, names, self.gate.meter, self.breaker.losses))
+        meter, losses = self.gate.meter, self.breaker.losses
+        self.gate.use(limits.rules(chosen, names, meter, losses, self.is_trading_day))
         self.stop_at(limits.stops(risk))
         self._note_rules()
 
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
+        book.hold(self.own_rules)
+        self._holding = True
         base, number = self.folder, 1
         while True:
             try:
@@ -144,6 +150,14 @@ class Engine(engine.Engine):
             (self.folder / "summary.json").write_bytes(pretty(self.summary()) + b"\n")
             logs.close()
 
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        finally:
+            if self._holding:
+                self._holding = False
+                book.release()
+
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
         return {
@@ -168,12 +182,13 @@ def _build(chosen: Settings, root: Path) -> Engine:
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
-    trading = put_rules_in_force(chosen, root, edge.clock)
+    own = rules_of(chosen, root)
+    trading = put_rules_in_force(chosen, own, edge.clock)
     built = wire(Engine, chosen, strategies, edge, records, recording, trading)
     if recording is not None:
         recording.trouble = _Trouble(built)
     built.settings, built.folder, built.records = chosen, folder, records
-    built.recording = recording
+    built.recording, built.own_rules = recording, own.rows
     return built
 
 
@@ -199,7 +214,7 @@ def wire(
         feed=edge.feed,
         broker=edge.broker,
         journal=journal,
-        rules=limits.rules(chosen, names, meter, losses),
+        rules=limits.rules(chosen, names, meter, losses, is_trading_day),
         losses=losses,
         streak=Streak(risk.max_losing_trades),
         meter=meter,
@@ -256,16 +271,20 @@ def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySetting
     return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
 
 
-def put_rules_in_force(chosen: Settings, root: Path, clock: Clock) -> Callable[[date], bool]:
-    """Lay the config's rule file over the shipped rows; which days trade, by its calendar too.
+def rules_of(chosen: Settings, root: Path) -> RuleFile:
+    """The config's rule file; a path that is not there is looked for in the project."""
+    if chosen.rules.file is None:
+        return RuleFile()
+    given = chosen.rules.file.expanduser()
+    return read(given if given.exists() else root / given)
 
-    A path that is not there is looked for in the project. The days of recorded files, or of a
-    made-up market, all trade. Raises ConfigError, also when the calendar ends before today.
+
+def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Callable[[date], bool]:
+    """Lay the rows of a rule file over the shipped ones; which days trade, by its calendar too.
+
+    The days of recorded files, or of a made-up market, all trade. Raises ConfigError, also when
+    the calendar ends before today.
     """
-    own = RuleFile()
-    if chosen.rules.file is not None:
-        given = chosen.rules.file.expanduser()
-        own = read(given if given.exists() else root / given)
     book.use(own.rows)
     if is_past(chosen):
         return lambda day: True

@@ -1,6 +1,7 @@
 """The gate's rules as a config names them, and a limit that is changed while an engine runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,11 @@ from qka.errors import ConfigError
 from qka.model.money import to_cents
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.losses import Losses
+from qka.risk.market import Listed, daily_cap, market
 from qka.risk.meter import Meter
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
 from qka.risk.quotes import FreshQuote, PriceDistance
-from qka.risk.rules import ForStrategy, ForSymbol, cash, instrument, known, sellable, trading_state
+from qka.risk.rules import ForStrategy, ForSymbol, cash, known, sellable, trading_state
 from qka.risk.sizes import (
     Capital,
     DailyNotional,
@@ -43,13 +45,23 @@ _OF_STRATEGIES = (
 )
 
 
-def rules(chosen: Settings, names: Sequence[str], meter: Meter, losses: Losses) -> list[Rule]:
+def rules(
+    chosen: Settings,
+    names: Sequence[str],
+    meter: Meter,
+    losses: Losses,
+    trades: Callable[[date], bool] = lambda day: True,
+) -> list[Rule]:
     """The gate's rules in their order: what is cheap and certain first.
 
-    `names` are those of the strategies, in the order of their entries.
+    `names` are those of the strategies, in the order of their entries; `trades` tells trading
+    days.
     """
     risk = chosen.risk
-    made: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    made: list[Rule] = [trading_state]
+    if risk.allowed is not None or risk.forbidden:
+        made.append(Listed(risk.allowed, risk.forbidden))
+    made += [*market(trades), daily_cap, known, sellable, cash]
     made += _of_an_order(risk, risk)
     if risk.max_quote_age is not None:
         made.append(FreshQuote(risk.max_quote_age, warn(risk)))

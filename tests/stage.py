@@ -20,11 +20,11 @@ from qka.model.events import SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
+from qka.risk.market import daily_cap, market
 from qka.risk.meter import Meter
 from qka.risk.pace import RateLimit, SlidingWindow
 from qka.risk.rules import (
     cash,
-    instrument,
     known,
     sellable,
     trading_state,
@@ -80,7 +80,8 @@ def quotes(
 def rules(ratio: float = 0.5, a_minute: int = 1000) -> list[Rule]:
     """The gate as the app builds it, generous unless told."""
     window = SlidingWindow(a_minute, 60)
-    head: list[Rule] = [trading_state, instrument, known, sellable, cash]
+    exchange = market(lambda day: True)
+    head: list[Rule] = [trading_state, *exchange, daily_cap, known, sellable, cash]
     return [*head, PositionRatio(ratio), RateLimit(window)]
 
 

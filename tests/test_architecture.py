@@ -30,7 +30,7 @@ FLOORS = {
     "terminal": 3,
     "server": 4,
     "report": 4,
-    "settings": 4,
+    "settings": 3,
     "logs": 4,
     "loading": 4,
     "edges": 5,

@@ -315,7 +315,7 @@ def test_the_rule_file_on_the_page_can_be_read(page, tmp_path):
     path = tmp_path / "rules.yaml"
     path.write_text(example, encoding="utf-8")
     found = read(path)
-    assert len(found.rows) == 6
+    assert len(found.rows) == 7
     assert found.calendar.closed
 
 

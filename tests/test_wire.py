@@ -18,6 +18,7 @@ from qka.model.events import (
     CancelRequested,
     EngineState,
     Event,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -36,7 +37,7 @@ from qka.model.events import (
     TimerFired,
     TradingState,
 )
-from qka.model.market import Phase
+from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.wire import canonical, decode, encode, plain, pretty
 
@@ -61,6 +62,7 @@ EVENTS = [
     PositionChanged(T, Position("600000.SH", 300, 100, 200, 10.01, 10.53)),
     AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
+    InstrumentState(T, "600000.SH", DAY, Status.ST, True, False, "*ST浦发"),
     LinkState(T, "broker", False, "reset by peer"),
     TimerFired(T, "grid", "every 30s"),
     OrderAdopted(T, an_order(id="x260105-7")),

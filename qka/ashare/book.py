@@ -2,6 +2,7 @@
 
 It is the process's: what an exchange refuses is no matter of who asks. `use` is for the
 composition root, before anything trades; functions remember their answers and ask anew after it.
+Whoever trades by it holds it meanwhile, and then nobody puts other rows in force.
 """
 
 from bisect import bisect_right
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from qka.ashare.data import ROWS
 from qka.ashare.rows import Scoped
+from qka.errors import ConfigError
 from qka.model.codes import Code
 from qka.model.dated import Row
 from qka.model.symbol import codes, kind_of, learn
@@ -20,11 +22,25 @@ R = TypeVar("R", bound=Scoped)
 _forget: list[Callable[[], None]] = []
 _tables: dict[type[Scoped], list[Scoped]] = {}
 _changes: list[date] = []
+_own: tuple[Row, ...] = ()  # a user's, in force
+_holders = 0
 
 
 def use(own: Iterable[Row] = ()) -> None:
-    """Put a user's rows after the shipped ones; none: the shipped ones alone."""
+    """Put a user's rows after the shipped ones; none: the shipped ones alone.
+
+    Raises ConfigError where somebody holds it and these are others.
+    """
+    global _own
     own = tuple(own)
+    if _holders and own == _own:
+        return  # whoever trades by them has learned of the terminal meanwhile
+    if _holders:
+        raise ConfigError(
+            "rules.file: something else in this process trades by other rules now: run this one in "
+            "a process of its own, or with the same file"
+        )
+    _own = own
     learn(row for row in own if isinstance(row, Code))
     _tables.clear()
     for row in (*ROWS, *(row for row in own if isinstance(row, Scoped))):
@@ -35,6 +51,21 @@ def use(own: Iterable[Row] = ()) -> None:
     _changes[:] = sorted({row.effective_from for table in _tables.values() for row in table})
     for forget in _forget:
         forget()
+
+
+def hold(own: Iterable[Row] = ()) -> None:
+    """Put them in force until `release`; raises ConfigError as `use` does."""
+    global _holders
+    own = tuple(own)
+    if own != _own:
+        use(own)
+    _holders += 1
+
+
+def release() -> None:
+    """One of those who hold it trades no more."""
+    global _holders
+    _holders -= 1
 
 
 def on_change(forget: Callable[[], None]) -> None:

@@ -7,6 +7,16 @@ from datetime import date
 
 from qka.ashare.limits import price_limits
 from qka.ashare.rules import terms_on
+from qka.model.market import Status
+
+
+def status_of(name: str) -> Status:
+    """What a security's name says of it: `*ST`, `N` and `C` before it, `退`."""
+    if "退" in name:
+        return Status.DELISTING
+    if "ST" in name:
+        return Status.ST
+    return Status.NEW if name.startswith(("N", "C")) else Status.NORMAL
 
 
 def disagreement(
@@ -24,9 +34,10 @@ def disagreement(
     """
     if tick > 0 and abs(tick * terms_on(symbol, day).ticks - 1) > 1e-6:
         return f"the tick of {symbol} is {tick}, by the rule book {1 / terms_on(symbol, day).ticks}"
-    if limits is None or prev_close <= 0 or name.startswith(("N", "C")) or "退" in name:
+    status = status_of(name)
+    if limits is None or prev_close <= 0 or status in (Status.NEW, Status.DELISTING):
         return ""
-    computed = price_limits(symbol, prev_close, day, st="ST" in name)
+    computed = price_limits(symbol, prev_close, day, st=status is Status.ST)
     if computed is None or computed == limits:
         return ""
     (up, down), (by_up, by_down) = limits, computed

@@ -9,8 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
 from qka.ashare import book
-from qka.ashare.rows import Cage, Limit, Status, Tick
-from qka.model.market import Quote
+from qka.ashare.rows import Cage, Limit, Reach, Tick
+from qka.model.market import Quote, Status
 from qka.model.money import on_tick
 from qka.model.order import Side
 from qka.model.times import day_of
@@ -70,6 +70,20 @@ def day_limits(quote: Quote, *, st: bool = False) -> tuple[float, float] | None:
     if quote.limit_up and quote.limit_down:
         return quote.limit_up, quote.limit_down
     return price_limits(quote.symbol, quote.prev_close, day_of(quote.time), st=st)
+
+
+def reach(symbol: str, day: date, *, opening: bool, base: float) -> tuple[float, float] | None:
+    """(lowest, highest) price taken on a day without limits; None where no rule says anything.
+
+    `base`: in the `opening` call the previous close, later the last price.
+    """
+    row = book.row(Reach, symbol, day)
+    if row is None or base <= 0:
+        return None
+    tick, middle = _tick(symbol, day), Decimal(repr(float(base)))
+    if opening:
+        return float(tick), on_tick(middle * row.opening, tick)
+    return on_tick(middle * (1 - row.share), tick), on_tick(middle * (1 + row.share), tick)
 
 
 def ex_reference(

@@ -63,6 +63,7 @@ _TITLES: dict[str, Pair] = {
     "ticks": ("Price ticks", "最小变动价位"),
     "lots": ("Quantities", "数量"),
     "limits": ("Daily limits", "涨跌幅限制"),
+    "reaches": ("Prices on days without limits", "无涨跌幅限制日的有效申报范围"),
     "cages": ("Price cage", "价格笼子"),
     "days": ("The trading day", "交易时段"),
     "order_types": ("Order types", "申报类型"),
@@ -115,6 +116,15 @@ def _limit(row: Any, n: int) -> str:
     return prefix + (f"±{_share(row.up)}" if same else f"+{_share(row.up)} / -{_share(row.down)}")
 
 
+def _reach(row: Any, n: int) -> str:
+    share = _share(row.share)
+    return (
+        f"opening call: up to {_share(row.opening)} of the previous close; then within {share} of "
+        "the last price",
+        f"开盘集合竞价：不高于前收盘价的 {_share(row.opening)}；此后：最近成交价上下 {share}",
+    )[n]
+
+
 def _cage(row: Any, n: int) -> str:
     ticks = (f" or {row.ticks} ticks", f"或 {row.ticks} 个价位")[n] if row.ticks else ""
     beyond = {"refused": ("beyond: refused", "超出拒单"), "parked": ("beyond: parked", "超出暂存")}
@@ -161,6 +171,7 @@ _RULES: dict[str, Callable[[Any, int], str]] = {
     "ticks": lambda row, n: str(row.tick),
     "lots": _lot,
     "limits": _limit,
+    "reaches": _reach,
     "cages": _cage,
     "days": _day,
     "order_types": _order,

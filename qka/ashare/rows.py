@@ -13,7 +13,7 @@ import msgspec
 
 from qka.model.codes import Code, Exchange, Kind
 from qka.model.dated import Row
-from qka.model.market import Phase
+from qka.model.market import Phase, Status
 from qka.model.order import OrderType, Side
 
 
@@ -40,15 +40,6 @@ class Lot(Scoped, frozen=True, kw_only=True):
     most_fixed: int = 1_000_000  # of a post-close fixed-price order
 
 
-class Status(enum.StrEnum):
-    """What sets a security apart for a while."""
-
-    NORMAL = "normal"
-    ST = "st"  # risk warning, *ST too
-    NEW = "new"  # its first sessions
-    DELISTING = "delisting"  # the first sessions of its delisting period; never also ST
-
-
 class Limit(Scoped, frozen=True, kw_only=True):
     """How far the day's price may go from the reference: shares of it, none for no limit."""
 
@@ -56,6 +47,17 @@ class Limit(Scoped, frozen=True, kw_only=True):
     down: Decimal | None
     status: Status = Status.NORMAL
     sessions: int = 0  # how many sessions a NEW or DELISTING row holds
+
+
+class Reach(Scoped, frozen=True, kw_only=True):
+    """How far a price may go on a day without limits.
+
+    In the opening call up to `opening` times the previous close; in continuous trading and the
+    closing call `share` of the last price, on either side.
+    """
+
+    opening: Decimal
+    share: Decimal
 
 
 class Cage(Scoped, frozen=True, kw_only=True):
@@ -151,6 +153,7 @@ TABLES: dict[str, type[Row]] = {
     "ticks": Tick,
     "lots": Lot,
     "limits": Limit,
+    "reaches": Reach,
     "cages": Cage,
     "days": Timetable,
     "order_types": OrderKind,

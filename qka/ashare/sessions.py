@@ -4,6 +4,7 @@ from bisect import bisect_right
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from qka.ashare import book
 from qka.ashare.data.days import FIXED_SH
@@ -61,14 +62,56 @@ def span_at(symbol: str, time: int) -> Span:
     return spans[bisect_right(starts, time_of_day(time)) - 1]
 
 
+class Window(NamedTuple):
+    """A span of a symbol's day with the moments (ns) it begins and is over."""
+
+    start: int
+    end: int
+    span: Span
+
+
+_windows: dict[str, Window] = {}  # symbol -> the last one that was asked for
+book.on_change(_windows.clear)
+
+
+def window_at(symbol: str, time: int) -> Window:
+    """The part of a symbol's trading day at a moment (ns), and until when it lasts.
+
+    Quick where moments near one another are asked for in turn.
+    """
+    window = _windows.get(symbol)
+    if window is None or not window[0] <= time < window[1]:
+        day = day_of(time)
+        starts, spans = _table(symbol, day)
+        at, begin = bisect_right(starts, time_of_day(time)) - 1, midnight(day)
+        end = starts[at + 1] if at + 1 < len(starts) else DAY
+        window = _windows[symbol] = Window(begin + starts[at], begin + end, spans[at])
+    return window
+
+
+def taking(span: Span, kind: OrderType) -> Taking:
+    """What becomes of a new order of that type in a part of the day."""
+    if kind is OrderType.LIMIT:
+        return span.limit
+    return span.fixed if kind is OrderType.FIXED else span.market
+
+
+def taken_from(symbol: str, time: int, kind: OrderType = OrderType.LIMIT) -> int | None:
+    """The first moment (ns) of the day, not before `time`, at which such an order is taken."""
+    starts, spans = _table(symbol, day_of(time))
+    begin = midnight(day_of(time))
+    for at, span in enumerate(spans):
+        end = begin + (starts[at + 1] if at + 1 < len(starts) else DAY)
+        if end > time and taking(span, kind) is Taking.TAKEN:
+            return max(time, begin + starts[at])
+    return None
+
+
 def takes(symbol: str, time: int, kind: OrderType = OrderType.LIMIT) -> Taking:
     """What becomes of a new order of that type at a moment (ns) of a trading day."""
     if kind not in order_kinds(symbol, day_of(time)):
         return Taking.REFUSED
-    span = span_at(symbol, time)
-    if kind is OrderType.LIMIT:
-        return span.limit
-    return span.fixed if kind is OrderType.FIXED else span.market
+    return taking(span_at(symbol, time), kind)
 
 
 @lru_cache(maxsize=65536)

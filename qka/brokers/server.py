@@ -22,6 +22,7 @@ from qka.server.backend import Backend
 from qka.server.caller import Policy
 from qka.server.server import DEFAULT_HOST, DEFAULT_PORT, Limits, Server
 from qka.server.tokens import add, listed, revoke
+from qka.settings.rulefile import read
 
 __all__ = ["QMTServer", "add", "data_folder", "listed", "revoke", "rotate"]
 
@@ -58,6 +59,7 @@ class QMTServer(Server):
     money and shares may be moved between accounts. `simulate`: a simulated terminal in place of
     MiniQMT, with a market of its own, `speed` times as fast as the world. `quote_port`: of
     MiniQMT's quotes, only where several terminals run. `backend`: another terminal altogether.
+    `rules_file`: rows and trading days laid over the shipped ones, see docs/rules.md.
     Raises ConfigError.
     """
 
@@ -83,6 +85,7 @@ class QMTServer(Server):
         backend: Backend | None = None,
         policy: Policy | None = None,
         limits: Limits | None = None,
+        rules_file: str | Path | None = None,
     ) -> None:
         if not account_id:
             raise ConfigError("account_id is empty: name the fund account that QMT is logged in to")
@@ -113,6 +116,7 @@ class QMTServer(Server):
             allow=allow,
             policy=policy or Policy(read_only=read_only, transfers=transfers),
             limits=limits,
+            rules=read(Path(rules_file)) if rules_file else None,
         )
 
     def start(self) -> None:

@@ -55,6 +55,10 @@ def serve(
         list[str] | None,
         typer.Option("--allow", help="Network that may connect: 192.168.1.0/24 (repeatable)"),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", help="Rows and trading days laid over the shipped ones (YAML)"),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Serve until Ctrl-C."""
@@ -79,6 +83,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         allow=allow or (),
+        rules_file=rules,
         data_dir=data_dir,
     ).start()
 

@@ -48,6 +48,7 @@ from qka.model.events import (
     CancelRequested,
     EngineState,
     Fill,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -92,6 +93,7 @@ JOURNALLED = (
     Fill,
     EngineState,
     LinkState,
+    InstrumentState,
     TimerFired,
     OperatorCommand,
     Alert,
@@ -146,6 +148,7 @@ class Engine:
         self.recorder = recorder or NoRecorder()
         self._records = recorder is not None
         self.account_id = account_id
+        self.is_trading_day = is_trading_day
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
         self.door = Door(self._told if self._records else self.publish)
@@ -418,6 +421,7 @@ class Engine:
     async def _open(self) -> None:
         self._check_strategies()
         self._symbols = list(await self.feed.open(self._wanted_symbols()))
+        self.ledger.quoted = self.feed.provides() == "quote"
         self._wire_market_data(self._symbols)
         self._open_records()
         self._record()
@@ -532,13 +536,14 @@ class Engine:
         )
 
     def _near(self, order: Order, caution: Caution) -> None:
-        """A limit is near: an order passed and left little of it."""
+        """A limit is near, or something else is to be known of an order that passed."""
         code, words, limit, value = caution
+        if limit is not None and value is not None:
+            code = f"{code} is near its limit, {value:,g} of {limit:,g}"
         self.alert(
             Severity.WARNING,
             "risk",
-            f"{code} is near its limit, {value:,g} of {limit:,g}: {words} "
-            f"(an order of {order.strategy}, which passed; told once a day)",
+            f"{code}: {words} (an order of {order.strategy}, which passed; told once a day)",
         )
 
     def _trip(self, why: str) -> None:

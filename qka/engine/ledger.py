@@ -24,6 +24,7 @@ from qka.model.events import (
     Alert,
     EngineState,
     Fill,
+    InstrumentState,
     OrderAdopted,
     OrderDenied,
     OrderReport,
@@ -109,7 +110,9 @@ class Ledger:
         self.trading = TradingState.ACTIVE
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
+        self.quoted = True  # quotes come, not bars
         self.quotes: dict[str, Quote] = {}  # symbol -> last snapshot
+        self.instruments: dict[str, InstrumentState] = {}  # symbol -> what was said of it last
         # symbol -> order id -> what an order that is not final claims, see `claim`
         self._working: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
         # the last order that was asked about: the rules are first, then it is booked
@@ -320,6 +323,10 @@ class Ledger:
         if symbol in self._held:
             self._moved.add(symbol)
 
+    def on_instrument(self, event: InstrumentState) -> None:
+        """Remember what the terminal says of a symbol."""
+        self.instruments[event.symbol] = event
+
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
         if event.phase is Phase.PRE_OPEN:
@@ -347,6 +354,7 @@ class Ledger:
             Quote: self.on_quote,
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
+            InstrumentState: self.on_instrument,
             EngineState: self.on_state,
             Fill: self.on_fill,
             OrderAdopted: self.on_adopted,

@@ -1,6 +1,7 @@
 """How many shares: pure functions over the books."""
 
 from qka.ashare import rules
+from qka.ashare.limits import day_limits
 from qka.model.money import shares_for, to_cents
 from qka.model.order import Order, Side
 from qka.model.times import same_day
@@ -46,8 +47,8 @@ def protection(view: View, symbol: str, side: Side) -> float:
     """The worst price a market order may trade at: the day's limit, else 10% from the last."""
     quote = view.quotes.get(symbol)
     if quote is not None and same_day(quote.time, view.now()):  # yesterday's limits are no one's
-        limit = quote.limit_up if side is Side.BUY else quote.limit_down
-        if limit:
-            return limit
+        limits = day_limits(quote)
+        if limits is not None:
+            return limits[0] if side is Side.BUY else limits[1]
     last = view.price(symbol) * (1.1 if side is Side.BUY else 0.9)
     return rules.tick_price(symbol, last)

@@ -7,15 +7,21 @@ from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.port import BATCH, Report, play
 from qka.model.actions import CorporateAction
-from qka.model.events import MarketEvent
+from qka.model.events import InstrumentState, MarketEvent
 from qka.model.market import Bar, Quote
 
 
 class ListFeed:
-    """Reports the given quotes or bars in the order of their time; `past` is for warm-up."""
+    """Reports the given quotes or bars in the order of their time; `past` is for warm-up.
+
+    An `InstrumentState` among them is what a terminal says of a symbol.
+    """
 
     def __init__(
-        self, clock: ReplayClock, events: Iterable[MarketEvent], past: Iterable[Bar] = ()
+        self,
+        clock: ReplayClock,
+        events: Iterable[MarketEvent | InstrumentState],
+        past: Iterable[Bar] = (),
     ) -> None:
         self._clock = clock
         self._events = sorted(events, key=lambda event: event.time)
@@ -38,7 +44,7 @@ class ListFeed:
 
     def provides(self) -> str:
         """`quote`, or the period of the bars."""
-        first = self._events[0] if self._events else None
+        first = next((one for one in self._events if isinstance(one, Quote | Bar)), None)
         return "quote" if first is None or isinstance(first, Quote) else first.period
 
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 from loguru import logger
+from msgspec.structs import replace
 
 from qka.ashare.facts import disagreement
 from qka.ashare.rules import TERMS
@@ -23,11 +24,12 @@ from qka.feeds.xtdata_words import (
     day_from_xt,
     limit_from_xt,
     quote_from_xt,
+    state_from_xt,
     tidied,
 )
 from qka.model.actions import CorporateAction
-from qka.model.events import Alert, LinkState, Severity
-from qka.model.market import Bar, Phase, Quote
+from qka.model.events import Alert, InstrumentState, LinkState, Severity
+from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.symbol import check_symbol
 from qka.model.times import MINUTE, SECOND, at, day_of
 
@@ -116,6 +118,7 @@ class LiveFeed:
         self._ask_after: dict[str, int] = {}  # symbol -> when its instrument may be asked for
         self._questions: asyncio.Queue[str] = asyncio.Queue()  # symbols to ask about
         self._alien: set[str] = set()  # names in ticks that are no symbols of ours
+        self._states: dict[str, InstrumentState] = {}  # symbol -> what was told of it, without time
         self._differs: dict[str, str] = {}  # symbol -> how the rule book was found wrong
         self._bad: set[str] = set()  # symbols of which a tick was no quote
         self._up: bool | None = None  # as it was reported
@@ -185,6 +188,8 @@ class LiveFeed:
         self._report = report
         self._heard_any = self._began = self._clock.now()
         self._say(self._source.up, "there is no connection")
+        for state in self._states.values():
+            report(replace(state, time=self._began))
         for words in self._differs.values():
             self._warn(words)
         self._clock.on_day(self._on_day)
@@ -293,7 +298,20 @@ class LiveFeed:
             (detail.get("InstrumentStatus") or 0) > 0,
         )
         self._compare(symbol, detail, known)
+        self._tell(symbol, state_from_xt(symbol, detail))
         return True
+
+    def _tell(self, symbol: str, state: InstrumentState | None) -> None:
+        """Say what sets a symbol apart today, and that it is as usual again."""
+        told = self._states.get(symbol)
+        if state is None or state == told:
+            return
+        usual = state.status is Status.NORMAL and not state.suspended
+        if usual and (told is None or told.day != state.day):
+            return
+        self._states[symbol] = state
+        if self._report is not None:  # else it is told when it runs
+            self._report(replace(state, time=self._clock.now()))
 
     def _compare(self, symbol: str, detail: Mapping[str, Any], known: Instrument) -> None:
         """The terminal's word holds; where the rule book says something else a human is told."""

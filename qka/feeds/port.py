@@ -6,12 +6,12 @@ from typing import Protocol
 
 from qka.clock import ReplayClock
 from qka.model.actions import CorporateAction
-from qka.model.events import Alert, LinkState, MarketEvent
+from qka.model.events import Alert, InstrumentState, LinkState, MarketEvent
 from qka.model.market import Bar
 from qka.model.times import DAY, day_of, midnight
 
 # a live feed also says how its link stands, and what is wrong with its quotes
-Report = Callable[[MarketEvent | LinkState | Alert], None]
+Report = Callable[[MarketEvent | InstrumentState | LinkState | Alert], None]
 BATCH = 2048  # events worked between two looks at the loop
 
 
@@ -53,7 +53,7 @@ class Feed(Protocol):
 
 
 async def play(
-    batches: Iterable[Sequence[MarketEvent]], clock: ReplayClock, report: Report
+    batches: Iterable[Sequence[MarketEvent | InstrumentState]], clock: ReplayClock, report: Report
 ) -> None:
     """Report recorded events with the clock in step, then live the last day to its end.
 

@@ -6,8 +6,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from qka.ashare.facts import status_of
 from qka.model.actions import CorporateAction
-from qka.model.market import Bar, Quote
+from qka.model.events import InstrumentState
+from qka.model.market import Bar, Quote, Status
 from qka.model.money import on_tick
 from qka.model.symbol import lot_size
 from qka.model.times import MILLISECOND, at, day_of, from_datetime
@@ -127,6 +129,18 @@ def limit_from_xt(price: Any) -> float:
     if isinstance(price, int | float) and 0 < price < _NO_LIMIT:
         return on_tick(price, _MILL)
     return 0.0
+
+
+def state_from_xt(symbol: str, detail: Mapping[str, Any]) -> InstrumentState | None:
+    """What an instrument's master data says of its day; None when they name no day."""
+    day = day_from_xt(detail.get("TradingDay"))
+    if day is None:
+        return None
+    name = str(detail.get("InstrumentName") or "")
+    status, suspended = status_of(name), (detail.get("InstrumentStatus") or 0) > 0
+    unlimited = not limit_from_xt(detail.get("UpStopPrice"))
+    unlimited = unlimited and status in (Status.NEW, Status.DELISTING)
+    return InstrumentState(0, symbol, day, status, suspended, unlimited, name)
 
 
 def known_numbers(detail: Mapping[str, Any]) -> dict[str, Any]:

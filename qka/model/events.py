@@ -11,7 +11,7 @@ from typing import get_args
 import msgspec
 
 from qka.model.account import Asset, Position
-from qka.model.market import Bar, Phase, Quote
+from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Fill as Fill  # an event too; account snapshots hold fills
 from qka.model.order import Order, Side
 
@@ -44,6 +44,17 @@ class SessionPhase(_Event, frozen=True, gc=False, tag=True):
 
     day: date
     phase: Phase
+
+
+class InstrumentState(_Event, frozen=True, gc=False, tag=True):
+    """What the terminal says of a security on one day, where that is not all as usual."""
+
+    symbol: str
+    day: date
+    status: Status
+    suspended: bool = False  # for the day
+    unlimited: bool = False  # the terminal names no price limits for the day
+    name: str = ""
 
 
 # ------------------------------------------------------------------ signal
@@ -233,6 +244,7 @@ Event = (
     Quote
     | Bar
     | SessionPhase
+    | InstrumentState
     | Signal
     | OrderRequested
     | OrderDenied

@@ -24,6 +24,19 @@ class Phase(enum.IntEnum):
         return self.name.lower()
 
 
+# xtdata's codes of a symbol that is halted: by its volatility, for a while, until the close
+HALTS = frozenset({16, 17, 20})
+
+
+class Status(enum.StrEnum):
+    """What sets a security apart for a while."""
+
+    NORMAL = "normal"
+    ST = "st"  # risk warning, *ST too
+    NEW = "new"  # its first sessions
+    DELISTING = "delisting"  # the first sessions of its delisting period; never also ST
+
+
 class Quote(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A level-1 snapshot with five levels.
 

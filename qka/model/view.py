@@ -4,12 +4,28 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Protocol
 
 from qka.model.account import Asset, Position
-from qka.model.events import TradingState
+from qka.model.events import InstrumentState, TradingState
 from qka.model.market import Quote
 from qka.model.order import Order
 
 
-class View(Protocol):
+class MarketView(Protocol):
+    """What the exchanges' rules ask: the market, not the books."""
+
+    @property
+    def quoted(self) -> bool:
+        """Whether quotes come, not bars."""
+
+    @property
+    def quotes(self) -> Mapping[str, Quote]:
+        """Symbol -> its last snapshot."""
+
+    @property
+    def instruments(self) -> Mapping[str, InstrumentState]:
+        """Symbol -> what the terminal said of it last, for the day that it names."""
+
+
+class View(MarketView, Protocol):
     """Read-only questions to the ledger; money in whole cents where the name says so."""
 
     @property
@@ -27,10 +43,6 @@ class View(Protocol):
     @property
     def total_cents(self) -> int:
         """Cash and positions at their last price, in cents."""
-
-    @property
-    def quotes(self) -> Mapping[str, Quote]:
-        """Symbol -> its last snapshot."""
 
     @property
     def unknowns(self) -> Set[tuple[str, str]]:

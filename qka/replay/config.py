@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from qka import settings
-from qka.app import build_strategies, project, put_rules_in_force, wire
+from qka.app import build_strategies, project, put_rules_in_force, rules_of, wire
 from qka.brokers.port import Broker
 from qka.edges import Edges, fees_of, paper
 from qka.errors import ConfigError
@@ -45,7 +45,7 @@ def builder(chosen: Settings, config: Path) -> days.Build:
             Edges(edges.clock, edges.feed, broker, fees),
             edges.journal,
             edges.recorder,
-            put_rules_in_force(chosen, root, edges.clock),
+            put_rules_in_force(chosen, rules_of(chosen, root), edges.clock),
         )
 
     return build

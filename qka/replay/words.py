@@ -9,6 +9,7 @@ from qka.model.events import (
     CancelRequested,
     EngineState,
     Fill,
+    InstrumentState,
     LinkState,
     OperatorCommand,
     OrderAccepted,
@@ -75,6 +76,8 @@ def said(event: Any) -> str:
             return f"the phase {event.phase} of {event.day}"
         case TimerFired():
             return f"timer {event.name} of {event.strategy}"
+        case InstrumentState():
+            return f"{event.symbol} {event.name} is {_state(event)} on {event.day}"
         case LinkState():
             return f"link to the {event.link} {'up' if event.up else 'down'}{_why(event.reason)}"
         case EngineState():
@@ -104,6 +107,12 @@ def _report(event: Any) -> str:
     number = getattr(event, "broker_id", "")
     named = f" as {number}" if number else ""
     return f"order {event.order_id}: {words}{named}{_why(getattr(event, 'reason', ''))}"
+
+
+def _state(event: InstrumentState) -> str:
+    words = [str(event.status)]
+    words += ["suspended"] * event.suspended + ["without price limits"] * event.unlimited
+    return ", ".join(words)
 
 
 def _why(reason: str) -> str:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from qka.ashare import rules as ashare
 from qka.ashare.rules import TERMS
 from qka.model.events import TradingState
-from qka.model.market import Quote
 from qka.model.money import yuan
-from qka.model.order import BUY, SELL, Order
-from qka.model.times import same_day
-from qka.model.view import View
+from qka.model.order import BUY, SELL, Order, OrderType
+from qka.model.view import MarketView, View
 from qka.risk.verdicts import Caution, Denial, Rule
 
 _NOISE = 1e-4  # ticks: what a float on its tick may seem to be off it
+_LIMIT = OrderType.LIMIT
 _ACTIVE, _REDUCING = TradingState.ACTIVE, TradingState.REDUCING
 
 
@@ -38,8 +37,8 @@ def _allowed(state: TradingState) -> str:
     return "sells that shrink a position pass" if state is _REDUCING else "cancels pass"
 
 
-def instrument(order: Order, view: View) -> Denial | None:
-    """Tradable, whole lots, a price on its tick and inside the day's limits."""
+def instrument(order: Order, view: MarketView) -> Denial | None:
+    """Tradable, whole lots, not above the most of one order, a price on its tick."""
     symbol, quantity, price = order.symbol, order.quantity, order.price
     the = TERMS[symbol]
     if the.barred:
@@ -50,26 +49,19 @@ def instrument(order: Order, view: View) -> Denial | None:
         words = f"{symbol}: a buy is {the.least} shares or more in steps of {the.step}"
         legal = ashare.buyable(symbol, quantity) or the.least
         return Denial("lot", f"{quantity} of {words}; {legal} would pass", the.least, quantity)
+    most = the.most if order.type is _LIMIT else ashare.most(symbol, order.type)
+    if quantity > most:
+        words = f"{quantity} {symbol}: one {order.type} order is {most} shares at most"
+        legal = ashare.buyable(symbol, most)
+        return Denial("order_size", f"{words}; {legal} would pass", most, quantity)
     if not 0.0 < price < 1e7:
         return Denial("price", f"{symbol} at {price}: no price known yet, or not a price")
     if _NOISE < price * the.ticks % 1.0 < 1.0 - _NOISE:
         tick = 1 / the.ticks
-        return Denial("tick", f"{price} is not on the tick {tick} of {symbol}", tick)
-    quote = view.quotes.get(symbol)
-    if quote is None:
-        return None
-    if price > quote.limit_up > 0.0:
-        return _outside("above", "up", quote.limit_up, order, quote)
-    if price < quote.limit_down:
-        return _outside("below", "down", quote.limit_down, order, quote)
+        words = f"{price} is not on the tick {tick:g} of {symbol}"
+        near = ashare.tick_price(symbol, price)
+        return Denial("tick", f"{words}; {near:.10g} would pass", tick, price)
     return None
-
-
-def _outside(side: str, name: str, limit: float, order: Order, quote: Quote) -> Denial | None:
-    if not same_day(quote.time, order.time):
-        return None  # limits of another day say nothing
-    words = f"{order.price} is {side} today's limit {name} {limit} of {order.symbol}"
-    return Denial("price_limit", words, limit, order.price)
 
 
 def known(order: Order, view: View) -> Denial | None:

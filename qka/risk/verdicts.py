@@ -19,12 +19,12 @@ class Denial(NamedTuple):
 
 @final
 class Caution(NamedTuple):
-    """It may leave, and a limit is near; `limit` and `value` in the rule's own unit."""
+    """It may leave, and someone should know; `limit` and `value` in the rule's own unit."""
 
     code: str
     reason: str
-    limit: float
-    value: float
+    limit: float | None = None
+    value: float | None = None
 
 
 Rule = Callable[[Order, View], Denial | Caution | None]

@@ -22,6 +22,7 @@ STATUSES: dict[str, int] = {
     "key_reused": 409,
     "too_large": 413,
     "invalid": 422,
+    "denied": 422,
     "locked_out": 429,
     "rate": 429,
     "failed": 500,

@@ -27,6 +27,7 @@ from qka.server.limits import Bucket, Buckets
 from qka.server.lookups import Lookups
 from qka.server.methods import Method
 from qka.server.outcomes import Fate, Outcomes, Row
+from qka.server.rules import Rules
 from qka.server.tasks import Tasks
 
 _encoder = msgspec.json.Encoder()
@@ -56,6 +57,7 @@ class Orders:
         policy: Policy,
         buckets: Buckets,
         tasks: Tasks,
+        rules: Rules,
     ) -> None:
         self.stopping = False
         self._backend = backend
@@ -66,6 +68,7 @@ class Orders:
         self._policy = policy
         self._calls = buckets
         self._tasks = tasks
+        self._rules = rules
         self._loop = asyncio.get_running_loop()
         self._now = WallClock().now
         self._rate = Bucket(policy.orders_per_second)
@@ -143,7 +146,7 @@ class Orders:
             kept = _encoder.encode(note.params)
             work = self._keyed(caller, method, params, kept, key, deadline)
         else:  # nobody can ask for it again: two of them are two orders
-            refusal = self._refusal(caller, method, deadline)
+            refusal = self._refusal(caller, method, params, deadline)
             if refusal is not None:
                 raise refusal
             if method.background:
@@ -156,7 +159,9 @@ class Orders:
             return work
         return self._waited(method.name, self._tasks.start(work), self._patience(deadline))
 
-    def _refusal(self, caller: Caller, method: Method, deadline: float | None) -> Failure | None:
+    def _refusal(
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Failure | None:
         """Why a new order does not go out now; None when it may."""
         name, token, lease = method.name, caller.token, caller.lease
         if self.stopping:
@@ -171,6 +176,9 @@ class Orders:
             return Failure("deadline", f"{name}: its deadline has passed: it was not sent")
         if not self._backend.status.ready:
             return unavailable(self._backend.status, name)
+        denial = self._rules.denial(params) if method.kind == "order" else None
+        if denial is not None:
+            return Failure("denied", f"{name}: {denial.code}: {denial.reason}")
         now = self._loop.time()
         wait = self._calls[token.name].take(now) or self._rate.take(now)
         return too_many("orders", wait) if wait else None
@@ -219,7 +227,7 @@ class Orders:
         done.add_done_callback(_looked_at)  # perhaps nobody waits for it
         self._running[key] = _Run(mark, row, done)
         try:
-            refusal = self._refusal(caller, method, deadline)
+            refusal = self._refusal(caller, method, params, deadline)
             row = await self._once(method, row, params, deadline, refusal)
         except BaseException as error:
             told = error if isinstance(error, Failure) else _stopped(method.name)

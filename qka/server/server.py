@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
+from datetime import date
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -12,6 +13,8 @@ import msgspec
 from aiohttp import web
 from loguru import logger
 
+from qka.ashare import book
+from qka.ashare.calendar import exchange_calendar
 from qka.errors import ConfigError
 from qka.model.times import SECOND
 from qka.server.audit import Audit
@@ -24,6 +27,7 @@ from qka.server.service import Service
 from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
+from qka.settings.rulefile import RuleFile
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 _CHECKED_EVERY = 1.0  # seconds: tokens, leases, lookups
@@ -48,7 +52,8 @@ class Server:
 
     `token`: instead of a random one. `token_file`: where the clear one is read from or written
     to. `allow`: networks that may connect, all when empty. `data_dir`: what must survive a
-    restart; its `server.db` belongs to one account and to one running server.
+    restart; its `server.db` belongs to one account and to one running server. `rules`: a user's
+    rows and trading days, laid over the shipped ones.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Server:
         policy: Policy | None = None,
         limits: Limits | None = None,
         patience: float = 10.0,
+        rules: RuleFile | None = None,
     ) -> None:
         self.backend = backend
         self.data_dir = data_dir
@@ -78,6 +84,7 @@ class Server:
         self.http: Http | None = None
         self.tokens = Tokens(data_dir, token_file)
         self._addresses = Addresses(allow)
+        self._own = rules or RuleFile()
         self._tls = _tls(tls_cert, tls_key)
         self._patience = patience  # seconds that calls under way get when the server stops
         self._stack = AsyncExitStack()
@@ -117,6 +124,7 @@ class Server:
             store,
             audit,
             self.policy,
+            self._calendar(),
             keep_keys=limits.keep_keys_days * 86_400 * SECOND,
             keep_events=limits.keep_events,
         )
@@ -141,6 +149,18 @@ class Server:
         watch = loop.create_task(self._watch())
         push(_cancelled, watch)
         self._warn()
+
+    def _calendar(self) -> Callable[[date], bool]:
+        """Put the rules in force; which days trade. Those of a made-up market all do.
+
+        Without a file of its own it takes what is in force in this process.
+        """
+        if self._own.rows:
+            book.hold(self._own.rows)
+            self._stack.callback(book.release)
+        if self.backend.simulated:
+            return lambda day: True
+        return exchange_calendar(self._own.calendar).is_trading_day
 
     async def _listen(self, http: Http) -> None:
         limits = self.limits

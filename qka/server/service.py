@@ -4,8 +4,9 @@ Both transports come through `call`, so a rule that holds on one holds on the ot
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from qka.server.metrics import Metrics
 from qka.server.orders import Orders, patience
 from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
+from qka.server.rules import Rules
 from qka.server.silence import cancel_working
 from qka.server.store import Store
 from qka.server.tasks import Tasks
@@ -46,6 +48,7 @@ class Service:
         store: Store,
         audit: Audit,
         policy: Policy,
+        trades: Callable[[date], bool],
         *,
         keep_keys: int,  # ns
         keep_events: int,
@@ -74,6 +77,7 @@ class Service:
         self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
         self._calls = Buckets(policy.calls_per_second)
+        self._rules = Rules(backend.now, backend.instrument, self._chores.start, trades)
         self.orders = Orders(
             backend,
             self.outcomes,
@@ -83,6 +87,7 @@ class Service:
             policy,
             self._calls,
             self._tasks,
+            self._rules,
         )
         self._barred = _barred(policy)
         self._local = {"outcome": self._outcome, "release_lease": self._release_lease}
@@ -142,6 +147,7 @@ class Service:
     def push(self, kind: str, record: Any) -> None:
         """The terminal pushed something."""
         if kind == "quotes":
+            self._rules.push(record)
             self.quotes.push(record)
             return
         if isinstance(record, XtAccountStatus):

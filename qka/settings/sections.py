@@ -22,6 +22,7 @@ from qka.settings.values import (
     Secret,
     Speed,
     Symbol,
+    Tradable,
     Whole,
     listed,
 )
@@ -218,6 +219,12 @@ class ProgrammeLimits(Section):
 class RiskSettings(Section):
     """Limits of the whole account; `null` takes a limit away."""
 
+    allowed: tuple[Tradable, ...] | None = Field(
+        None, description="Symbols and boards (`star`) that may be traded; none: all."
+    )
+    forbidden: tuple[Tradable, ...] = Field(
+        (), description="Symbols and boards that no order is placed on, no sell either."
+    )
     position_ratio: Ratio | None = Field(
         0.1, description="Largest share of total assets in one symbol."
     )

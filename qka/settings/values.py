@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from qka.model.symbol import check_symbol
+from qka.model.symbol import Board, check_symbol
 from qka.settings.yamls import given
 
 _FIRST, _LAST = date(1990, 12, 19), date(2100, 12, 31)  # the SSE's first day, and far enough
@@ -58,7 +58,12 @@ def listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _tradable(value: str) -> str:
+    return value if value in tuple(Board) else check_symbol(value)
+
+
 Symbol = Annotated[str, AfterValidator(check_symbol), "symbol"]
+Tradable = Annotated[str, AfterValidator(_tradable), "symbol or board"]
 Day = Annotated[date, BeforeValidator(_day), AfterValidator(_trading_day), "date"]
 Given = Annotated[Path, BeforeValidator(_given_path), "path"]
 Name = Annotated[str, AfterValidator(_project_name), "text"]

@@ -13,14 +13,16 @@ from qka.brokers import words
 from qka.brokers.paper import PaperBroker
 from qka.clock import Clock
 from qka.errors import SymbolError
+from qka.model.events import InstrumentState
 from qka.model.market import Phase, Quote
 from qka.model.order import Approved, Order, OrderType, Side
 from qka.model.symbol import check_symbol
 from qka.model.times import day_of
 from qka.model.view import View
 from qka.risk.gate import Gate
+from qka.risk.prices import price_limit
 from qka.risk.rules import instrument, sellable
-from qka.risk.verdicts import Denial
+from qka.risk.verdicts import Denial, Rule
 
 REMARK_BYTES = 24  # MiniQMT cuts what is longer
 # error ids: every counter has its own; these are made up
@@ -95,8 +97,10 @@ class Counter:
         self._exchange = exchange
         self._clock = clock
         self.quotes = quotes
-        # the gate and these rules ask their view for no more than the three questions below
-        self._gate = Gate([_in_hours, instrument, sellable], cast(View, self))
+        self.instruments: dict[str, InstrumentState] = {}  # nobody tells it of any
+        # the gate and these rules ask their view for no more than what is here and below
+        rules: list[Rule] = [_in_hours, instrument, price_limit, sellable]
+        self._gate = Gate(rules, cast(View, self))
 
     def weigh(self, name: str, request: Request) -> Approved | str:
         """An order of that name for the exchange, or the reason why there is none."""

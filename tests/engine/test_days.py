@@ -1,11 +1,11 @@
 """The engine's day: which one is lived, and what happens past the calendar's end."""
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, moment
 
+import qka
 from qka import settings
 from qka.app import Engine, put_rules_in_force
 from qka.ashare import book
@@ -17,6 +17,7 @@ from qka.engine.sessions import Sessions
 from qka.errors import ConfigError
 from qka.model.market import Phase
 from qka.model.times import at
+from qka.settings.rulefile import RuleFile
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +60,9 @@ async def test_an_engine_is_not_built_on_a_day_that_the_calendar_does_not_know()
     clock = WallClock()
     clock.follow(at(date(2099, 1, 5), "10:00"))
     with pytest.raises(ConfigError, match="2099-01-05 is after it"):
-        put_rules_in_force(LIVE, Path(), clock)
+        put_rules_in_force(LIVE, RuleFile(), clock)
     clock.follow(at(date(2026, 11, 24), "10:00"))
-    is_trading_day = put_rules_in_force(LIVE, Path(), clock)
+    is_trading_day = put_rules_in_force(LIVE, RuleFile(), clock)
     assert is_trading_day(date(2026, 9, 30))
     assert not is_trading_day(date(2026, 10, 1))
 
@@ -77,6 +78,37 @@ def test_a_config_lays_its_rule_file_over_the_shipped_rows(tmp_path):
     assert price_limits(SYMBOL, 10.0, DAY) == (11.5, 8.5)
     Engine.from_config({})
     assert price_limits(SYMBOL, 10.0, DAY) == (11.0, 9.0)
+
+
+def named(tmp_path, up):
+    path = tmp_path / f"{up}.yaml"
+    row = f"{{kinds: [main], up: {up}, down: {up}, {SAID}}}"
+    path.write_text(f"limits: [{row}]\n", encoding="utf-8")
+    config = {"feed": {"kind": "simulated", "symbols": 1}, "run": {"dir": str(tmp_path)}}
+    return {**config, "rules": {"file": str(path)}}
+
+
+class Idle(qka.Strategy):
+    def on_start(self):
+        pass
+
+
+async def test_engines_of_one_process_trade_by_one_rule_book(tmp_path):
+    one, other = named(tmp_path, 0.15), named(tmp_path, 0.25)
+    engine = Engine.from_config(one)
+    engine.register(Idle())
+    later = Engine.from_config(other)  # nothing trades yet
+    async with engine:
+        assert price_limits(SYMBOL, 10.0, DAY) == (11.5, 8.5)
+        Engine.from_config(one)
+        with pytest.raises(ConfigError, match="in a process of its own"):
+            Engine.from_config(other)
+        later.register(Idle())
+        with pytest.raises(ConfigError, match="in a process of its own"):
+            await later.run_async()
+        assert price_limits(SYMBOL, 10.0, DAY) == (11.5, 8.5)
+    Engine.from_config(other)
+    assert price_limits(SYMBOL, 10.0, DAY) == (12.5, 7.5)
 
 
 def test_a_bad_rule_file_starts_nothing(tmp_path):

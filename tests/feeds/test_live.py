@@ -10,8 +10,8 @@ from qmt import eventually
 from qka.clock import ManualClock
 from qka.errors import BrokerUnavailable, ConfigError
 from qka.feeds.live import LiveFeed
-from qka.model.events import Alert, LinkState
-from qka.model.market import Quote
+from qka.model.events import Alert, InstrumentState, LinkState
+from qka.model.market import Quote, Status
 from qka.model.times import MILLISECOND
 
 DBL_MAX = 1.7976931348623157e308
@@ -199,6 +199,60 @@ async def test_nothing_is_said_where_they_agree_or_the_terminal_has_none(running
         for symbol in (SYMBOL, OTHER):
             await hall.feed._learn(symbol)
         assert hall.of(Alert) == []
+
+
+# ------------------------------------------------------------------ what sets a symbol apart
+
+
+@pytest.mark.parametrize(
+    ("detail", "state"),
+    [
+        pytest.param({"InstrumentName": "*ST浦发"}, (Status.ST, False, False), id="ST"),
+        pytest.param({"InstrumentStatus": 3}, (Status.NORMAL, True, False), id="suspended"),
+        pytest.param(
+            {"InstrumentName": "N浦发", "UpStopPrice": DBL_MAX, "DownStopPrice": DBL_MAX},
+            (Status.NEW, False, True),
+            id="new, without limits",
+        ),
+        pytest.param(
+            {"InstrumentName": "N转债"}, (Status.NEW, False, False), id="new, with limits"
+        ),
+        pytest.param(
+            {"InstrumentName": "退市浦发"}, (Status.DELISTING, False, False), id="delisting"
+        ),
+        pytest.param({"InstrumentStatus": -1}, None, id="trading again"),
+        pytest.param({"UpStopPrice": DBL_MAX}, None, id="as usual, and no limits are known"),
+    ],
+)
+async def test_what_sets_a_symbol_apart_today_is_told_before_its_quotes(detail, state):
+    hall = Hall()
+    hall.source.details[SYMBOL] = a_detail(**{"InstrumentName": "浦发银行", **detail})
+    await hall.feed.open([SYMBOL, OTHER])
+    task = asyncio.create_task(hall.feed.run(hall.reported.append))
+    await eventually(lambda: hall.source.subscribed)
+    hall.push(a_tick())
+    found = hall.of(InstrumentState)
+    told = [(event.status, event.suspended, event.unlimited) for event in found]
+    assert told == ([state] if state else [])
+    assert all((e.symbol, e.day, e.time) == (SYMBOL, DAY, moment("10:00:05")) for e in found)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_state_is_told_once_a_day_and_again_when_it_changes(running):
+    async with running() as hall:
+        for status in (5, 5, 0, 0):
+            hall.source.details[SYMBOL] = a_detail(InstrumentStatus=status)
+            await hall.feed._learn(SYMBOL)
+        assert [event.suspended for event in hall.of(InstrumentState)] == [True, False]
+        hall.source.details[SYMBOL] = a_detail(NEXT_DAY, InstrumentName="ST浦发")
+        await hall.feed._learn(SYMBOL)
+        hall.source.details[SYMBOL] = a_detail(NEXT_DAY, InstrumentName="浦发银行")
+        await hall.feed._learn(SYMBOL)
+        assert [(e.status, e.day) for e in hall.of(InstrumentState)[2:]] == [
+            (Status.ST, NEXT_DAY),
+            (Status.NORMAL, NEXT_DAY),
+        ]
 
 
 # ------------------------------------------------------------------ ticks become quotes

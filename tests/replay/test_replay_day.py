@@ -90,6 +90,26 @@ class Idle(Trader):
         pass
 
 
+class Gambler(Trader):
+    """Wants more of an ST stock than an account may buy in a day."""
+
+    def on_quote(self, quote):
+        self.seen.append(quote.last)
+        self.buy(SYMBOL, 500_100, quote.last - 0.05)
+
+
+async def test_what_the_terminal_said_of_a_security_decides_again(floor):
+    floor.terminal.enlist(SYMBOL, 10.0, "*ST模拟")
+    floor.traders = (Gambler,)
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+    (order,) = engine.ledger.orders.values()
+    assert "an ST security" in order.reason
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts == {"Signal": 1, "OrderDenied": 1}
+
+
 async def test_a_changed_strategy_is_told_where_it_first_went_another_way(floor):
     await a_morning(floor)
     outcome = await floor.replay(lambda: Eager(name="Trader"))

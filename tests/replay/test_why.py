@@ -64,7 +64,8 @@ async def test_an_order_that_traded_has_all_its_story(floor):
         "signal 1 of Once: buy 200 600000.SH at 9.95: the first price"
     ]
     assert lines(story, "rules") == [
-        "passed trading_state, instrument, known, sellable, cash, position ratio 50.00%, "
+        "passed trading_state, instrument, order_type, suspended, hours of trading, price_limit, "
+        "price_cage, closing_price, daily_cap, known, sellable, cash, position ratio 50.00%, "
         "rate 1000 in 60 s"
     ]
     wire = lines(story, "wire")
@@ -80,7 +81,8 @@ async def test_an_order_that_traded_has_all_its_story(floor):
 async def test_a_denied_order_says_which_rules_were_asked_and_which_refused(floor):
     story = tell(floor.path, floor.ids[1])
     assert lines(story, "rules") == [
-        "passed trading_state, instrument, known",
+        "passed trading_state, instrument, order_type, suspended, hours of trading, price_limit, "
+        "price_cage, closing_price, daily_cap, known",
         "refused by sellable: 50 shares of 600000.SH, 0 sellable (T+1)",
     ]
     assert lines(story, "wire") == []

@@ -2,13 +2,11 @@
 
 import ast
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from builders import (
-    DAY,
     SYMBOL,
     a_fill,
     a_market_order,
@@ -84,23 +82,11 @@ def test_the_trading_state_decides_which_side_passes(state, buy, sell):
         pytest.param(an_order(price=-1.0), "price", id="a price below zero"),
         pytest.param(an_order(price=float("nan")), "price", id="not a number"),
         pytest.param(an_order(price=float("inf")), "price", id="infinity"),
-        pytest.param(an_order(price=11.0), None, id="at the limit up"),
-        pytest.param(an_order(price=11.01), "price_limit", id="a tick above the limit up"),
-        pytest.param(a_sell(price=9.0), None, id="at the limit down"),
-        pytest.param(a_sell(price=8.99), "price_limit", id="a tick below the limit down"),
         pytest.param(an_order(symbol="000300.SH"), "instrument", id="an index"),
     ],
 )
 def test_what_the_exchange_would_refuse_never_leaves(order, verdict):
     assert code(instrument(order, books(quote=a_quote()))) == verdict
-
-
-@pytest.mark.parametrize("order", [an_order(price=11.5), a_sell(price=8.5)])
-def test_the_limits_of_yesterday_are_not_todays(order):
-    view = books(quote=a_quote(time=moment("15:00", DAY - timedelta(1))))
-    assert instrument(order, view) is None
-    view.on_quote(a_quote(time=moment("09:15")))
-    assert code(instrument(order, view)) == "price_limit"
 
 
 @pytest.mark.parametrize("symbol", ["900901.SH", "200002.SZ"])
@@ -109,13 +95,6 @@ def test_a_b_share_is_refused_with_the_reason(symbol):
     assert denial.code == "instrument"
     assert "B share" in denial.reason
     assert "not supported" in denial.reason
-
-
-def test_without_a_quote_or_with_no_limits_any_price_on_tick_passes():
-    order = an_order(price=99.0)
-    assert instrument(order, books()) is None
-    no_limits = a_quote(limit_up=0.0, limit_down=0.0)
-    assert instrument(order, books(quote=no_limits)) is None
 
 
 def test_an_unknown_order_blocks_its_symbol_for_its_strategy_only():

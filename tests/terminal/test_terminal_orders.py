@@ -131,7 +131,7 @@ class TestARefusal:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"volume": 10_000_000}, "cash"),
+            ({"volume": 1_000_000}, "cash"),
             ({"volume": 150}, "lot|steps"),
             ({"price": 10.005}, "tick"),
             ({"price": 11.01}, "limit up"),

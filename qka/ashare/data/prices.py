@@ -26,9 +26,10 @@ from qka.ashare.data.words import (
     S,
     V,
 )  # fmt: skip
-from qka.ashare.rows import Cage, Limit, Status, Tick
+from qka.ashare.rows import Cage, Limit, Reach, Tick
 from qka.model.codes import Exchange, Kind
 from qka.model.dated import Confidence
+from qka.model.market import Status
 
 
 def _tick(
@@ -116,4 +117,9 @@ _CAGES = (
     _cage(BSE, "0.05", 10, date(2021, 11, 15), f"{BSE_2026}; one source has none", S),
 )  # fmt: skip
 
-PRICES = (*_TICKS, *_LIMITS, *_CAGES)
+_REACHES = (
+    Reach(kinds=(*MAIN, *CHINEXT), exchange="SZ", opening=Decimal(9), share=Decimal("0.10"),
+          effective_from=date(2020, 8, 24), source=SZSE_2026, confidence=S),
+)  # fmt: skip
+
+PRICES = (*_TICKS, *_LIMITS, *_REACHES, *_CAGES)

@@ -1,0 +1,213 @@
+"""What the exchange would refuse does not reach the terminal, whoever asks for it."""
+
+import pytest
+from builders import a_quote, moment
+from qmt import eventually
+from server_stage import ORDER, ScriptedBackend, running, simulated
+
+from qka.ashare import book
+from qka.brokers.client import AsyncQMTClient
+from qka.brokers.words import STOCK_BUY, STOCK_SELL
+from qka.errors import BrokerUnavailable, CallRefused, ConfigError
+from qka.settings.rulefile import read
+
+BUY, SELL = {"order_type": STOCK_BUY}, {"order_type": STOCK_SELL}
+
+
+class Backend(ScriptedBackend):
+    """Knows what 600000.SH is today, 2026-01-05: 10.00, limits 11 and 9. `at`: the time there."""
+
+    def __init__(self, at="10:00", **detail):
+        super().__init__()
+        self.at = at
+        self.detail = detail
+        self.asked = []
+
+    def now(self):
+        return moment(self.at)
+
+    async def instrument(self, symbol, complete):
+        self.asked.append(symbol)
+        await self._enter("instrument")
+        usual = {"TradingDay": 20260105, "UpStopPrice": 11.0, "DownStopPrice": 9.0}
+        return {"InstrumentName": "浦发银行", "PriceTick": 0.01, **usual, **self.detail}
+
+
+def tick(**changes):
+    quote = a_quote(**changes)
+    return {
+        "time": quote.time // 1_000_000, "lastPrice": quote.last, "open": quote.open,
+        "high": quote.high, "low": quote.low, "lastClose": quote.prev_close,
+        "amount": quote.amount, "volume": quote.volume // 100, "pvolume": quote.volume,
+        "openInt": quote.phase, "askPrice": quote.ask_prices, "askVol": quote.ask_lots,
+        "bidPrice": quote.bid_prices, "bidVol": quote.bid_lots,
+    }  # fmt: skip
+
+
+async def quoted(stage, **changes):
+    """The stage, once its server knows the symbol, and its last tick."""
+    await stage.order()
+    await eventually(lambda: stage.backend.asked)
+    stage.backend.orders.clear()
+    stage.backend.push("quotes", {"600000.SH": tick(**changes)})
+    return stage
+
+
+REFUSED = {
+    "a lot": ({**BUY, "order_volume": 150}, "lot: 150 of 600000.SH: a buy is 100 shares or more"),
+    "too large": ({**BUY, "order_volume": 1_000_100}, "order_size: 1000100 600000.SH: one limit"),
+    "no tick": ({**BUY, "price": 9.905}, "tick: 9.905 is not on the tick 0.01 of 600000.SH"),
+    "a market order too large": (
+        {"stock_code": "688981.SH", "order_volume": 50_001, "price_type": 42, "price": 0},
+        "order_size: 50001 688981.SH: one market order is 50000 shares at most; 50000 would pass",
+    ),
+    "no such type for bonds": (
+        {"stock_code": "113050.SH", "order_volume": 10, "price_type": 42},
+        "order_type: 113050.SH takes no market orders on 2026-01-05; limit would pass",
+    ),
+    "post-close, before 2026-07-06": (
+        {"price_type": 49},
+        "order_type: 600000.SH takes no fixed orders on 2026-01-05",
+    ),
+    "an index": ({"stock_code": "000300.SH"}, "instrument: 000300.SH is an index"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_the_exchange_would_refuse_is_refused_in_the_gates_words(tmp_path, name):
+    changes, words = REFUSED[name]
+    async with running(tmp_path, Backend()) as stage:
+        status, told = await stage.order(**changes)
+        assert (status, told["code"], told["outcome"]) == (422, "denied", "not_executed")
+        assert told["detail"].startswith(f"order_stock: {words}")
+        assert stage.backend.orders == []
+    assert [line["outcome"] for line in stage.audit()] == ["denied"]
+
+
+@pytest.mark.parametrize(
+    ("at", "price_type", "code"),
+    [
+        ("09:20", 11, None),
+        ("09:20", 42, "phase"),
+        ("10:00", 42, None),
+        ("12:00", 11, None),  # the broker keeps it
+        ("14:58", 42, "phase"),
+        ("15:00", 11, "phase"),
+    ],
+)
+async def test_hours_are_those_of_the_market_behind_the_server(tmp_path, at, price_type, code):
+    async with running(tmp_path, Backend(at)) as stage:
+        _, told = await stage.order(price_type=price_type)
+        assert told.get("detail", "").startswith(f"order_stock: {code}: " if code else "")
+        assert len(stage.backend.orders) == (code is None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({**BUY, "price": 11.0}, "price_cage: 11 is beyond the price cage"),
+        ({**BUY, "price": 11.01}, "price_limit: 11.01 is above 11, today's limit up"),
+        ({**SELL, "price": 8.99}, "price_limit: 8.99 is below 9, today's limit down"),
+        ({**SELL, "price": 9.5}, "price_cage: 9.5 is beyond the price cage of 600000.SH, 9.79"),
+        ({**BUY, "price": 10.2}, ""),
+        ({**BUY, "price_type": 42, "price": 0}, ""),
+        ({**BUY, "price_type": 5, "price": 99.999}, ""),
+    ],
+)
+async def test_a_price_is_held_against_the_last_tick_and_the_terminals_limits(
+    tmp_path, changes, words
+):
+    async with running(tmp_path, Backend()) as stage:
+        _, told = await (await quoted(stage)).order(**changes)
+        assert told.get("detail", "").startswith(f"order_stock: {words}" if words else "")
+        assert len(stage.backend.orders) == (not words)
+
+
+async def test_a_suspended_symbol_is_not_ordered(tmp_path):
+    async with running(tmp_path, Backend(InstrumentStatus=2)) as stage:
+        _, told = await (await quoted(stage, volume=0)).order()
+        assert told["detail"] == "order_stock: suspended: 600000.SH is suspended on 2026-01-05"
+
+
+async def test_a_symbol_is_asked_about_once_a_day_and_again_later_when_that_failed(tmp_path):
+    async with running(tmp_path, Backend()) as stage:
+        stage.backend.fail["instrument"] = BrokerUnavailable("away")
+        for at in ("10:00", "10:00", "10:01", "10:05"):
+            stage.backend.at = at
+            assert (await stage.order())[1]["success"]
+            await eventually(lambda: not stage.service._chores)
+        assert stage.backend.asked == ["600000.SH"] * 2
+
+
+async def test_a_tick_that_is_no_quote_refuses_nothing(tmp_path):
+    async with running(tmp_path, Backend()) as stage:
+        await quoted(stage)
+        stage.backend.push("quotes", {"600000.SH": {"lastPrice": None}})
+        assert (await stage.order(price=12.0))[1]["success"]
+
+
+async def test_a_rule_that_fails_refuses(tmp_path, monkeypatch):
+    def broken(order, view):
+        raise ZeroDivisionError("no assets")
+
+    async with running(tmp_path, Backend()) as stage:
+        monkeypatch.setattr(stage.service.orders._rules, "_rules", [broken])
+        _, told = await stage.order()
+        assert told["detail"].startswith("order_stock: rule_fault: the rules failed")
+        assert stage.backend.orders == []
+
+
+async def test_cancels_queries_and_what_is_no_plain_order_are_not_asked_about(tmp_path):
+    async with running(tmp_path, Backend("15:10")) as stage:
+        assert (await stage.call("cancel_order_stock", order_id=1))[1]["success"]
+        assert (await stage.order(order_type=134, order_volume=7))[1]["success"]  # ETF creation
+        assert (await stage.call("query_stock_asset"))[0] == 200
+
+
+async def test_a_key_that_was_denied_is_free_again(tmp_path):
+    async with running(tmp_path, Backend()) as stage:
+        assert (await stage.order("k1", price=9.905))[1]["code"] == "denied"
+        assert (await stage.order("k1", price=9.9))[1]["success"]
+        # what is known of a key is told, whatever the rules say by now
+        stage.backend.at = "15:10"
+        assert (await stage.order("k1", price=9.9))[1]["success"]
+        assert len(stage.backend.orders) == 1
+
+
+async def test_a_client_gets_the_words_and_the_code(tmp_path):
+    async with running(tmp_path, Backend()) as stage:
+        async with AsyncQMTClient(stage.url, stage.token) as client:
+            with pytest.raises(CallRefused, match=r"lot: 150 of 600000.SH.*nothing was exec") as no:
+                await client.api("order_stock", **{**ORDER, "order_volume": 150})
+        assert no.value.code == "denied"
+
+
+async def test_a_simulated_terminal_has_the_same_door(tmp_path):
+    async with simulated(tmp_path) as stage:
+        assert (await stage.order(price=9.905))[1]["code"] == "denied"
+        assert (await stage.order())[1]["success"]
+
+
+# ------------------------------------------------------------------ a rule file
+
+
+ROW = (
+    "lots: [{kinds: [main], least: 50, step: 50, most: 1000, most_market: 1000,"
+    " effective_from: 2026-01-01, source: x, confidence: single}]\n"
+)
+
+
+async def test_a_servers_rule_file_is_laid_over_the_shipped_rows(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(ROW + "calendar: {closed: [2026-01-05]}\n", encoding="utf-8")
+    backend = Backend()
+    backend.simulated = True  # all its days trade
+    async with running(tmp_path / "a", backend, rules=read(path)) as stage:
+        assert (await stage.order(order_volume=150))[1]["success"]
+        assert "1000 would pass" in (await stage.order(order_volume=1050))[1]["detail"]
+        with pytest.raises(ConfigError, match="in a process of its own"):
+            book.use()
+    book.use()
+    async with running(tmp_path / "b", Backend(), rules=read(path)) as stage:
+        assert "2026-01-05 is no trading day" in (await stage.order())[1]["detail"]
+    book.use()
