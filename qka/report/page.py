@@ -13,7 +13,7 @@ from qka.report import shown
 from qka.report.figures import Point, Report, added
 from qka.report.metrics import FEW
 from qka.report.shown import Shown
-from qka.report.words import UNKNOWN, speaker
+from qka.report.words import UNKNOWN, codes, words
 from qka.secrets import mask
 
 _HERE = Path(__file__).parent
@@ -24,12 +24,13 @@ _MORNING, _NOON, _AFTERNOON, _END = 570, 690, 780, 900  # minutes after midnight
 
 def render(report: Report, language: str) -> str:
     """The page in a language, `zh` or `en`."""
-    say = speaker(language)
+    word = words(language)
     return mask(
         _template().render(
             report=report,
-            shown=Shown(report, say),
-            say=say,
+            shown=Shown(report, word),
+            word=word,
+            code=codes(language),
             language="zh-CN" if language == "zh" else "en",
             chart=chart(report.curve),
             charts=charts.SCRIPT.read_text(encoding="utf-8"),

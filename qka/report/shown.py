@@ -8,7 +8,7 @@ from qka.model.money import CENT, yuan
 from qka.model.times import MILLISECOND, SECOND, show, to_datetime
 from qka.report.figures import Report, Spread, slippage
 from qka.report.metrics import Metrics, available, metrics
-from qka.report.words import Say
+from qka.report.words import Words
 
 NOTHING = "–"
 
@@ -79,13 +79,13 @@ class Cost(NamedTuple):
 class Shown:
     """What a report says in more than one place, worked out once."""
 
-    def __init__(self, report: Report, say: Say) -> None:
+    def __init__(self, report: Report, word: Words) -> None:
         self._report = report
-        self._say = say
+        self._word = word
 
     def name(self, strategy: str) -> str:
         """A strategy, or the account where there is none."""
-        return strategy or self._say("the account")
+        return strategy or self._word("the account")
 
     @property
     def account(self) -> str:
@@ -102,19 +102,19 @@ class Shown:
     @property
     def tiles(self) -> list[tuple[str, str, str, str]]:
         """(what, figure, a word on it, colour) of the figures that come first."""
-        report, say = self._report, self._say
+        report, word = self._report, self._word
         fall, cost, known = report.drawdown, report.slippage, report.known
         tiles = [
             (
                 "at the end",
                 money(report.closing if known else None),
-                f"{say('at the start')} {money(report.opening if known else None)}",
+                f"{word('at the start')} {money(report.opening if known else None)}",
                 "",
             ),
             (
                 "profit",
                 signed(report.profit if known else None),
-                say("{rate} of the total at the start").format(rate=percent(report.rate)),
+                word("{rate} of the total at the start").format(rate=percent(report.rate)),
                 colour(report.profit) if known else "",
             ),
             (
@@ -123,27 +123,27 @@ class Shown:
                 money(fall.money if known else None),
                 "",
             ),
-            ("fees", money(report.fees), f"{say('turnover')} {money(report.turnover)}", ""),
+            ("fees", money(report.fees), f"{word('turnover')} {money(report.turnover)}", ""),
             (
                 "fill ratio",
                 percent(report.fill_ratio, 1),
-                f"{say('orders')} {len(report.orders):,} · {say('fills')} {len(report.fills):,}",
+                f"{word('orders')} {len(report.orders):,} · {word('fills')} {len(report.fills):,}",
                 "",
             ),
             (
                 "slippage",
                 NOTHING if cost is None else signed(cost[0]),
-                say("no price was known")
+                word("no price was known")
                 if cost is None
-                else f"{cost[1]:+.1f} bp · {say('against the arrival price')}",
+                else f"{cost[1]:+.1f} bp · {word('against the arrival price')}",
                 "",
             ),
-            ("denied", f"{len(report.denied):,}", say("by the gate"), ""),
+            ("denied", f"{len(report.denied):,}", word("by the gate"), ""),
             ("alerts", f"{self.loud:,}", "", ""),
         ]
         if report.moved:
             tiles.insert(2, ("paid in", signed(report.moved), "", ""))
-        return [(say(what), figure, word, tint) for what, figure, word, tint in tiles]
+        return [(word(what), figure, hint, tint) for what, figure, hint, tint in tiles]
 
     @property
     def loud(self) -> int:
@@ -153,14 +153,14 @@ class Shown:
     @property
     def latencies(self) -> list[tuple[str, Spread]]:
         """What took how long, where anything did."""
-        report, say = self._report, self._say
+        report, word = self._report, self._word
         asked = (
             ("from order to the broker's answer", "requested", "acknowledged"),
             ("from order to first fill", "requested", "first_fill"),
             ("from order to last fill", "requested", "last_fill"),
             ("from cancel to its confirmation", "cancel_requested", "cancelled"),
         )
-        spreads = ((say(what), report.spread(start, end)) for what, start, end in asked)
+        spreads = ((word(what), report.spread(start, end)) for what, start, end in asked)
         return [(what, spread) for what, spread in spreads if spread is not None]
 
     @property
@@ -195,7 +195,7 @@ class Shown:
             ("best", signed(max(profits))),
             ("worst", signed(min(profits))),
         ]
-        return [(self._say(what), figure) for what, figure in figures]
+        return [(self._word(what), figure) for what, figure in figures]
 
     @property
     def metrics(self) -> list[tuple[str, str]] | str:
@@ -204,7 +204,7 @@ class Shown:
         if len(days) < 2 or not self._report.known:
             return []
         if not available():
-            return self._say('these need a library: pip install "qka[report]"')
+            return self._word('these need a library: pip install "qka[report]"')
         found = metrics(days)
         return [] if found is None else self._metrics(found)
 
@@ -220,15 +220,15 @@ class Shown:
             ("best day", percent(found.best)),
             ("worst day", percent(found.worst)),
         ]
-        return [(self._say(what), figure) for what, figure in figures]
+        return [(self._word(what), figure) for what, figure in figures]
 
     def verdict(self, found: Settled) -> str:
         """What a comparison with the broker came to."""
         if not found.differences:
-            return self._say("agree")
+            return self._word("agree")
         if found.accepted:
-            return self._say("accepted by the operator")
-        return self._say("explained" if found.clean else "differ")
+            return self._word("accepted by the operator")
+        return self._word("explained" if found.clean else "differ")
 
     def differences(self, found: Settled) -> str:
         """What differed, each with what explains it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from qka.errors import ConfigError
 
-Say = Callable[[str], str]  # English -> the reader's language
+Words = Callable[[str], str]  # English -> the reader's language
 
 UNKNOWN = (
     "The journal does not say what the account held at first (an older qka wrote it), so nobody "
@@ -44,7 +44,6 @@ _CHINESE = {
     "against the arrival price": "相对到达价",
     "by the gate": "风控拦截",
     "no price was known": "无到达价",
-    "unknown": "未知",
     # sections
     "Profit by strategy": "策略盈亏",
     "Profit by symbol": "标的盈亏",
@@ -102,7 +101,7 @@ _CHINESE = {
     "cancels to orders": "撤单比",
     "cancelled within a second": "一秒内撤单",
     "command": "命令",
-    "details": "内容说明",
+    "details": "明细",
     "who": "操作人",
     "began": "开始",
     "ended": "结束",
@@ -158,7 +157,14 @@ _CHINESE = {
         "仅列最近 {shown} 条，共 {all} 条；完整数据请用 --csv 或 --parquet 导出"
     ),
     "made by qka from the journal; money in CNY": "由 qka 依据交易日志生成；金额单位：元",
-    # states and codes
+    "agree": "一致",
+    "explained": "差异已解释",
+    "accepted by the operator": "人工确认",
+    "differ": "不一致",
+    "still runs, or was killed": "仍在运行或被强行结束",
+}
+_CODES = {
+    # sides, states of an order, of trading, of a comparison
     "buy": "买入",
     "sell": "卖出",
     "submitting": "报送中",
@@ -167,56 +173,73 @@ _CHINESE = {
     "partially_filled": "部成",
     "partly_filled": "部成部撤",
     "pending_cancel": "待撤",
+    "filled": "已成",
     "cancelled": "已撤",
     "rejected": "废单",
     "expired": "过期",
-    "new": "新建",
+    "unknown": "未知",
     "active": "正常",
     "reducing": "只减仓",
     "halted": "暂停交易",
     "start": "开机",
+    "run": "盘中",
     "end": "日终",
-    "agree": "一致",
-    "explained": "差异已解释",
-    "accepted by the operator": "人工确认",
-    "differ": "不一致",
     "info": "提示",
     "warning": "警告",
     "error": "错误",
-    "still runs, or was killed": "仍在运行或被强行结束",
-    "position_ratio": "单票仓位上限",
-    "trading_state": "交易状态",
-    "sellable": "可卖数量不足",
-    "instrument": "证券不可交易",
-    "lot": "数量不合整手",
-    "tick": "价格不合最小变动",
-    "price_limit": "超出涨跌停",
-    "rate": "报单频率",
-    "duplicate": "重复委托",
-    "self_trade": "自成交",
-    "daily_loss": "日亏损上限",
-    "losing_trades": "连续亏损",
-    "stale_quote": "行情过旧",
-    "price_distance": "偏离行情",
+    # rules
     "cancel_ratio": "撤单比",
-    "quick_cancels": "频繁撤单",
-    "notional": "金额上限",
-    "daily_notional": "日成交额上限",
+    "capital": "资金上限",
+    "cash": "可用资金不足",
+    "closing_price": "盘后固定价格",
+    "daily_cap": "当日上限",
+    "daily_loss": "日亏损上限",
+    "daily_notional": "日委托金额上限",
+    "drawdown": "回撤上限",
+    "duplicate": "重复委托",
     "gross_exposure": "总敞口上限",
     "group_ratio": "分组仓位上限",
     "holdings": "持股只数上限",
-    "capital": "资金上限",
+    "instrument": "证券不可交易",
+    "journal": "日志无法写入",
+    "listed": "证券未上市",
+    "losing_trades": "连续亏损",
+    "lot": "数量不合整手",
+    "notional": "金额上限",
+    "order_size": "单笔数量超限",
+    "order_type": "委托类型不可用",
+    "phase": "时段不可委托",
+    "position_ratio": "单票仓位上限",
+    "price": "价格无效",
+    "price_cage": "价格笼子",
+    "price_distance": "偏离行情",
+    "price_limit": "超出涨跌停",
     "programme": "程序化交易限额",
-    "stopped": "策略已停止",
+    "quantity": "数量上限",
+    "quick_cancels": "频繁撤单",
+    "rate": "报单频率",
     "rule_fault": "规则出错",
+    "self_trade": "自成交",
+    "sellable": "可卖数量不足",
+    "stale_quote": "行情过旧",
+    "stopped": "策略已停止",
+    "suspended": "停牌",
+    "tick": "价格不合最小变动",
+    "trading_day": "非交易日",
+    "trading_state": "交易状态",
 }
 
 
-def speaker(language: str) -> Say:
-    """What says a word in a language; what it does not know it says as it stands."""
+def words(language: str) -> Words:
+    """What says a text of ours in a language."""
+    return (lambda text: _CHINESE.get(text, text)) if language == "zh" else str
+
+
+def codes(language: str) -> Words:
+    """What says a code of the engine's in a language; one it does not know as it stands."""
     if language == "zh":
-        return lambda text: _CHINESE.get(text, text)
-    return lambda text: text.replace("_", " ") if " " not in text else text
+        return lambda code: _CODES.get(code, code)
+    return lambda code: code.replace("_", " ")
 
 
 def language(asked: str = "") -> str:
