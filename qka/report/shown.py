@@ -133,7 +133,7 @@ class Shown:
             (
                 "slippage",
                 NOTHING if cost is None else signed(cost[0]),
-                word("no price was known")
+                (word("no price was known") if report.fills else "")
                 if cost is None
                 else f"{cost[1]:+.1f} bp · {word('against the arrival price')}",
                 "",

@@ -39,7 +39,7 @@ class _Screen:
             style="bold",
         )
         if seen.running:
-            self._line(word("The engine still runs: these are the figures so far."))
+            self._line(word("The run has not ended, or was killed: these are the figures so far."))
         if not report.known:
             self._line(word(UNKNOWN), style="yellow")
         self._tiles()

@@ -144,7 +144,9 @@ _CHINESE = {
     'these need a library: pip install "qka[report]"': '需要安装：pip install "qka[report]"',
     # notes
     UNKNOWN: "交易日志没有记录期初持仓（由旧版 qka 写入），无法计算盈亏。",
-    "The engine still runs: these are the figures so far.": "引擎仍在运行：以下为截至目前的数据。",
+    "The run has not ended, or was killed: these are the figures so far.": (
+        "运行尚未结束，或已被强行结束：以下为截至目前的数据。"
+    ),
     "All rows add up to the account's profit, to the cent.": "各行之和等于账户盈亏，分毫不差。",
     "Shares that one order bought and another sold, first in first out; fees are in it.": (
         "一笔委托买入、另一笔委托卖出的股份，先进先出，已含费用。"
