@@ -6,6 +6,7 @@ an operator lifts.
 """
 
 from collections.abc import Callable
+from datetime import date
 
 import msgspec
 
@@ -63,6 +64,11 @@ class Breaker:
         self.losses.begin(day_of(self._clock.now()), self._ledger.total_cents)
         if self.streak.most is not None:
             self.streak.begin(self._ledger.positions())
+
+    def anew(self) -> None:
+        """A human has lifted what tripped: losses are measured from here."""
+        self.losses.marks, self.streak.run = Marks(date.min, 0, 0), Run(0, {})
+        self.begin()
 
     def limit(
         self, daily: float | None, drawdown: float | None, trades: int | None, warn: float

@@ -118,6 +118,10 @@ class Executor:
             for buys in waiting:
                 self._tell_dropped(buys, "the day is over and their sells are still open")
 
+    def welcome(self, strategy: str) -> None:
+        """A strategy that was dropped wants something again."""
+        self._gone.discard(strategy)
+
     def drop(self, strategy: str) -> int:
         """Forget what a strategy wants, now and from now on; returns how many signals that were."""
         self._gone.add(strategy)

@@ -22,7 +22,6 @@ from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
     Alert,
-    EngineState,
     Fill,
     InstrumentState,
     OrderAdopted,
@@ -105,9 +104,9 @@ class Ledger:
     ) -> None:
         """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
         self._clock = clock
-        self._fees = fees
+        self.fees = fees
         self._publish = publish
-        self.trading = TradingState.ACTIVE
+        self.trading = TradingState.ACTIVE  # the engine's to set, at once
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self.quoted = True  # quotes come, not bars
@@ -231,7 +230,6 @@ class Ledger:
             **self.handlers(),
             OrderRequested: self._on_requested,
             OrderDenied: self._on_denied,
-            EngineState: _nobody,  # a state is the run's that was in it
         }
 
         def book(event: Any) -> None:
@@ -343,10 +341,6 @@ class Ledger:
     def _on_denied(self, event: OrderDenied) -> None:
         self.note(event.order)
 
-    def on_state(self, event: EngineState) -> None:
-        """The trading state changed."""
-        self.trading = event.trading
-
     # class -> handler, what the engine subscribes for us
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events the ledger books, and with what."""
@@ -355,7 +349,6 @@ class Ledger:
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
             InstrumentState: self.on_instrument,
-            EngineState: self.on_state,
             Fill: self.on_fill,
             OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),
@@ -456,11 +449,11 @@ class Ledger:
             self._day_to = self._day_from + DAY
         if not filled:
             rest = cents(order.price, order.quantity)
-            fees = self._fees.of_order(order.symbol, order.side, rest, self._day)
+            fees = self.fees.of_order(order.symbol, order.side, rest, self._day)
         else:
             everything = to_cents(order.turnover + turnover(order.price, order.remaining))
             rest = everything - to_cents(order.turnover)
-            owed = self._fees.of_order(order.symbol, order.side, everything, self._day)
+            owed = self.fees.of_order(order.symbol, order.side, everything, self._day)
             fees = max(0, owed - to_cents(order.fees))
         self._asked = order
         self._claim = claim = (rest, rest + fees)

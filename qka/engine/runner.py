@@ -54,12 +54,21 @@ class Policy:
     on_error: str = "cancel"  # what becomes of its working orders then: cancel, or leave
 
 
+# makes a strategy anew, with what its config says and these parameters laid over it
+Build = Callable[[Mapping[str, Any]], Strategy]
+
+
 class Runner(Guest):
-    """Runs one strategy; it is also the `Room` that strategy is given."""
+    """Runs one strategy; it is also the `Room` that strategy is given.
+
+    `build` makes the strategy anew, where somebody can.
+    """
 
     trade: Trade
 
-    def __init__(self, strategy: Strategy, engine: "Engine", policy: Policy) -> None:
+    def __init__(
+        self, strategy: Strategy, engine: "Engine", policy: Policy, build: Build | None = None
+    ) -> None:
         super().__init__(strategy.name, engine, _home(strategy))
         self.strategy = strategy
         self.active = False  # from on_start on
@@ -67,7 +76,8 @@ class Runner(Guest):
         self.history = engine.history
         self.executor = engine.executor
         self.trade = engine.desk.trader(self.name)
-        self._policy = policy
+        self.policy = policy
+        self.build = build
         self._ready = False  # on_start is done
         self._errors = 0
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
@@ -139,9 +149,7 @@ class Runner(Guest):
         `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last;
         `away`: no engine ran from then to then (ns).
         """
-        if state is not None:
-            self.strategy.state = {**self.strategy.state, **state}
-            self._kept = self._written(self.strategy.state)
+        self._go_on(state)
         self._timers.fired = {
             name.removeprefix(f"{self.name} "): when
             for name, when in fired.items()
@@ -163,6 +171,24 @@ class Runner(Guest):
         self._ready = True
         if self._engine.phase is not None:
             self.call(self.strategy.on_phase, self._engine.phase)
+
+    def begin(self, state: Mapping[str, Any]) -> None:
+        """Call on_start in the middle of a run; a strategy that can't start is stopped."""
+        self._go_on(state)
+        self.active = self._begun = True
+        self.call(self.strategy.on_start)
+        if isinstance(self.strategy, SignalStrategy):
+            self.call(self.every, self.strategy.interval, self.strategy.poll)
+        if self._errors:
+            self.stop("it failed to start")
+        self._ready = True
+        if self._engine.phase is not None:
+            self.call(self.strategy.on_phase, self._engine.phase)
+
+    def _go_on(self, state: Mapping[str, Any] | None) -> None:
+        if state is not None:
+            self.strategy.state = {**self.strategy.state, **state}
+            self._kept = self._written(self.strategy.state)
 
     def keep(self, journal: Journal) -> None:
         """Write its state down if it has changed; raises OSError when that can't be."""
@@ -194,7 +220,7 @@ class Runner(Guest):
         self._errors += 1
         self._engine.tally.on_strategy_error(self.name)
         super().failed(handler, event, error)
-        if self.active and self._errors >= self._policy.max_errors:
+        if self.active and self._errors >= self.policy.max_errors:
             self.stop(f"{self._errors} errors, the last at {self.place(handler, error)}")
 
     def settle(self, why: str) -> str:
@@ -205,7 +231,7 @@ class Runner(Guest):
         if not working:
             return told
         told += f"; {len(working)} working orders are "
-        if self._policy.on_error == "leave":
+        if self.policy.on_error == "leave":
             return told + "left"
         for order in working:
             self._engine.desk.cancel(order.id, f"{self.name} stopped: {why}", later=True)

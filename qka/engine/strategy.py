@@ -126,7 +126,7 @@ class Strategy:
         try:
             self.params = self.Params(**params)
         except ValidationError as error:
-            raise ConfigError(_wrong_params(self, error)) from None
+            raise ConfigError(wrong_params(self, error)) from None
 
     # ------------------------------------------------------------ override these
 
@@ -391,7 +391,8 @@ def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
     return keep
 
 
-def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
+def wrong_params(strategy: Strategy, error: ValidationError) -> str:
+    """What is wrong with parameters, in words."""
     fields = list(strategy.Params.model_fields)
     lines = []
     for problem in error.errors():

@@ -213,11 +213,12 @@ class TimerFired(_Event, frozen=True, gc=False, tag=True):
 
 
 class OperatorCommand(_Event, frozen=True, gc=False, tag=True):
-    """A human stepped in."""
+    """A human stepped in. `args`: the words of a command line, quoted as in a shell."""
 
     command: str
     args: str = ""
     who: str = ""
+    why: str = ""
 
 
 class Alert(_Event, frozen=True, gc=False, tag=True):

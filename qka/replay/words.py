@@ -83,7 +83,8 @@ def said(event: Any) -> str:
         case EngineState():
             return f"engine {event.state}, trading {event.trading}{_why(event.reason)}"
         case OperatorCommand():
-            return f"{event.who or 'an operator'}: {event.command} {event.args}"
+            what = f"{event.command} {event.args}".rstrip()
+            return f"{event.who or 'an operator'}: {what}{_why(event.why)}"
         case _:
             return _report(event)
 
