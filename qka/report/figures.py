@@ -171,11 +171,6 @@ class Report(msgspec.Struct):
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     @property
-    def wins(self) -> int:
-        """Trades that gained."""
-        return sum(trade.profit > 0 for trade in self.trades)
-
-    @property
     def drawdown(self) -> Drawdown:
         """Over every point of the curve; what was paid in or out is no rise and no fall."""
         deepest = Drawdown(0, 0.0, 0, 0)

@@ -93,29 +93,29 @@ class _Walk:
         for placed in orders.placed.values():
             placed.order = books.order(placed.order.id) or placed.order
         return Report(
-            period.title,
-            account,
-            str(period.journal),
-            self.first,
-            self.last,
-            books.known,
-            self._opening,
-            books.total(),
-            books.moved,
-            self._curve,
-            self._days,
-            self._parts(),
-            books.lots.trades if books.known else [],
-            list(orders.placed.values()),
-            self._fills,
-            orders.denied,
-            orders.signals,
-            self._meter.report(self.last),
-            self._settled,
-            self._alerts,
-            self._commands,
-            self._states,
-            _runs(self._states),
+            title=period.title,
+            account=account,
+            journal=str(period.journal),
+            first=self.first,
+            last=self.last,
+            known=books.known,
+            opening=self._opening,
+            closing=books.total(),
+            moved=books.moved,
+            curve=self._curve,
+            days=self._days,
+            parts=self._parts(),
+            trades=books.lots.trades if books.known else [],
+            orders=list(orders.placed.values()),
+            fills=self._fills,
+            denied=orders.denied,
+            signals=orders.signals,
+            compliance=self._meter.report(self.last),
+            settled=self._settled,
+            alerts=self._alerts,
+            commands=self._commands,
+            states=self._states,
+            runs=_runs(self._states),
         )
 
     # ------------------------------------------------------------ inside
@@ -197,21 +197,20 @@ class _Walk:
         for owner, symbol in sorted(held.keys() | shares.keys()):
             did = shares.get((owner, symbol), Share())
             count, value, unrealised, risen = held.get((owner, symbol), (0, 0, 0, 0))
-            parts.append(
-                Part(
-                    owner,
-                    symbol,
-                    did.fills,
-                    did.bought,
-                    did.sold,
-                    did.fees,
-                    did.realised + did.other,
-                    did.gained + did.other + risen,
-                    count,
-                    value,
-                    unrealised,
-                )
+            part = Part(
+                strategy=owner,
+                symbol=symbol,
+                fills=did.fills,
+                bought=did.bought,
+                sold=did.sold,
+                fees=did.fees,
+                realised=did.realised + did.other,
+                profit=did.gained + did.other + risen,
+                shares=count,
+                value=value,
+                unrealised=unrealised,
             )
+            parts.append(part)
         return parts
 
 

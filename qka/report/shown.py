@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from qka.engine.reconciler import Settled
+from qka.model.events import EngineState
 from qka.model.money import CENT, yuan
 from qka.model.times import MILLISECOND, SECOND, show, to_datetime
 from qka.report.figures import Report, Spread, slippage
@@ -98,6 +99,11 @@ class Shown:
         """Whether the last run goes on, as far as anybody knows."""
         runs = self._report.runs
         return bool(runs) and not runs[-1].ended
+
+    @property
+    def turns(self) -> list[EngineState]:
+        """When the trading state changed: halted, held back, released."""
+        return [s for s in self._report.states if s.state in ("trading", "held", "released")]
 
     @property
     def tiles(self) -> list[tuple[str, str, str, str]]:

@@ -57,6 +57,7 @@ _CHINESE = {
     "Reconciliation": "对账",
     "Alerts": "告警",
     "Operator": "人工操作",
+    "Trading state": "交易状态变化",
     "Runs": "运行记录",
     "Days": "每日盈亏",
     "Return and risk": "收益与风险",

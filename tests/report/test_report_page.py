@@ -16,7 +16,7 @@ from stage import engine, quotes
 import qka.report
 from qka import secrets
 from qka.errors import ConfigError
-from qka.model.events import Alert, OperatorCommand, Severity
+from qka.model.events import Alert, EngineState, OperatorCommand, Severity
 from qka.model.times import at
 from qka.report import page, terminal, words
 from qka.report.figures import Point
@@ -109,6 +109,13 @@ def test_the_figures_of_the_report_are_on_the_page(found, language):
         assert f"{cents / 100:,.2f}" in text
     assert f"{found.profit / 100:+,.2f}" in text
     assert "2026-01-06" in text
+
+
+def test_a_halt_is_told_with_its_reason(found):
+    event = EngineState(moment(), "held", "halted", "the books differ <br>")
+    html = page.render(replace(found, states=[event]), "zh")
+    text = read(html).text
+    assert {"交易状态变化", "暂停交易", "the books differ <br>"} <= set(text)
 
 
 def test_a_chinese_page_is_chinese(found):
