@@ -45,7 +45,7 @@ def found(tmp_path_factory):
     )
     two_days(path, strategy, held={SYMBOL: 300})
     made = report(path)
-    made.commands.append(OperatorCommand(moment(), "resume", "risk", "<i>me</i>"))
+    made.commands.append(OperatorCommand(moment(), "resume", "", "<i>me</i>", "all is well"))
     return made
 
 
@@ -100,6 +100,7 @@ def test_what_others_wrote_is_shown_and_never_run(found):
     assert "Ä<b>" in tags.text
     assert "<script>alert" not in html
     assert "<i>me" not in html
+    assert "resume: all is well" in tags.text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
