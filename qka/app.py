@@ -19,6 +19,7 @@ from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
 from qka.engine import engine
+from qka.engine.overnight import Overnight
 from qka.engine.runner import Build, Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
@@ -27,7 +28,7 @@ from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
-from qka.model.events import Alert, SessionPhase, Severity, TradingState
+from qka.model.events import Alert, Distributed, SessionPhase, Severity, TradingState
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -262,10 +263,25 @@ def wire(
         built.listen(Quote, edge.broker.on_quote)
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
+        built.listen(Distributed, edge.broker.on_distributed)
+        built.listen(SessionPhase, overnight(built).on_phase)
     built.stop_at(limits.stops(risk))
     for entry, strategy, build in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error), build)
     return built
+
+
+def overnight(built: engine.Engine) -> Overnight:
+    """Settles the nights of an account on paper."""
+    past = built.past
+    return Overnight(
+        built.clock,
+        built.ledger,
+        lambda symbols, since, until: built.feed.actions(symbols, since, until),
+        last=lambda: past.away[0] if past.known else None,
+        tell=built.tell,
+        warn=lambda message: built.alert(Severity.WARNING, "account", message),
+    )
 
 
 class _Trouble:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from builders import DAY, NEXT_DAY
+from msgspec.structs import replace
 from stage import SYMBOL, Recorder, engine, quotes
 
 from qka.journal.records import opened
@@ -46,10 +47,21 @@ def report(path: Path, days: str = "") -> Report:
         return gather(Period("all", path, 1, records.last()))
 
 
-def two_days(path: Path, *strategies, first=(10.0,) * 20, second=(10.4,) * 20, **options):
-    """A run over two days into a journal; returns its summary."""
-    events = [*quotes(list(first)), *quotes(list(second), day=NEXT_DAY)]
-    return engine(events, *strategies, journal=path, **options).run()
+def two_days(path: Path, *strategies, second=(10.4,) * 20, given=(), **options):
+    """A run over two days into a journal, what companies `given` between; returns its summary."""
+    close = second[0]
+    limits = {"limit_up": close + 1, "limit_down": close - 1, "prev_close": close}
+    events = [
+        *quotes([10.0] * 20),
+        *(replace(quote, **limits) for quote in quotes(list(second), day=NEXT_DAY)),
+    ]
+    made = engine(events, *strategies, journal=path, **options)
+
+    async def known(symbols, since, until):
+        return [a for a in given if a.symbol in symbols and since <= a.day <= until]
+
+    made.feed.actions = known
+    return made.run()
 
 
 __all__ = ["DAY", "NEXT_DAY", "OTHER", "SYMBOL", "Scripted", "report", "scripted", "two_days"]

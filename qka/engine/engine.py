@@ -47,6 +47,7 @@ from qka.model.events import (
     AssetChanged,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     InstrumentState,
@@ -62,6 +63,7 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     PositionChanged,
+    Rebalanced,
     SessionPhase,
     Severity,
     Signal,
@@ -83,6 +85,7 @@ from qka.secrets import mask
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
     SessionPhase,
+    Rebalanced,
     OrderAdopted,
     OrderSubmitted,
     OrderAccepted,
@@ -92,6 +95,7 @@ JOURNALLED = (
     OrderExpired,
     OrderUnknown,
     Fill,
+    Distributed,
     EngineState,
     LinkState,
     InstrumentState,
@@ -170,7 +174,9 @@ class Engine:
         self.executor = Executor(
             self.ledger,
             self.desk.place,
+            self.desk.cancel,
             ratio,
+            say=self.desk.say,
             post=self.bus.post,
             alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
             failed=self._signal_failed,
@@ -218,6 +224,7 @@ class Engine:
             self.ledger,
             journal,
             self.desk.trader(LEAVER),
+            self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
         )
         self.operator = Operator(self)
@@ -294,9 +301,11 @@ class Engine:
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
+        self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
+        self.bus.subscribe(Rebalanced, self._on_rebalanced, self)
         self.bus.subscribe(TimerFired, self._on_timer, self)
         self.bus.subscribe(OperatorCommand, self.operator.on_command, self)
 
@@ -920,6 +929,13 @@ class Engine:
         self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
         self.publish(AssetChanged(now, self.ledger.asset))
 
+    def _on_distributed(self, event: Distributed) -> None:
+        self.breaker.on_distributed(event)
+        self.leaver.on_distributed(event)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(event.action.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
     def _tell_fill(self, fill: Fill) -> None:
         """The order's own strategy hears of it."""
         order = self.ledger.order(fill.order_id)
@@ -935,6 +951,11 @@ class Engine:
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)
+
+    def _on_rebalanced(self, event: Rebalanced) -> None:
+        runner = self._runners.get(event.strategy)
+        if runner is not None:
+            runner.on_rebalance(event)
 
     def _on_timer(self, event: TimerFired) -> None:
         self.past.timers[f"{event.strategy} {event.name}"] = event.time

@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from qka.ashare.fees import FeeSchedule
+from qka.ashare.limits import after_action
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
     Alert,
+    Distributed,
     Fill,
     InstrumentState,
     OrderAdopted,
@@ -127,9 +129,12 @@ class Ledger:
         self._day = date.min  # the day of the last order that was weighed, from and to in ns
         self._day_from = self._day_to = 0
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
+        # symbol -> CNY a share on its ex-date, until it is quoted
+        self._references: dict[str, float] = {}
         self._deals: dict[tuple[date, str, str], Fill] = {}  # (day, order id, deal id) -> booked
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
+        self.given = 0  # cents that the last `Distributed` brought
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -304,6 +309,28 @@ class Ledger:
             self._warn(f"overfill: order {order.id} of {order.quantity} filled {changed.filled}")
         self._store(changed)
 
+    def on_distributed(self, event: Distributed) -> None:
+        """Book new shares and cash of what is held, and the price that they leave it at.
+
+        What came lowers the cost: profit is the same before and after.
+        """
+        action = event.action
+        symbol, held = action.symbol, self._holdings.get(action.symbol)
+        self.given = 0
+        if held is None or held.quantity <= 0:
+            return
+        before = self.price(symbol) or held.price
+        self.given = money = to_cents(action.money(held.quantity))
+        held.quantity += action.shares(held.quantity)
+        held.cost -= money
+        self._earn(money)
+        # what was quoted before says nothing any more
+        self.quotes.pop(symbol, None)
+        self._bars.pop(symbol, None)
+        if before:
+            held.price = self._references[symbol] = after_action(action, before)
+        self._moved.add(symbol)
+
     def on_quote(self, quote: Quote) -> None:
         """Remember the last snapshot of a symbol."""
         symbol = quote.symbol
@@ -350,6 +377,7 @@ class Ledger:
             SessionPhase: self.on_phase,
             InstrumentState: self.on_instrument,
             Fill: self.on_fill,
+            Distributed: self.on_distributed,
             OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),
         }
@@ -426,7 +454,7 @@ class Ledger:
         if quote is not None:
             return quote.last or quote.prev_close
         bar = self._bars.get(symbol)
-        return bar.close if bar is not None else 0.0
+        return bar.close if bar is not None else self._references.get(symbol, 0.0)
 
     def arrival(self, symbol: str) -> float:
         """CNY a share between the best bid and ask, `price` where one of them is missing."""

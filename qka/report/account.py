@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from qka.ashare.fees import FeeSchedule
+from qka.ashare.limits import after_action
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.engine.reconciler import Settled
@@ -12,12 +13,20 @@ from qka.engine.recovery import Checkpoint
 from qka.engine.worth import Worth
 from qka.journal.port import Note, Record
 from qka.model.account import Position
-from qka.model.events import REPORTS, Event, OrderAdopted, OrderDenied, OrderRequested
+from qka.model.actions import CorporateAction
+from qka.model.events import (
+    REPORTS,
+    Distributed,
+    Event,
+    OrderAdopted,
+    OrderDenied,
+    OrderRequested,
+)
 from qka.model.money import cents, to_cents, yuan
 from qka.model.order import Fill, Order, Side
 from qka.report.lots import ACCOUNT, Lot, Lots
 
-_BOOKED = (*REPORTS, Fill, OrderAdopted, OrderDenied, OrderRequested)
+_BOOKED = (*REPORTS, Distributed, Fill, OrderAdopted, OrderDenied, OrderRequested)
 BOOKED = frozenset(kind.__name__ for kind in _BOOKED)  # records that move the books
 _DECODE = msgspec.json.Decoder(Checkpoint).decode
 
@@ -77,6 +86,8 @@ class Account:
     def book(self, event: Event) -> int | None:
         """Book an event; the cents that a fill moved, None for all else and for a repeated one."""
         self._book(event)
+        if isinstance(event, Distributed):
+            self._distributed(event.action)
         turnover = self._ledger.booked
         if not isinstance(event, Fill) or turnover is None:
             return None
@@ -102,6 +113,15 @@ class Account:
             share.sold += turnover
             self.lots.sell(symbol, owner, fill.quantity, turnover, fees, fill.order_id, fill.time)
         self.prices[symbol] = fill.price
+
+    def _distributed(self, action: CorporateAction) -> None:
+        """What a company gave: the ledger has booked it."""
+        symbol, held = action.symbol, self.lots.held(action.symbol)
+        if held > 0:
+            new = self._ledger.position(symbol).quantity - held
+            self.lots.give(action, new, self._ledger.given)
+        if price := self.prices.get(symbol):
+            self.prices[symbol] = after_action(action, price)
 
     def _checkpoint(self, found: Checkpoint) -> None:
         """The books as the engine had them: where ours differ, somebody moved cash or shares."""

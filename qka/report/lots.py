@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from qka.model.money import cents
+from qka.model.actions import CorporateAction
+from qka.model.money import cents, to_cents
 
 ACCOUNT = ""  # the owner of what no strategy bought
 
@@ -150,6 +151,27 @@ class Lots:
         if left:  # more than anybody is known to hold: owed until they come
             owed = told - net
             self._lots[symbol].appendleft(Lot(owner, -left, owed, owed, 0, order, time))
+
+    def give(self, action: CorporateAction, shares: int, money: int) -> None:
+        """What a company gave for all that is held: so many new shares and cents.
+
+        Each owner is given for its own shares, as in the tally; what is over goes to the account.
+        """
+        symbol = action.symbol
+        for owner in dict.fromkeys(lot.owner for lot in self._lots[symbol]):
+            mine = [lot for lot in self._lots[symbol] if lot.owner == owner and lot.shares > 0]
+            held = sum(lot.shares for lot in mine)
+            new, cash = action.shares(held), to_cents(action.money(held))
+            shares, money = shares - new, money - cash
+            for lot in mine:  # each its part of what is left for those that come
+                part, paid = new * lot.shares // held, cash * lot.shares // held
+                held, new, cash = held - lot.shares, new - part, cash - paid
+                lot.shares += part
+                lot.cost -= paid
+                lot.basis -= paid
+        self.shares[ACCOUNT, symbol].other += money
+        if shares > 0:
+            self.receive(symbol, Lot(ACCOUNT, shares, 0, 0))
 
     def lose(self, symbol: str, shares: int, price: float, *, paid: bool) -> int:
         """Shares went without a sale; returns the cents that went with them.

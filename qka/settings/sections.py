@@ -75,6 +75,9 @@ class ReplayFeed(Section):
     path: Given = Field(description="File or folder of recorded quotes.")
     start: Day | None = Field(None, description="First day played; none: the first recorded.")
     end: Day | None = Field(None, description="Last day played; none: the last recorded.")
+    actions: Given | None = Field(
+        None, description="File of corporate actions, a csv; none: companies give nothing."
+    )
     strict: bool = Field(True, description="Stop at a damaged row instead of leaving it out.")
     volume: Literal["auto", "lots", "shares"] = Field(
         "auto", description="Unit of bars' volume; auto: by their turnover, shares without one."

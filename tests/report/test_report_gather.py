@@ -27,6 +27,7 @@ from qka.engine.worth import Worth
 from qka.errors import ConfigError, JournalDamaged
 from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
+from qka.model.actions import CorporateAction
 from qka.model.events import EngineState, OrderRequested, SessionPhase, Signal
 from qka.model.market import Phase
 from qka.model.money import to_cents
@@ -122,6 +123,28 @@ def test_what_a_broker_charged_beyond_its_fees_is_the_accounts_own_loss(path):
     }
     assert found.profit == to_cents(summary["account"]["profit"]) == -1_810
     assert found.moved == 0
+
+
+@pytest.mark.parametrize(("cash", "bonus"), [("0.123", "0"), ("0", "0.37"), ("0.25", "0.3")])
+def test_what_a_company_gives_overnight_goes_to_who_holds_its_shares(path, cash, bonus):
+    """On paper; the rest of rounding is the account's."""
+    action = CorporateAction(SYMBOL, NEXT_DAY, Decimal(cash), Decimal(bonus))
+    strategies = [
+        scripted("A", q1=("buy", 100, 10.05), q3=("buy", 300, 10.05), q25=("sell", 200, 7.0)),
+        scripted("B", q1=("buy", 700, 10.05)),
+    ]
+    summary = two_days(path, *strategies, second=[7.9] * 20, held={SYMBOL: 333}, given=[action])
+    found, account = report(path), summary["account"]
+    assert found.closing == to_cents(account["total"])
+    assert found.profit == to_cents(account["profit"])
+    assert sum(part.profit for part in found.parts) == found.profit
+    assert {part.strategy: part.profit for part in found.by("strategy")} == {
+        "": to_cents(account["own_profit"]),
+        **{name: to_cents(book["profit"]) for name, book in summary["strategies"].items()},
+    }
+    assert {p.symbol: p.shares for p in found.by("symbol")} == {
+        held["symbol"]: held["quantity"] for held in account["positions"]
+    }
 
 
 class Erratic(Scripted):
