@@ -22,6 +22,8 @@ GROUPS = {
     "push": "market",
     "day": "market",
     "server": "server",
+    "halt": "control",
+    "monitor": "monitor",
 }
 
 

@@ -1,4 +1,14 @@
-"""Options of the test suite."""
+"""Options of the test suite, and its language."""
+
+import os
+
+os.environ["QKA_LANG"] = "en"  # whatever the developer's locale is; children inherit it
+
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, nothing else
+settings.register_profile("qka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("qka")
 
 
 def pytest_addoption(parser):

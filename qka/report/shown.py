@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from qka import secrets
 from qka.engine.reconciler import Settled
 from qka.model.events import EngineState
 from qka.model.money import CENT, yuan
@@ -90,9 +91,14 @@ class Shown:
 
     @property
     def account(self) -> str:
-        """The account's id; of a long one not all."""
-        told = self._report.account
-        return told if len(told) < 8 else f"{told[:2]}…{told[-4:]}"
+        """The account's id; of a real one not all."""
+        return secrets.shown(self._report.account)
+
+    @property
+    def journal(self) -> str:
+        """Where the journal is, the account in its name shortened."""
+        account = self._report.account
+        return self._report.journal.replace(account, self.account) if account else ""
 
     @property
     def running(self) -> bool:

@@ -4,11 +4,10 @@ Codes and states that the engine uses (`position_ratio`, `filled`) are shown as 
 and messages stay as the engine wrote them.
 """
 
-import locale
-import os
 from collections.abc import Callable
 
 from qka.errors import ConfigError
+from qka.language import CHINESE, chosen
 
 Words = Callable[[str], str]  # English -> the reader's language
 
@@ -246,12 +245,12 @@ def codes(language: str) -> Words:
 
 
 def language(asked: str = "") -> str:
-    """`zh` or `en`: as asked for, else by `QKA_LANG`, else by the locale.
+    """`zh` or `en`: as asked for, else the reader's.
 
     Raises ConfigError for a language that a report does not speak.
     """
     if asked and asked not in ("zh", "en"):
         raise ConfigError(f"--lang {asked}: a report speaks zh and en")
-    given = (os.environ.get(name) for name in ("QKA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
-    told = asked or next(filter(None, given), "") or locale.getlocale()[0] or ""
-    return "zh" if told.lower().startswith(("zh", "chinese")) else "en"
+    if asked:
+        return asked
+    return "zh" if chosen() == CHINESE else "en"
