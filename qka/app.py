@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from loguru import logger
 
-from qka import limits, loading, logs, settings
+from qka import compliance, limits, loading, logs, settings
 from qka.ashare import book
-from qka.ashare.calendar import exchange_calendar
+from qka.ashare.calendar import Calendar, EveryDay, exchange_calendar
 from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
@@ -25,17 +25,17 @@ from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
 from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
-from qka.model.market import Quote
+from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
 from qka.risk.losses import Losses
-from qka.risk.meter import Meter
+from qka.risk.meter import Figures, Meter
 from qka.risk.streak import Streak
 from qka.settings import Settings, StrategySettings
-from qka.settings.rulefile import RuleFile, read
+from qka.settings.rulefile import RuleFile, named
 from qka.wire import pretty
 
 
@@ -47,6 +47,7 @@ class Engine(engine.Engine):
     records: SqliteJournal
     recording: DiskRecorder | None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
+    days: Calendar | EveryDay = EveryDay()
     _holding = False  # the rule book
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
@@ -110,7 +111,8 @@ class Engine(engine.Engine):
         self.breaker.limit(
             risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
         )
-        names = [strategy.name for strategy in self.strategies]
+        # those of the config are the first
+        names = [strategy.name for strategy in self.strategies][: len(chosen.strategies)]
         meter, losses = self.gate.meter, self.breaker.losses
         self.gate.use(limits.rules(chosen, names, meter, losses, self.is_trading_day))
         self.stop_at(limits.stops(risk))
@@ -137,14 +139,33 @@ class Engine(engine.Engine):
             self.recording.folder = beside(self.records.path)
         logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
         super()._open_records()
+        if soon := self.days.notice(day_of(self.clock.now())):
+            mend = self.days.mend if isinstance(self.days, Calendar) else ""
+            self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
         running = self._state == "started"
         await super().stop()
         if running:
+            self._report(*self.gate.meter.told(self.clock.now()))
             (self.folder / "summary.json").write_bytes(pretty(self.summary()) + b"\n")
             logs.close()
+
+    def _on_day_over(self, event: SessionPhase) -> None:
+        if event.phase is Phase.CLOSED:
+            today = self.gate.meter.today(self.clock.now())
+            self._report(*([today] if today else []))
+
+    def _report(self, *days: Figures) -> None:
+        """Write the compliance reports of these days."""
+        now = self.clock.now()
+        for figures in days:
+            try:
+                compliance.write(self.folder, figures, self.account_id, self.settings.name, now)
+            except OSError as error:
+                words = f"the report of {figures.day} can't be written ({error.strerror})"
+                self.alert(Severity.WARNING, "compliance", words)
 
     async def _close(self) -> None:
         try:
@@ -178,13 +199,14 @@ def _build(chosen: Settings, root: Path) -> Engine:
     edge = edges(chosen, [strategy for _, strategy in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
-    own = rules_of(chosen, root)
-    trading = put_rules_in_force(chosen, own, edge.clock)
-    built = wire(Engine, chosen, strategies, edge, records, recording, trading)
+    own = named(chosen.rules.file, root)
+    days = put_rules_in_force(chosen, own, edge.clock)
+    built = wire(Engine, chosen, strategies, edge, records, recording, days.is_trading_day)
     if recording is not None:
         recording.trouble = _Trouble(built)
+    built.listen(SessionPhase, built._on_day_over)
     built.settings, built.folder, built.records = chosen, folder, records
-    built.recording, built.own_rules = recording, own.rows
+    built.recording, built.own_rules, built.days = recording, own.rows, days
     return built
 
 
@@ -267,27 +289,19 @@ def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySetting
     return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
 
 
-def rules_of(chosen: Settings, root: Path) -> RuleFile:
-    """The config's rule file; a path that is not there is looked for in the project."""
-    if chosen.rules.file is None:
-        return RuleFile()
-    given = chosen.rules.file.expanduser()
-    return read(given if given.exists() else root / given)
-
-
-def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Callable[[date], bool]:
-    """Lay the rows of a rule file over the shipped ones; which days trade, by its calendar too.
+def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Calendar | EveryDay:
+    """Lay the rows of a rule file over the shipped ones; the days that trade, by its own too.
 
     The days of recorded files, or of a made-up market, all trade. Raises ConfigError, also when
     the calendar ends before today.
     """
     book.use(own.rows)
     if is_past(chosen):
-        return lambda day: True
+        return EveryDay()
     calendar = exchange_calendar(own.calendar)
     if isinstance(clock, WallClock):
         calendar.is_trading_day(day_of(clock.now()))
-    return calendar.is_trading_day
+    return calendar
 
 
 def _strategy(entry: StrategySettings, root: Path) -> Strategy:

@@ -36,6 +36,7 @@ FLOORS = {
     "doctor": 5,
     "journals": 5,
     "limits": 5,
+    "compliance": 5,
     "app": 6,
     "operator": 6,
     "replay": 7,
