@@ -293,13 +293,14 @@ def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Calenda
     """Lay the rows of a rule file over the shipped ones; the days that trade, by its own too.
 
     The days of recorded files, or of a made-up market, all trade. Raises ConfigError, also when
-    the calendar ends before today.
+    the calendar ends before today, unless it may be the time of a simulated server that is lived.
     """
     book.use(own.rows)
     if is_past(chosen):
         return EveryDay()
     calendar = exchange_calendar(own.calendar)
-    if isinstance(clock, WallClock):
+    ours = chosen.feed.kind == "xtdata" or settings.trades_real_money(chosen)
+    if isinstance(clock, WallClock) and ours:
         calendar.is_trading_day(day_of(clock.now()))
     return calendar
 
