@@ -20,6 +20,8 @@ _HOMES = {
     "Phase": "qka.model.market",
     "SessionPhase": "qka.model.events",
     "Signal": "qka.model.events",
+    "Rebalanced": "qka.model.events",
+    "Shortfall": "qka.model.events",
     "Fill": "qka.model.events",
     "Alert": "qka.model.events",
     "TradingState": "qka.model.events",
@@ -39,7 +41,15 @@ if TYPE_CHECKING:
     from qka.engine.strategy import Params, SignalStrategy, Strategy, register
     from qka.errors import ConfigError, QkaError
     from qka.model.account import Asset, Position
-    from qka.model.events import Alert, Fill, SessionPhase, Signal, TradingState
+    from qka.model.events import (
+        Alert,
+        Fill,
+        Rebalanced,
+        SessionPhase,
+        Shortfall,
+        Signal,
+        TradingState,
+    )
     from qka.model.market import Bar, Phase, Quote
     from qka.model.order import Order, OrderStatus, OrderType, Side
     from qka.model.times import to_datetime
@@ -59,7 +69,9 @@ __all__ = [
     "Position",
     "QkaError",
     "Quote",
+    "Rebalanced",
     "SessionPhase",
+    "Shortfall",
     "Side",
     "Signal",
     "SignalStrategy",

@@ -5,8 +5,9 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from loguru import logger
 
@@ -17,14 +18,15 @@ from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
 from qka.engine import engine
-from qka.engine.runner import Policy
+from qka.engine.overnight import Overnight
+from qka.engine.runner import Build, Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
-from qka.model.events import Alert, OperatorCommand, SessionPhase, Severity, TradingState
+from qka.model.events import Alert, Distributed, SessionPhase, Severity, TradingState
 from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -38,14 +40,18 @@ from qka.settings import Settings, StrategySettings
 from qka.settings.rulefile import RuleFile, named
 from qka.wire import pretty
 
+if TYPE_CHECKING:
+    from qka.monitor.monitor import Monitor
+
 
 class Engine(engine.Engine):
     """The engine with everything a config names; `folder` is where its run is kept."""
 
-    settings: Settings
+    limits: limits.InForce
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     days: Calendar | EveryDay = EveryDay()
     _holding = False  # the rule book
@@ -76,6 +82,11 @@ class Engine(engine.Engine):
         return _build(chosen, root)
 
     @property
+    def settings(self) -> Settings:
+        """What was chosen, with the limits that are in force now."""
+        return self.limits.settings
+
+    @property
     def halted(self) -> bool:
         """Whether something halted the trading; a config that says so does not count."""
         return self.ledger.trading == "halted" != self.settings.risk.trading
@@ -96,27 +107,12 @@ class Engine(engine.Engine):
         super().request_stop()
 
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
-        """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from this order on.
+        """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
         Typed and checked as in the config, which stays as it is: the next start reads that one.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
-        chosen = limits.changed(self.settings, key, value)
-        if self._state != "started":
-            raise ConfigError("a limit is changed while the engine runs; else change the config")
-        risk = chosen.risk
-        words = f"{key}={value} ({why})" if why else f"{key}={value}"
-        self.publish(OperatorCommand(self.clock.now(), "set", words, who))
-        self.settings, self._on_loss = chosen, TradingState(risk.on_loss)
-        self.breaker.limit(
-            risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, limits.warn(risk)
-        )
-        # those of the config are the first
-        names = [strategy.name for strategy in self.strategies][: len(chosen.strategies)]
-        meter, losses = self.gate.meter, self.breaker.losses
-        self.gate.use(limits.rules(chosen, names, meter, losses, self.is_trading_day))
-        self.stop_at(limits.stops(risk))
-        self._note_rules()
+        self.limits.change(key, value, who, why)
 
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
@@ -142,6 +138,14 @@ class Engine(engine.Engine):
         if soon := self.days.notice(day_of(self.clock.now())):
             mend = self.days.mend if isinstance(self.days, Calendar) else ""
             self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
+        if self.monitor is not None:
+            self.monitor.bind(self.folder)
+
+    async def _open(self) -> None:
+        """Start, and let a human in."""
+        await super()._open()
+        if self.monitor is not None:
+            await self.monitor.open()
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -169,6 +173,8 @@ class Engine(engine.Engine):
 
     async def _close(self) -> None:
         try:
+            if self.monitor is not None:
+                await self.monitor.close()
             await super()._close()
         finally:
             if self._holding:
@@ -196,7 +202,7 @@ def project(config: Path) -> Path:
 def _build(chosen: Settings, root: Path) -> Engine:
     folder = _folder(chosen)
     strategies = build_strategies(chosen, root)
-    edge = edges(chosen, [strategy for _, strategy in strategies], root)
+    edge = edges(chosen, [each.strategy for each in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
     own = named(chosen.rules.file, root)
@@ -205,9 +211,29 @@ def _build(chosen: Settings, root: Path) -> Engine:
     if recording is not None:
         recording.trouble = _Trouble(built)
     built.listen(SessionPhase, built._on_day_over)
-    built.settings, built.folder, built.records = chosen, folder, records
+    names = [each.strategy.name for each in strategies]
+    built.limits = limits.InForce(built, chosen, names)
+    built.folder, built.records = folder, records
     built.recording, built.own_rules, built.days = recording, own.rows, days
+    built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
     return built
+
+
+def _is_asked(chosen: Settings) -> bool:
+    """Whether a human may want to ask a run: not one that is over before he can."""
+    wanted = chosen.monitor.enabled
+    return getattr(chosen.feed, "speed", None) != "max" if wanted is None else wanted
+
+
+def _monitor(built: Engine, chosen: Settings) -> "Monitor":
+    from qka.monitor.monitor import Monitor  # late: a run at full speed needs no server
+
+    own = chosen.monitor
+
+    def shown() -> Mapping[str, Any]:
+        return built.settings.risk.model_dump(mode="json")
+
+    return Monitor(built, shown, port=own.port, must=own.enabled is True)
 
 
 Built = TypeVar("Built", bound=engine.Engine)
@@ -216,7 +242,7 @@ Built = TypeVar("Built", bound=engine.Engine)
 def wire(
     kind: type[Built],
     chosen: Settings,
-    strategies: Sequence[tuple[StrategySettings, Strategy]],
+    strategies: Sequence["Chosen"],
     edge: Edges,
     journal: Journal,
     recorder: Recorder | None,
@@ -226,7 +252,7 @@ def wire(
     account, risk = chosen.account, chosen.risk
     meter = Meter()
     losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
-    names = [strategy.name for _, strategy in strategies]
+    names = [each.strategy.name for each in strategies]
     built = kind(
         clock=edge.clock,
         feed=edge.feed,
@@ -254,10 +280,25 @@ def wire(
         built.listen(Quote, edge.broker.on_quote)
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
+        built.listen(Distributed, edge.broker.on_distributed)
+        built.listen(SessionPhase, overnight(built).on_phase)
     built.stop_at(limits.stops(risk))
-    for entry, strategy in strategies:
-        built.register(strategy, Policy(entry.max_errors, entry.on_error))
+    for entry, strategy, build in strategies:
+        built.register(strategy, Policy(entry.max_errors, entry.on_error), build)
     return built
+
+
+def overnight(built: engine.Engine) -> Overnight:
+    """Settles the nights of an account on paper."""
+    past = built.past
+    return Overnight(
+        built.clock,
+        built.ledger,
+        lambda symbols, since, until: built.feed.actions(symbols, since, until),
+        last=lambda: past.away[0] if past.known else None,
+        tell=built.tell,
+        warn=lambda message: built.alert(Severity.WARNING, "account", message),
+    )
 
 
 class _Trouble:
@@ -284,9 +325,21 @@ def _recorder(chosen: Settings, records: SqliteJournal, clock: Clock) -> DiskRec
     return DiskRecorder(beside(records.path), clock.now, lambda: records.head.seq)
 
 
-def build_strategies(chosen: Settings, root: Path) -> list[tuple[StrategySettings, Strategy]]:
-    """The strategies of a config, built anew, with what it says of each; raises ConfigError."""
-    return [(entry, _strategy(entry, root)) for entry in chosen.strategies]
+class Chosen(NamedTuple):
+    """A strategy of a config: what that says, the strategy, and how to make it anew."""
+
+    entry: StrategySettings
+    strategy: Strategy
+    build: Build
+
+
+def build_strategies(chosen: Settings, root: Path) -> list[Chosen]:
+    """The strategies of a config, built anew; raises ConfigError."""
+    made = []
+    for entry in chosen.strategies:
+        build = partial(_strategy, entry, loading.find(entry.use, root))
+        made.append(Chosen(entry, build({}), build))
+    return made
 
 
 def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Calendar | EveryDay:
@@ -305,13 +358,13 @@ def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Calenda
     return calendar
 
 
-def _strategy(entry: StrategySettings, root: Path) -> Strategy:
+def _strategy(entry: StrategySettings, cls: type[Strategy], params: Mapping[str, Any]) -> Strategy:
     return loading.build(
-        loading.find(entry.use, root),
+        cls,
         name=entry.name,
         symbols=entry.symbols,
         bars=entry.bars,
-        params=entry.params,
+        params={**entry.params, **params},
     )
 
 

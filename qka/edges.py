@@ -75,11 +75,21 @@ def _past(
         return SimulatedFeed(
             clock, seed=feed.seed, day=feed.day, days=feed.days, symbols=feed.symbols
         )
-    given = feed.path.expanduser()
-    path = given if given.exists() else root / given
     return ReplayFeed(
-        path, clock, strict=feed.strict, volume=feed.volume, start=feed.start, end=feed.end
+        _found(feed.path, root),
+        clock,
+        strict=feed.strict,
+        volume=feed.volume,
+        start=feed.start,
+        end=feed.end,
+        actions=None if feed.actions is None else _found(feed.actions, root),
     )
+
+
+def _found(path: Path, root: Path) -> Path:
+    """A path as it is given, or in the project."""
+    given = path.expanduser()
+    return given if given.exists() else root / given
 
 
 def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:

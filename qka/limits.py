@@ -1,5 +1,6 @@
 """The gate's rules as a config names them, and a limit that is changed while an engine runs."""
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -8,7 +9,9 @@ from typing import Any
 import yaml
 
 from qka import settings
+from qka.engine.engine import Engine
 from qka.errors import ConfigError
+from qka.model.events import OperatorCommand, TradingState
 from qka.model.money import to_cents
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.losses import Losses
@@ -168,6 +171,50 @@ def _programme(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
         yield QuickCancels(risk.max_quick_cancels, meter, warn(risk))
 
 
+class InForce:
+    """The limits in force in an engine: the config's, until somebody changes one.
+
+    A change is a command like any, `set KEY=VALUE`: journalled, then heard by the engine.
+    """
+
+    def __init__(self, engine: Engine, chosen: Settings, names: Sequence[str]) -> None:
+        """`names` are those of the strategies, in the order of their entries."""
+        self.settings = chosen
+        self._engine = engine
+        self._names = names
+        engine.operator.learn("set", self._reads)
+
+    def change(self, key: str, value: Any, who: str, why: str) -> None:
+        """Change one; `value` as in YAML, or text. Raises ConfigError, and nothing was changed."""
+        engine = self._engine
+        changed(self.settings, key, value)
+        if not engine.running:
+            raise ConfigError("a limit is changed while the engine runs; else change the config")
+        words = shlex.quote(f"{key}={_text(value)}")
+        engine.tell(OperatorCommand(engine.clock.now(), "set", words, who, why))
+
+    def _reads(self, words: Sequence[str]) -> Callable[[OperatorCommand], Any]:
+        if len(words) != 1 or "=" not in words[0]:
+            raise ConfigError("set: KEY=VALUE, such as risk.max_notional=20000")
+        key, _, value = words[0].partition("=")
+        chosen = changed(self.settings, key, value)
+
+        def deed(event: OperatorCommand) -> Any:
+            self._use(chosen)
+            return {"set": key, "value": value}
+
+        return deed
+
+    def _use(self, chosen: Settings) -> None:
+        engine, risk = self._engine, chosen.risk
+        self.settings, engine.on_loss = chosen, TradingState(risk.on_loss)
+        breaker = engine.breaker
+        breaker.limit(risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, warn(risk))
+        meter, losses = engine.gate.meter, breaker.losses
+        engine.use(rules(chosen, self._names, meter, losses, engine.is_trading_day))
+        engine.stop_at(stops(risk))
+
+
 def changed(chosen: Settings, key: str, value: Any) -> Settings:
     """The settings with one limit of `risk` or of a strategy changed; `value` as in YAML, or text.
 
@@ -178,12 +225,16 @@ def changed(chosen: Settings, key: str, value: Any) -> Settings:
     own = parts[0] == "strategies" and len(parts) == 3 and parts[2] in _OF_STRATEGIES
     if not (limit or own):
         raise ConfigError(f"{key}: no limit that can be changed while the engine runs")
+    found = settings.from_mapping(_given(chosen), [f"{key}={_text(value)}"])
+    return chosen.model_copy(update={"risk": found.risk, "strategies": found.strategies})
+
+
+def _text(value: Any) -> str:
+    """A value as it stands behind `--set KEY=`."""
     if isinstance(value, Decimal):
         value = str(value)
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True)
-    text = text.removesuffix("\n").removesuffix("\n...")
-    found = settings.from_mapping(_given(chosen), [f"{key}={text}"])
-    return chosen.model_copy(update={"risk": found.risk, "strategies": found.strategies})
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _given(chosen: Settings) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ Each of these takes the journal's lock, so it is refused while an engine runs on
 finds it. Who and why are written down with it.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,6 +13,7 @@ import msgspec
 
 from qka.ashare.fees import FeeSchedule
 from qka.clock import WallClock
+from qka.engine import resolving
 from qka.engine.breaker import KEY, STREAK
 from qka.engine.comparison import table
 from qka.engine.ledger import Ledger
@@ -25,22 +27,11 @@ from qka.journals import journal_of_account
 from qka.model.events import (
     Fill,
     OperatorCommand,
-    OrderCancelled,
-    OrderExpired,
-    OrderRejected,
     TradingState,
 )
-from qka.model.money import cents, to_cents, yuan
-from qka.model.order import FINAL, Order, OrderStatus, Side
-from qka.model.times import day_of
+from qka.model.order import Order, OrderStatus
 from qka.risk.gate import Gate
 from qka.settings import Settings
-
-ENDINGS: dict[str, type[OrderRejected | OrderCancelled | OrderExpired]] = {
-    "rejected": OrderRejected,
-    "cancelled": OrderCancelled,
-    "expired": OrderExpired,
-}
 
 
 def accept(chosen: Settings, fingerprint: str, who: str, why: str) -> str:
@@ -103,39 +94,21 @@ def resolve(
     with _opened(chosen) as journal:
         ledger = Ledger(WallClock(), _fees(chosen), 0)
         Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
-        order = ledger.order(order_id)
-        if order is None:
-            open_ = ", ".join(o.id for o in ledger.working()) or "none"
-            raise ConfigError(f"{order_id}: no such order; those without an end are: {open_}")
-        if order.status in FINAL:
-            raise ConfigError(f"{order_id} is {order.status} already: nothing was changed")
+        word = resolving.read(ledger, order_id, ending, filled, price)
+        order = word.order
         if order.broker_id and order.status is not OrderStatus.UNKNOWN:
             raise ConfigError(
                 f"{order_id} is {order.status}: the broker has it as {order.broker_id} and tells "
                 "the next start what became of it; nothing was changed"
             )
-        if price and (price > order.price if order.side is Side.BUY else price < order.price):
-            raise ConfigError(
-                f"--price {price:g}: a {order.side} at {order.price:g} can't trade there; nothing "
-                "was changed"
-            )
-        shares = filled or (order.remaining if ending == "filled" else 0)
-        if not 0 <= shares <= order.remaining:
-            raise ConfigError(f"{shares} shares: only {order.remaining} of {order_id} are open")
-        if ending == "filled" and shares < order.remaining:
-            raise ConfigError(
-                f"{shares} of {order.remaining} shares is not filled: say how the rest ended, "
-                "--as cancelled or --as expired, with --filled"
-            )
-        words = f"{order_id} {ending} {shares} at {price:g}" if shares else f"{order_id} {ending}"
-        _command(journal, "resolve", words, who, why)
-        now = WallClock().now()
-        if shares:
-            _fill(journal, ledger, order, shares, price or order.price, _fees(chosen))
-        if ending != "filled":
-            report = ENDINGS[ending](now, order_id, f"{who} says so: {why}")
+        _command(journal, "resolve", shlex.join(word.words), who, why)
+        by = f"{who} says so: {why}" if why else f"{who} says so"
+        for report in word.reports(_fees(chosen), WallClock().now(), by):
             journal.append(report)
-            ledger.apply(report)
+            if isinstance(report, Fill):
+                ledger.on_fill(report)
+            else:
+                ledger.apply(report)
         found = ledger.order(order_id)
         assert found is not None
         return found
@@ -155,33 +128,8 @@ def _compared(journal: SqliteJournal) -> Settled | None:
     return None if last is None else msgspec.json.decode(last.payload, type=Settled)
 
 
-def _fill(
-    journal: SqliteJournal,
-    ledger: Ledger,
-    order: Order,
-    shares: int,
-    price: float,
-    fees: FeeSchedule,
-) -> None:
-    turnover = to_cents(order.turnover) + cents(price, shares)
-    owed = fees.of_order(order.symbol, order.side, turnover, day_of(order.time))
-    fill = Fill(
-        order.time,
-        order.id,
-        f"operator-{order.filled + shares}",
-        order.symbol,
-        order.side,
-        price,
-        shares,
-        yuan(owed) - order.fees,
-    )
-    journal.append(fill)
-    ledger.on_fill(fill)
-
-
 def _command(journal: SqliteJournal, command: str, args: str, who: str, why: str) -> None:
-    words = f"{args} ({why})" if why else args
-    journal.append(OperatorCommand(WallClock().now(), command, words, who))
+    journal.append(OperatorCommand(WallClock().now(), command, args, who, why))
 
 
 def _fees(chosen: Settings) -> FeeSchedule:

@@ -1,4 +1,6 @@
-"""What must never be shown: values of the environment and of `.env` whose names look secret.
+"""What must never be shown: a file for its owner alone, and a mask.
+
+Masked are values of the environment and of `.env` whose names look secret.
 
 Those are the ones with TOKEN, SECRET, PASSWORD, CREDENTIAL or KEY in the name and six characters
 or more in the value. Everything that leaves the engine as words passes `mask`: the log, alerts,
@@ -7,7 +9,11 @@ the journal's reasons, the summary.
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
+from pathlib import Path
+
+from qka.errors import ConfigError
 
 _NAME = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|KEY", re.IGNORECASE)
 _SHORTEST = 6
@@ -44,3 +50,20 @@ def forget() -> None:
     """Know no secret any more."""
     global _known
     _known = ()
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace a file by one that only its owner may read. Raises ConfigError."""
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # 0600 from its first moment; on Windows the folder of the user's profile sees to it
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(fresh, file)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigError(f"{file} can't be written: {error.strerror}") from None

@@ -26,3 +26,7 @@ class Rebalance(qka.Strategy):
             reason="strongest of the day",
         )
         self.log.info("{} of {:,} CNY in {}", self.params.ratio, self.account.total, chosen)
+
+    def on_rebalance(self, rebalanced: qka.Rebalanced) -> None:
+        for shortfall in rebalanced.left:
+            self.log.warning("{}", shortfall)

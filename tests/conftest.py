@@ -1,5 +1,11 @@
 """Options of the test suite."""
 
+from hypothesis import settings
+
+# a property holds or not; how long a busy machine takes to say so is no matter
+settings.register_profile("qka", deadline=None)
+settings.load_profile("qka")
+
 
 def pytest_addoption(parser):
     """How much of the fault campaign is played."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from qka.app import overnight
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
 from qka.clock import ReplayClock
@@ -16,7 +17,7 @@ from qka.feeds.listed import ListFeed
 from qka.journal.port import Journal, NoJournal
 from qka.journal.reading import readable, rows
 from qka.journal.store import SqliteJournal
-from qka.model.events import SessionPhase
+from qka.model.events import Distributed, SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
@@ -122,6 +123,8 @@ def engine(
     built.listen(Quote, broker.on_quote)
     built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
+    built.listen(Distributed, broker.on_distributed)
+    built.listen(SessionPhase, overnight(built).on_phase)
     for strategy in strategies:
         built.register(strategy, policy)
     return built

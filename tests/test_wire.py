@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qka.model.account import Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     Alert,
     AssetChanged,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Event,
     InstrumentState,
@@ -31,8 +33,10 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     PositionChanged,
+    Rebalanced,
     SessionPhase,
     Severity,
+    Shortfall,
     Signal,
     TimerFired,
     TradingState,
@@ -48,6 +52,7 @@ EVENTS = [
     SessionPhase(T, DAY, Phase.CLOSING_CALL),
     Signal("600000.SH", Side.BUY, 100, price=10.53, reason="金叉 “上穿”", time=T, id=7),
     Signal("600000.SH", target_ratio=0.1, confidence=0.3),
+    Rebalanced(T, "grid", (an_order(),), (Shortfall("a", Side.BUY, 50, "lot", "few"),), ("b",)),
     OrderRequested(T, an_order(status=OrderStatus.SUBMITTING, turnover=Decimal("0.10"))),
     OrderDenied(T, an_order(status=OrderStatus.DENIED), "cash", "no cash", 1.5, 2.5),
     OrderSubmitted(T, "a", "1082"),
@@ -61,6 +66,7 @@ EVENTS = [
     a_fill(300, 10.53, time=T, fees=Decimal("5.03")),
     PositionChanged(T, Position("600000.SH", 300, 100, 200, 10.01, 10.53)),
     AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
+    Distributed(T, CorporateAction("600000.SH", DAY, Decimal("0.41"), Decimal("0.3"))),
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
     InstrumentState(T, "600000.SH", DAY, Status.ST, True, False, "*ST浦发"),
     LinkState(T, "broker", False, "reset by peer"),

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from qka.ashare import book
 from qka.ashare.rows import Cage, Limit, Reach, Tick
+from qka.model.actions import CorporateAction
 from qka.model.market import Quote, Status
 from qka.model.money import on_tick
 from qka.model.order import Side
@@ -100,6 +101,12 @@ def ex_reference(
     """
     price = (close - cash + rights_price * rights) / (1 + bonus + rights)
     return price.quantize(tick, ROUND_HALF_UP)
+
+
+def after_action(action: CorporateAction, price: float) -> float:
+    """A price of before the ex-date as it is on it, in CNY on tick: see `ex_reference`."""
+    close, tick = Decimal(repr(price)), _tick(action.symbol, action.day)
+    return max(0.0, float(ex_reference(close, action.cash, action.bonus, tick=tick)))
 
 
 def cage_reference(side: Side, ask: float, bid: float, last: float, prev_close: float) -> float:

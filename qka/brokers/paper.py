@@ -26,6 +26,7 @@ from qka.clock import Clock
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset, Position
 from qka.model.events import (
     CancelRefused,
+    Distributed,
     Fill,
     OrderAccepted,
     OrderCancelled,
@@ -169,6 +170,12 @@ class PaperBroker:
         """Shares and cents that come without an order: a bonus, a dividend."""
         self._cash += money
         self._shares.setdefault(symbol, _Shares()).quantity += shares
+
+    def on_distributed(self, event: Distributed) -> None:
+        """Give for the shares held over the night what their company gave."""
+        action, held = event.action, self.books().positions
+        for shares in [p.quantity for p in held if p.symbol == action.symbol]:
+            self.grant(action.symbol, action.shares(shares), to_cents(action.money(shares)))
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import operator, project, run, server
+from qka.cli import control, operator, project, run, server
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
 from qka.cli.verify import verify
@@ -31,8 +31,16 @@ app.command()(doctor)
 app.command()(verify)
 app.command()(replay)
 app.command()(why)
-app.command()(operator.accept)
+app.command()(control.status)
+app.command()(control.halt)
+app.command()(control.reduce)
 app.command()(operator.resume)
+app.command("cancel-all")(control.cancel_all)
+app.command()(control.buy)
+app.command()(control.sell)
+app.add_typer(control.strategy, name="strategy")
+app.add_typer(control.risk, name="risk")
+app.command()(operator.accept)
 app.command()(operator.resolve)
 app.add_typer(server.app, name="server")
 

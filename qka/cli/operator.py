@@ -1,19 +1,21 @@
-"""`qka accept`, `qka resume`, `qka resolve`: a human's word, for the next start of an engine."""
+"""`qka accept`, `qka resume`, `qka resolve`: a human's word, to a running engine or to the next."""
 
-import getpass
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import structs
 
+from qka.cli.reach import Run, Why, Yes, command, confirm, live_one, the_run, who
 from qka.errors import ConfigError
 
 if TYPE_CHECKING:
+    from qka.monitor.client import Running
     from qka.settings import Settings
 
 Config = Annotated[Path, typer.Argument(help="The account's config, such as config/live.yaml")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Set any key, as for qka run")]
-Why = Annotated[str, typer.Option("--why", help="The reason, for the journal")]
 
 
 def accept(
@@ -28,27 +30,50 @@ def accept(
     Examples:
       qka accept config/live.yaml 00b508 --why "bonus shares of 000001.SZ"
 
-    The engine that found the differences prints the command. Stop it first; the next start goes on
-    from the broker's books, if they still differ in just this.
+    The engine that found the differences prints the command. A running one goes on from the
+    broker's books at once, else the next start does: if they still differ in just this.
     """
     from qka import operator
 
-    table = operator.accept(_settings(config, set_), fingerprint, _who(), why)
+    chosen = _settings(config, set_)
+    running = live_one(chosen)
+    if running is not None:
+        _accepted(running, command(running, "accept", fingerprint, why=why))
+        return
+    table = operator.accept(chosen, fingerprint, who(), why)
     typer.echo(f"accepted, for the next start:\n{table}")
 
 
-def resume(config: Config, set_: Set = None, why: Why = "") -> None:
-    """Let an account trade again that an earlier run halted.
+def resume(
+    config: Annotated[
+        Path | None, typer.Argument(help="The account's config; without one: what runs here")
+    ] = None,
+    run: Run = None,
+    set_: Set = None,
+    why: Why = "",
+    yes: Yes = False,
+) -> None:
+    """Let an account trade again that was halted, or reduced.
 
     \b
     Examples:
+      qka resume --why "it was a false alarm"                        (what runs here)
       qka resume config/live.yaml --why "the disk has room again"
 
-    The next start trades, unless its config or the broker's books say no.
+    A running engine trades from now on. Where none runs the next start does, unless its config or
+    the broker's books say no.
     """
     from qka import operator
 
-    was = operator.resume(_settings(config, set_), _who(), why)
+    chosen = None if config is None else _settings(config, set_)
+    running = the_run(run, None) if chosen is None or run is not None else live_one(chosen)
+    if running is not None:
+        confirm(f"Let account {running.account} trade again?", yes)
+        done = command(running, "resume", why=why)
+        typer.echo(f"lifted: {done['was']}: {done['why']}\nTrading is ACTIVE.")
+        return
+    assert chosen is not None
+    was = operator.resume(chosen, who(), why)
     typer.echo(f"lifted: {was}\nThe next start may trade.")
 
 
@@ -80,23 +105,44 @@ def resolve(
     chosen = _settings(config, set_)
     if not order and (ending or filled or price):
         raise ConfigError("--as: name the order that it is said of")
+    running = live_one(chosen)
     if not order:
-        found = operator.unknown(chosen)
-        for each in found:
-            typer.echo(
-                f"{each.id}  {each.status}  {each.side} {each.quantity} {each.symbol} at "
-                f"{each.price:g}, {each.filled} filled  {each.reason}"
-            )
-        if not found:
-            typer.echo("every order has its end")
+        _list(running.ask("GET", "/status")["orders"] if running else operator.unknown(chosen))
         return
-    if ending != "filled" and ending not in operator.ENDINGS:
-        words = ", ".join(["filled", *operator.ENDINGS])
-        raise ConfigError(f"--as {ending or '(missing)'}: it is one of {words}")
     if filled < 0 or price < 0:
         raise ConfigError("--filled and --price: nothing below zero")
-    done = operator.resolve(chosen, order, ending, filled=filled, price=price, who=_who(), why=why)
-    typer.echo(f"{done.id} is {done.status}: {done.filled} of {done.quantity} {done.symbol} traded")
+    if running is not None:
+        words = [str(filled), f"{price:g}"] if price else [str(filled)] if filled else []
+        order_ = command(running, "resolve", order, ending, *words, why=why)["order"]
+    else:
+        done = operator.resolve(
+            chosen, order, ending, filled=filled, price=price, who=who(), why=why
+        )
+        order_ = structs.asdict(done)
+    typer.echo("{id} is {status}: {filled} of {quantity} {symbol} traded".format(**order_))
+
+
+def _list(orders: "list[Any]") -> None:
+    """Orders without an end, from a journal or a running engine."""
+    for order in orders:
+        row = order if isinstance(order, dict) else structs.asdict(order)
+        words = "{id}  {status}  {side} {quantity} {symbol} at {price:g}, {filled} filled  {reason}"
+        typer.echo(words.format(**row))
+    if not orders:
+        typer.echo("every order has its end")
+
+
+def _accepted(running: "Running", done: dict[str, Any]) -> None:
+    """Look whether the trading is released; the comparison takes a moment."""
+    typer.echo(f"accepted:\n{done['table']}")
+    for _ in range(20):
+        trading = running.ask("GET", "/status")["trading"]
+        if not trading["held"]:
+            typer.echo(f"The books agree. Trading is {trading['state'].upper()}.")
+            return
+        time.sleep(0.25)
+    typer.echo(f"it is held still: {trading['why']}", err=True)
+    raise typer.Exit(1)
 
 
 def _settings(config: Path, set_: list[str] | None) -> "Settings":
@@ -104,10 +150,3 @@ def _settings(config: Path, set_: list[str] | None) -> "Settings":
 
     logs.setup("WARNING", None)
     return settings.load(config, set_ or ())
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "somebody"

@@ -6,13 +6,14 @@ an operator lifts.
 """
 
 from collections.abc import Callable
+from datetime import date
 
 import msgspec
 
 from qka.clock import Clock
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
-from qka.model.events import Fill, SessionPhase
+from qka.model.events import Distributed, Fill, SessionPhase
 from qka.model.market import Phase
 from qka.model.times import SECOND, day_of
 from qka.risk.losses import Losses, Marks
@@ -64,6 +65,11 @@ class Breaker:
         if self.streak.most is not None:
             self.streak.begin(self._ledger.positions())
 
+    def anew(self) -> None:
+        """A human has lifted what tripped: losses are measured from here."""
+        self.losses.marks, self.streak.run = Marks(date.min, 0, 0), Run(0, {})
+        self.begin()
+
     def limit(
         self, daily: float | None, drawdown: float | None, trades: int | None, warn: float
     ) -> None:
@@ -99,6 +105,11 @@ class Breaker:
                 self._trip(denial.reason)
         if self.losses.limited:
             self.look()
+
+    def on_distributed(self, event: Distributed) -> None:
+        """What a company gave belongs to the trade that holds its shares."""
+        if self.streak.most is not None:
+            self.streak.earn(event.action.symbol, self._ledger.given)
 
     def look(self) -> None:
         """Trip if a limit is passed."""

@@ -109,7 +109,12 @@ class Desk:
 
         def made(field: str, kind: type[N], most: float) -> N | None:
             value = getattr(wanted, field)
-            return None if value is None else number(field, value, kind, most)
+            if value is None:
+                return None
+            plain_ = number(field, value, kind, most)
+            if plain_ < 0 and field != "quantity":
+                raise ValueError(f"{field}: {value!r} is below zero: nothing is sold short")
+            return plain_
 
         return Signal(
             check_symbol(wanted.symbol),

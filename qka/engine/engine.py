@@ -28,9 +28,10 @@ from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
-from qka.engine.runner import Policy, Runner, check_names
+from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.tally import Tally
@@ -45,6 +46,7 @@ from qka.model.events import (
     AssetChanged,
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     InstrumentState,
@@ -60,6 +62,7 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     PositionChanged,
+    Rebalanced,
     SessionPhase,
     Severity,
     Signal,
@@ -81,6 +84,7 @@ from qka.secrets import mask
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
     SessionPhase,
+    Rebalanced,
     OrderAdopted,
     OrderSubmitted,
     OrderAccepted,
@@ -90,6 +94,7 @@ JOURNALLED = (
     OrderExpired,
     OrderUnknown,
     Fill,
+    Distributed,
     EngineState,
     LinkState,
     InstrumentState,
@@ -150,7 +155,9 @@ class Engine:
         self.is_trading_day = is_trading_day
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        self.door = Door(self._told if self._records else self.publish)
+        # whoever is outside tells it here, on the loop's thread
+        self.tell = self._told if self._records else self.publish
+        self.door = Door(self.tell)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self._ledger_says)
         self.gate = Gate(rules, self.ledger, meter, self._near)
         self.desk = Desk(
@@ -166,7 +173,9 @@ class Engine:
         self.executor = Executor(
             self.ledger,
             self.desk.place,
+            self.desk.cancel,
             ratio,
+            say=self.desk.say,
             post=self.bus.post,
             alert=lambda strategy, message: self.alert(Severity.WARNING, strategy, message),
             failed=self._signal_failed,
@@ -176,6 +185,7 @@ class Engine:
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
         self._symbols: list[str] = []  # that the feed brings
+        self._only_period: str | None = None  # of bars, when no others exist
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
@@ -196,8 +206,9 @@ class Engine:
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
             shifted=lambda money: self.breaker.losses.shift(money),
         )
-        self._trading = TradingState.ACTIVE  # as told; the ledger's is HALTED while we are held
-        self._on_loss = on_loss
+        # as told, and why; the ledger's is HALTED while we are held
+        self.trading, self.why = TradingState.ACTIVE, ""
+        self.on_loss = on_loss
         self.breaker = Breaker(
             clock,
             self.ledger,
@@ -211,10 +222,12 @@ class Engine:
             self.ledger,
             journal,
             self.desk.trader(LEAVER),
+            self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
         )
+        self.operator = Operator(self)
         self._opening_books = False  # strategies have not begun: what comes is kept for them
-        self._held = ""  # why new orders wait for the account's books to agree
+        self.held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -225,13 +238,18 @@ class Engine:
 
     # ------------------------------------------------------------ set-up
 
-    def register(self, strategy: Strategy, policy: Policy | None = None) -> None:
-        """Add a strategy; raises ConfigError once the engine has started, or for a name taken."""
+    def register(
+        self, strategy: Strategy, policy: Policy | None = None, build: Build | None = None
+    ) -> None:
+        """Add a strategy; raises ConfigError once the engine has started, or for a name taken.
+
+        `build` makes it anew: without it a strategy that was stopped can't be started again.
+        """
         if self._state != "new":
             raise ConfigError("register strategies before the engine starts")
         if isinstance(strategy, type):
             raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
-        runner = Runner(strategy, self, policy or Policy())
+        runner = Runner(strategy, self, policy or Policy(), build)
         check_names([*self._runners.values(), runner])
         self._runners[runner.name] = runner
         self.tally.book(runner.name)  # one that never acts is told of too
@@ -240,6 +258,11 @@ class Engine:
     def strategies(self) -> list[Strategy]:
         """The registered strategies."""
         return [runner.strategy for runner in self._runners.values()]
+
+    @property
+    def runners(self) -> Mapping[str, Runner]:
+        """Name of a strategy -> its place here."""
+        return self._runners
 
     def listen(self, kind: type, handler: Callable[[Any], Any]) -> None:
         """Let something beside the strategies hear events of a class: a broker, a monitor.
@@ -277,10 +300,13 @@ class Engine:
             self.bus.subscribe(kind, self.gate.meter.heard, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
+        self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
         self.bus.subscribe(Fill, self._on_fill, self)
+        self.bus.subscribe(Rebalanced, self._on_rebalanced, self)
         self.bus.subscribe(TimerFired, self._on_timer, self)
+        self.bus.subscribe(OperatorCommand, self.operator.on_command, self)
 
     # ------------------------------------------------------------ run
 
@@ -391,7 +417,7 @@ class Engine:
             self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
             with contextlib.suppress(OSError):  # the journal says so when it is closed
                 self._keep()
-                if not self._held:
+                if not self.held:
                     self._checkpoint()
             await self._close()
 
@@ -504,10 +530,11 @@ class Engine:
 
     def _resume_trading(self) -> None:
         """What halted an earlier run halts this one too, until an operator lifts it."""
-        self._trading = self.ledger.trading
+        self.trading = self.ledger.trading
         left = self.past.standing()
-        if left is not None and _stricter(left.trading, self._trading):
-            self._trading = self.ledger.trading = left.trading
+        if left is not None and _stricter(left.trading, self.trading):
+            self.trading = self.ledger.trading = left.trading
+            self.why = left.reason
             self.alert(
                 Severity.WARNING,
                 "engine",
@@ -549,24 +576,24 @@ class Engine:
 
     def _trip(self, why: str) -> None:
         """Too much was lost: as strict as the config says, until an operator lifts it."""
-        if _stricter(self._on_loss, self._trading):
-            self.set_trading(self._on_loss, why)
-            self.alert(Severity.ERROR, "risk", f"{self._on_loss.upper()}: {why}")
+        if _stricter(self.on_loss, self.trading):
+            self.set_trading(self.on_loss, why)
+            self.alert(Severity.ERROR, "risk", f"{self.on_loss.upper()}: {why}")
 
     def _hold(self, why: str) -> None:
         """No new order leaves until the books agree; what was told of trading stays told."""
-        self._held = why
+        self.held = why
         self.ledger.trading = TradingState.HALTED
         self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
         self.alert(Severity.ERROR, "account", f"HALTED: {why}")
 
     def _release(self) -> None:
-        if self._held:
-            self._held = ""
-            self.ledger.trading = self._trading
+        if self.held:
+            self.held = ""
+            self.ledger.trading = self.trading
             words = "the books agree again"
-            self.bus.post(EngineState(self.clock.now(), "released", self._trading, words))
-            self.alert(Severity.INFO, "account", f"{words}: trading is {self._trading}")
+            self.bus.post(EngineState(self.clock.now(), "released", self.trading, words))
+            self.alert(Severity.INFO, "account", f"{words}: trading is {self.trading}")
 
     def _keep(self) -> None:
         """Write down the strategies' states and the losses' marks that have changed."""
@@ -768,9 +795,9 @@ class Engine:
         elif built:
             self.bus.subscribe(Bar, builder.on_bar, self, built)
         kinds = periods | {provided} - {"quote"}
-        only = next(iter(kinds)) if len(kinds) == 1 else None
+        self._only_period = next(iter(kinds)) if len(kinds) == 1 else None
         for runner in self._runners.values():
-            runner.subscribe(self.bus, only)
+            runner.subscribe(self.bus, self._only_period)
 
     def _check_period(self, runner: Runner, provided: str) -> None:
         if provided == "quote":
@@ -790,18 +817,29 @@ class Engine:
     # ------------------------------------------------------------ decide
 
     @property
+    def running(self) -> bool:
+        """Whether the strategies have begun and are not told to finish yet."""
+        return self._state == "started" and not self._opening_books
+
+    @property
     def faults(self) -> frozenset[str]:
         """What the engine itself was at fault with."""
         return frozenset(self._faults)
 
     def set_trading(self, state: TradingState, reason: str) -> None:
         """ACTIVE, REDUCING or HALTED from this moment on, and after a restart too."""
-        self._trading = state
-        if not self._held:
+        self.trading, self.why = state, reason
+        if not self.held:
             self.ledger.trading = state
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
-        self.bus.post(EngineState(self.clock.now(), "trading", state, reason))
+        self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
+
+    def use(self, rules: Sequence[Rule]) -> None:
+        """From the next order on the gate asks these."""
+        self.gate.use(rules)
+        with contextlib.suppress(OSError):  # what can't be written halts anyway
+            self._note_rules()
 
     def stop_at(self, stops: Stops) -> None:
         """From now on positions are left at these."""
@@ -814,6 +852,15 @@ class Engine:
         runner = self._runners.get(name)
         if runner is not None:
             runner.stop(why)
+
+    def start_again(self, stopped: Runner, strategy: Strategy) -> Runner:
+        """Let a strategy made anew take the place of a stopped one, and its state."""
+        runner = Runner(strategy, self, stopped.policy, stopped.build)
+        self._runners[runner.name] = runner
+        self.executor.welcome(runner.name)
+        runner.subscribe(self.bus, self._only_period)
+        runner.begin(stopped.strategy.state)
+        return runner
 
     def alert(self, severity: Severity, source: str, message: str, *, log: bool = True) -> None:
         """Tell a human; no secret is told."""
@@ -883,6 +930,13 @@ class Engine:
         self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
         self.publish(AssetChanged(now, self.ledger.asset))
 
+    def _on_distributed(self, event: Distributed) -> None:
+        self.breaker.on_distributed(event)
+        self.leaver.on_distributed(event)
+        now = self.clock.now()
+        self.publish(PositionChanged(now, self.ledger.position(event.action.symbol)))
+        self.publish(AssetChanged(now, self.ledger.asset))
+
     def _tell_fill(self, fill: Fill) -> None:
         """The order's own strategy hears of it."""
         order = self.ledger.order(fill.order_id)
@@ -898,6 +952,11 @@ class Engine:
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)
+
+    def _on_rebalanced(self, event: Rebalanced) -> None:
+        runner = self._runners.get(event.strategy)
+        if runner is not None:
+            runner.on_rebalance(event)
 
     def _on_timer(self, event: TimerFired) -> None:
         self.past.timers[f"{event.strategy} {event.name}"] = event.time

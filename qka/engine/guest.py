@@ -27,6 +27,7 @@ class Guest:
     def __init__(self, name: str, engine: "Engine", home: str = "") -> None:
         self.name = name
         self.active = True
+        self.ended = ""  # why it was stopped
         self.log = logger.bind(strategy=name)
         self.mailbox = engine.mailbox()
         self._engine = engine
@@ -78,14 +79,16 @@ class Guest:
         """What it raised, for a human."""
         return words(error)
 
-    def stop(self, why: str) -> None:
+    def stop(self, why: str, severity: Severity = Severity.ERROR) -> None:
         """Stop it alone, and say so."""
         if self.active:
+            self.ended = why
             self.leave()
-            self._engine.alert(Severity.ERROR, self.name, f"stopped: {why}{self.settle(why)}")
+            self._engine.alert(severity, self.name, f"stopped: {why}{self.settle(why)}")
 
     def cut_off(self, why: str) -> None:
         """The run is over and an async handler is not: it is left behind."""
+        self.ended = why
         self.leave()
         self._engine.alert(Severity.ERROR, self.name, f"an async handler was cut off: {why}")
 

@@ -1,7 +1,8 @@
 """The leaver: sells positions that a stop-loss, a take-profit or a trailing stop wants left.
 
-Its sells are orders like any, under the name `stops`: they pass the gate. What it can't sell
-(bought today, sealed at the limit down, refused by a rule) it tells, once a symbol and day.
+Its sells are orders like any, under the name `stops`: they pass the gate. Orders of others on the
+symbol that are in the way are cancelled first. What it can't sell (bought today, halted, sealed at
+the limit down, refused by a rule) it tells, once a symbol and day.
 """
 
 from collections.abc import Callable
@@ -10,22 +11,27 @@ from datetime import date
 import msgspec
 
 from qka.ashare import rules as ashare
+from qka.ashare.limits import after_action, cage_reference, price_cage
+from qka.ashare.sessions import order_kinds
 from qka.clock import Clock
 from qka.engine.desk import Trade
 from qka.engine.ledger import Ledger
+from qka.engine.sizing import protection
 from qka.journal.port import Journal, Note
+from qka.model.events import Distributed, TradingState
 from qka.model.market import Bar, Phase, Quote
-from qka.model.order import SELL, OrderStatus
+from qka.model.order import BUY, SELL, OrderStatus, OrderType
 from qka.model.times import SECOND, day_of, same_day
 from qka.risk.stops import NO_STOPS
 
 NAME = "stops"  # whose orders they are
 AGAIN = 10  # seconds between two exits of one symbol
+FURTHEST = 0.1  # below the last price, of an exit on a day without limits or cage
 KEY = "best"  # of its note
 
 
 class Leaver:
-    """`trade` places an order, `tell` tells a human, `trading` says whether a market order fills.
+    """`trade` places an order, `cancel` asks for a cancel, `tell` tells a human.
 
     The best price of a position is the highest last price since it was bought, as far as it was
     seen.
@@ -37,6 +43,7 @@ class Leaver:
         ledger: Ledger,
         journal: Journal,
         trade: Trade,
+        cancel: Callable[[str, str], bool],
         tell: Callable[[str], None],
     ) -> None:
         self.stops = NO_STOPS
@@ -44,10 +51,13 @@ class Leaver:
         self._ledger = ledger
         self._journal = journal
         self._trade = trade
+        self._cancel = cancel
         self._tell = tell
         self._best: dict[str, float] = {}  # symbol -> CNY, of what is held
         self._changed = False
         self._next: dict[str, int] = {}  # symbol -> ns, no exit before
+        self._clearing: dict[str, int] = {}  # symbol -> ns, since when it cancels for an exit
+        self._asked: set[str] = set()  # ids of orders whose cancel was asked for
         self._told: dict[tuple[str, str], date] = {}  # (symbol, what) -> the last day
 
     def remember(self) -> None:
@@ -61,6 +71,13 @@ class Leaver:
         if self._changed and self.stops.trailing is not None:
             self._changed = False
             self._journal.note(Note.RISK, self._best, KEY)
+
+    def on_distributed(self, event: Distributed) -> None:
+        """The best price of a position is what it would have been without what was given."""
+        best = self._best.get(event.action.symbol)
+        if best is not None:
+            self._best[event.action.symbol] = after_action(event.action, best)
+            self._changed = True
 
     def on_price(self, event: Quote | Bar) -> None:
         """A price came: is it one to leave at?"""
@@ -79,13 +96,47 @@ class Leaver:
         if last > best:
             best = self._best[symbol] = last
             self._changed = True
-        if type(event) is Quote and event.phase != Phase.CONTINUOUS:
+        halted = type(event) is Quote and event.phase == Phase.HALTED
+        if type(event) is Quote and event.phase != Phase.CONTINUOUS and not halted:
             return
         why = self.stops.due(position, last, best)
-        now = self._clock.now()
-        if why and now >= self._next.get(symbol, 0):
-            self._next[symbol] = now + AGAIN * SECOND
+        if not why:
+            self._clearing.pop(symbol, None)
+        elif self._ledger.trading is TradingState.HALTED:
+            self._once(
+                symbol, "switch", f"{why}; trading is HALTED: the exit waits until it is not"
+            )
+        elif halted:
+            self._once(
+                symbol, "halted", f"{why}; {symbol} is halted: the exit waits until it trades"
+            )
+        elif self._clock.now() >= self._next.get(symbol, 0) and self._clears(symbol, why, last):
+            self._next[symbol] = self._clock.now() + AGAIN * SECOND
             self._leave(symbol, why)
+
+    def _clears(self, symbol: str, why: str, last: float) -> bool:
+        """Whether nothing is in the way of an exit any more; what is, is cancelled.
+
+        A buy would trade with it or fill the position again, a sell above the last price keeps
+        shares and does not trade. An exit waits so long for the cancels, then the gate decides.
+        """
+        now = self._clock.now()
+        in_the_way = [
+            order
+            for order in self._ledger.working(symbol)
+            if order.side is BUY or order.price > last
+        ]
+        if not in_the_way:
+            self._clearing.pop(symbol, None)
+            return True
+        new = [order for order in in_the_way if order.id not in self._asked]
+        if new:
+            names = ", ".join(f"{o.side} {o.remaining} at {o.price:g} of {o.strategy}" for o in new)
+            self._once(symbol, "cancels", f"{why}; cancelled for the exit of {symbol}: {names}")
+        for order in new:
+            self._asked.add(order.id)
+            self._cancel(order.id, why)
+        return now - self._clearing.setdefault(symbol, now) >= AGAIN * SECOND
 
     def _leave(self, symbol: str, why: str) -> None:
         position = self._ledger.position(symbol)
@@ -96,22 +147,44 @@ class Leaver:
                 f"{why}; {position.today} of {position.quantity} {symbol} were bought today and "
                 "can't be sold before the next trading day (T+1)",
             )
-        shares = ashare.sellable(symbol, position.sellable, position.sellable)
-        if shares <= 0:
-            return
-        quote, price = self._ledger.quotes.get(symbol), None
-        today = quote is not None and same_day(quote.time, self._clock.now())
-        if quote is not None and today and 0.0 < quote.last <= quote.limit_down:
+        quote, free = self._today(symbol), position.sellable
+        price = self._limit(symbol, quote)
+        if quote is not None and 0.0 < quote.last <= quote.limit_down and free > 0:
             price = quote.limit_down
             self._once(
                 symbol,
                 "sealed",
-                f"{why}; {symbol} is at its limit down, {price:g}: the exit of {shares} waits in "
+                f"{why}; {symbol} is at its limit down, {price:g}: the exit of {free} waits in "
                 "the queue there and may not fill today",
             )
-        order = self._trade(symbol, SELL, shares, price, why)
-        if order.status is OrderStatus.DENIED:
-            self._once(symbol, "denied", f"{why}; the exit of {shares} was refused: {order.reason}")
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        while free > 0:
+            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
+            order = self._trade(symbol, SELL, shares, price, why)
+            if order.status is OrderStatus.DENIED:
+                words = f"{why}; the exit of {free} was refused: {order.reason}"
+                self._once(symbol, "denied", words)
+                return
+            free -= shares
+
+    def _today(self, symbol: str) -> Quote | None:
+        quote = self._ledger.quotes.get(symbol)
+        return quote if quote is not None and same_day(quote.time, self._clock.now()) else None
+
+    def _limit(self, symbol: str, quote: Quote | None) -> float | None:
+        """None for a market order; where none is taken (bonds, some days), the lowest price."""
+        day, state = day_of(self._clock.now()), self._ledger.instruments.get(symbol)
+        row = order_kinds(symbol, day).get(OrderType.MARKET)
+        unlimited = state is not None and state.day == day and state.unlimited
+        if row is not None and (row.on_no_limit_days or not unlimited):
+            return None
+        edge = None
+        if quote is not None:
+            market = cage_reference(SELL, quote.ask1, quote.bid1, quote.last, quote.prev_close)
+            edge = price_cage(symbol, SELL, market, day)
+        if unlimited:
+            return edge or self._ledger.price(symbol) * (1 - FURTHEST)
+        return max(edge or 0.0, protection(self._ledger, symbol, SELL))
 
     def _once(self, symbol: str, what: str, words: str) -> None:
         day = day_of(self._clock.now())

@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 
 from qka.ashare.fees import FeeSchedule
+from qka.ashare.limits import after_action
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
     Alert,
-    EngineState,
+    Distributed,
     Fill,
     InstrumentState,
     OrderAdopted,
@@ -105,9 +106,9 @@ class Ledger:
     ) -> None:
         """`cash` in cents; `positions`: symbol -> (shares, cents paid for all of them)."""
         self._clock = clock
-        self._fees = fees
+        self.fees = fees
         self._publish = publish
-        self.trading = TradingState.ACTIVE
+        self.trading = TradingState.ACTIVE  # the engine's to set, at once
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
         self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self.quoted = True  # quotes come, not bars
@@ -128,9 +129,12 @@ class Ledger:
         self._day = date.min  # the day of the last order that was weighed, from and to in ns
         self._day_from = self._day_to = 0
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
+        # symbol -> CNY a share on its ex-date, until it is quoted
+        self._references: dict[str, float] = {}
         self._deals: dict[tuple[date, str, str], Fill] = {}  # (day, order id, deal id) -> booked
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
+        self.given = 0  # cents that the last `Distributed` brought
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -227,7 +231,6 @@ class Ledger:
             **self.handlers(),
             OrderRequested: self._on_requested,
             OrderDenied: self._on_denied,
-            EngineState: _nobody,  # a state is the run's that was in it
         }
 
         def book(event: Any) -> None:
@@ -302,6 +305,28 @@ class Ledger:
             self._warn(f"overfill: order {order.id} of {order.quantity} filled {changed.filled}")
         self._store(changed)
 
+    def on_distributed(self, event: Distributed) -> None:
+        """Book new shares and cash of what is held, and the price that they leave it at.
+
+        What came lowers the cost: profit is the same before and after.
+        """
+        action = event.action
+        symbol, held = action.symbol, self._holdings.get(action.symbol)
+        self.given = 0
+        if held is None or held.quantity <= 0:
+            return
+        before = self.price(symbol) or held.price
+        self.given = money = to_cents(action.money(held.quantity))
+        held.quantity += action.shares(held.quantity)
+        held.cost -= money
+        self._earn(money)
+        # what was quoted before says nothing any more
+        self.quotes.pop(symbol, None)
+        self._bars.pop(symbol, None)
+        if before:
+            held.price = self._references[symbol] = after_action(action, before)
+        self._moved.add(symbol)
+
     def on_quote(self, quote: Quote) -> None:
         """Remember the last snapshot of a symbol."""
         symbol = quote.symbol
@@ -339,10 +364,6 @@ class Ledger:
     def _on_denied(self, event: OrderDenied) -> None:
         self.note(event.order)
 
-    def on_state(self, event: EngineState) -> None:
-        """The trading state changed."""
-        self.trading = event.trading
-
     # class -> handler, what the engine subscribes for us
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events the ledger books, and with what."""
@@ -351,8 +372,8 @@ class Ledger:
             Bar: self.on_bar,
             SessionPhase: self.on_phase,
             InstrumentState: self.on_instrument,
-            EngineState: self.on_state,
             Fill: self.on_fill,
+            Distributed: self.on_distributed,
             OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),
         }
@@ -429,7 +450,7 @@ class Ledger:
         if quote is not None:
             return quote.last or quote.prev_close
         bar = self._bars.get(symbol)
-        return bar.close if bar is not None else 0.0
+        return bar.close if bar is not None else self._references.get(symbol, 0.0)
 
     def claim(self, order: Order) -> Claim:
         """Cents that what is left of an order comes to: at its price, and that with all fees."""
@@ -442,11 +463,11 @@ class Ledger:
             self._day_to = self._day_from + DAY
         if not filled:
             rest = cents(order.price, order.quantity)
-            fees = self._fees.of_order(order.symbol, order.side, rest, self._day)
+            fees = self.fees.of_order(order.symbol, order.side, rest, self._day)
         else:
             everything = to_cents(order.turnover + turnover(order.price, order.remaining))
             rest = everything - to_cents(order.turnover)
-            owed = self._fees.of_order(order.symbol, order.side, everything, self._day)
+            owed = self.fees.of_order(order.symbol, order.side, everything, self._day)
             fees = max(0, owed - to_cents(order.fees))
         self._asked = order
         self._claim = claim = (rest, rest + fees)

@@ -94,7 +94,8 @@ class Reconciler:
         self._figures = figures
         self._shifted = shifted
         self._seen = ""  # fingerprint of the last look's differences
-        self._told = ""  # fingerprint of what a human was told
+        self.told = ""  # fingerprint of what a human was told, and may accept
+        self.differences: Sequence[Difference] = ()  # those
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False  # in the world's time
@@ -183,7 +184,7 @@ class Reconciler:
             ),
         )
         if open_ and not agreed:
-            self._told = mark
+            self.told, self.differences = mark, differences
             self._hold(self._refusal(differences, mark))
             return
         # what an operator takes over may have been due in part: nobody can tell
@@ -200,7 +201,7 @@ class Reconciler:
             self._ledger.settle(snapshot.positions, snapshot.asset.cash)
             if agreed:  # a transfer is neither profit nor loss
                 self._shifted(self._ledger.total_cents - before)
-        self._told = ""
+        self.told = ""
         self._release()
         self._checkpoint()
 
@@ -209,8 +210,8 @@ class Reconciler:
             "the account is not what the journal says, and nothing explains it. No new order "
             "leaves; working orders stay as they are.\n"
             f"{comparison.table(differences)}\n"
-            "Look into the broker's terminal. If the broker is right: stop the engine, "
-            f"`qka accept CONFIG {mark}` (with this run's config and --set), and start again"
+            "Look into the broker's terminal. If the broker is right: "
+            f"`qka accept CONFIG {mark}` (with this run's config and --set)"
         )
 
     async def _compare(self) -> tuple[AccountSnapshot, list[Difference]]:
@@ -273,9 +274,9 @@ class Reconciler:
         differences = comparison.holdings(self._ledger, snapshot)
         mark = comparison.fingerprint(differences)
         steady, self._seen = mark == self._seen, mark
-        if differences and steady and mark != self._told:
+        if differences and steady and mark != self.told:
             self._judge("run", snapshot, differences, self.dues)
-        elif not differences and self._told:
+        elif not differences and self.told:
             self._judge("run", *await self._compare(), self.dues)
 
     def _look_at_orders(self) -> None:
@@ -294,6 +295,23 @@ class Reconciler:
                     f"order {order.id} ({order.side} {order.quantity} {order.symbol}) has been "
                     f"{order.status} for {waited:.0f} s: look at it in the broker's terminal",
                 )
+
+    def accept(self, fingerprint: str) -> None:
+        """A human takes the broker's books over: compare anew, and go on if just this differs."""
+        self._spawn(self._accept(fingerprint))
+
+    async def _accept(self, fingerprint: str) -> None:
+        snapshot, differences = await self._compare()
+        close = at(day_of(self._clock.now()), "15:00")
+        found = differences
+        # while it runs only shares are looked at, at a day's end orders too
+        for each in (
+            comparison.holdings(self._ledger, snapshot),
+            [*differences, *comparison.orders(self._ledger, snapshot, close)],
+        ):
+            if comparison.fingerprint(each) == fingerprint:
+                found = each
+        self._judge("run", snapshot, found, self.dues, fingerprint)
 
     # ------------------------------------------------------------ at a day's end
 

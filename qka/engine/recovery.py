@@ -16,6 +16,7 @@ from qka.engine.tally import Tally
 from qka.journal.port import Journal, Note
 from qka.model.events import (
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     LinkState,
@@ -111,6 +112,8 @@ class Past:
                         tally.move(event)
                         if opening:
                             self.unheard.append(event)
+                    case Distributed():
+                        tally.give(event)
                     case Signal():
                         tally.signal = max(tally.signal, event.id)
                     case TimerFired():

@@ -5,7 +5,7 @@ alone when it keeps raising.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from qka.engine.strategy import SignalStrategy, Strategy
 from qka.engine.timers import Timers
 from qka.errors import ConfigError
 from qka.journal.port import Journal, Note
-from qka.model.events import SessionPhase, Severity, Signal, TimerFired
+from qka.model.events import Rebalanced, SessionPhase, Severity, Shortfall, Signal, TimerFired
 from qka.model.market import Bar, Quote
 from qka.model.order import Order, OrderType, Side
 from qka.model.times import show
@@ -43,6 +43,7 @@ CALLS = [
 ]
 # doings of strategies that are answered by doings, and those again: beyond this there is no end
 DEEPEST = 100  # rounds of answers to one event
+_ROUNDING = 1e-9  # by which the sum of weights may pass 1
 MOST = 200_000  # doings that one strategy hears of at one moment of the clock
 
 
@@ -54,12 +55,21 @@ class Policy:
     on_error: str = "cancel"  # what becomes of its working orders then: cancel, or leave
 
 
+# makes a strategy anew, with what its config says and these parameters laid over it
+Build = Callable[[Mapping[str, Any]], Strategy]
+
+
 class Runner(Guest):
-    """Runs one strategy; it is also the `Room` that strategy is given."""
+    """Runs one strategy; it is also the `Room` that strategy is given.
+
+    `build` makes the strategy anew, where somebody can.
+    """
 
     trade: Trade
 
-    def __init__(self, strategy: Strategy, engine: "Engine", policy: Policy) -> None:
+    def __init__(
+        self, strategy: Strategy, engine: "Engine", policy: Policy, build: Build | None = None
+    ) -> None:
         super().__init__(strategy.name, engine, _home(strategy))
         self.strategy = strategy
         self.active = False  # from on_start on
@@ -67,12 +77,14 @@ class Runner(Guest):
         self.history = engine.history
         self.executor = engine.executor
         self.trade = engine.desk.trader(self.name)
-        self._policy = policy
+        self.policy = policy
+        self.build = build
         self._ready = False  # on_start is done
         self._errors = 0
         self._heard = (0, 0)  # a moment, and how many doings of strategies were heard of in it
         self._hears_orders = self.defines("on_order")
         self._hears_phases = self.defines("on_phase")
+        self._hears_rebalances = self.defines("on_rebalance")
         self._begun = False  # on_start was called
         self._missed: list[tuple[Callable[[Any], None], Any]] = []  # what happened before it
         self._state_told = False  # that its state can't be kept
@@ -139,9 +151,7 @@ class Runner(Guest):
         `state`: what an earlier run left; `fired`: strategy and timer -> when it fired last;
         `away`: no engine ran from then to then (ns).
         """
-        if state is not None:
-            self.strategy.state = {**self.strategy.state, **state}
-            self._kept = self._written(self.strategy.state)
+        self._go_on(state)
         self._timers.fired = {
             name.removeprefix(f"{self.name} "): when
             for name, when in fired.items()
@@ -163,6 +173,24 @@ class Runner(Guest):
         self._ready = True
         if self._engine.phase is not None:
             self.call(self.strategy.on_phase, self._engine.phase)
+
+    def begin(self, state: Mapping[str, Any]) -> None:
+        """Call on_start in the middle of a run; a strategy that can't start is stopped."""
+        self._go_on(state)
+        self.active = self._begun = True
+        self.call(self.strategy.on_start)
+        if isinstance(self.strategy, SignalStrategy):
+            self.call(self.every, self.strategy.interval, self.strategy.poll)
+        if self._errors:
+            self.stop("it failed to start")
+        self._ready = True
+        if self._engine.phase is not None:
+            self.call(self.strategy.on_phase, self._engine.phase)
+
+    def _go_on(self, state: Mapping[str, Any] | None) -> None:
+        if state is not None:
+            self.strategy.state = {**self.strategy.state, **state}
+            self._kept = self._written(self.strategy.state)
 
     def keep(self, journal: Journal) -> None:
         """Write its state down if it has changed; raises OSError when that can't be."""
@@ -194,7 +222,7 @@ class Runner(Guest):
         self._errors += 1
         self._engine.tally.on_strategy_error(self.name)
         super().failed(handler, event, error)
-        if self.active and self._errors >= self._policy.max_errors:
+        if self.active and self._errors >= self.policy.max_errors:
             self.stop(f"{self._errors} errors, the last at {self.place(handler, error)}")
 
     def settle(self, why: str) -> str:
@@ -205,7 +233,7 @@ class Runner(Guest):
         if not working:
             return told
         told += f"; {len(working)} working orders are "
-        if self._policy.on_error == "leave":
+        if self.policy.on_error == "leave":
             return told + "left"
         for order in working:
             self._engine.desk.cancel(order.id, f"{self.name} stopped: {why}", later=True)
@@ -254,6 +282,11 @@ class Runner(Guest):
         else:
             self._missed.append((self.on_fill, fill))
 
+    def on_rebalance(self, rebalanced: Rebalanced) -> None:
+        """What it wanted is worked."""
+        if self._hears_rebalances:
+            self._hear(self.name, self.strategy.on_rebalance, rebalanced)
+
     def on_timer(self, event: TimerFired) -> None:
         """One of its timers came due."""
         self.call(self._timers.handlers[event.name])
@@ -299,17 +332,28 @@ class Runner(Guest):
         """The clock's time in ns."""
         return self._engine.clock.now()
 
-    def target(self, signal: Signal) -> Order | None:
-        """Publish a signal with a target and place the order that it comes to, if any."""
+    def target(self, signal: Signal) -> Rebalanced:
+        """Publish a signal with a target and place the orders that it comes to."""
+        made = self._engine.desk.signal(self.name, signal)
+        if self.active:
+            return self.executor.target(made)
+        step = self.executor.sizer.step(made)
+        if not step.shares:
+            return Rebalanced(self.now(), self.name, left=step.left)
+        order = self._refused(made.symbol, step.side, step.shares, made.price, made.reason)
+        left = Shortfall(made.symbol, step.side, step.shares, "denied", order.reason)
+        return Rebalanced(self.now(), self.name, (order,), (left,))
+
+    def rebalance(self, signals: Sequence[Signal]) -> Rebalanced:
+        """Publish signals with targets and work them together."""
         desk = self._engine.desk
-        made = desk.signal(self.name, signal)
-        side, quantity = self.executor.resolve(made)
-        if not quantity:
-            return None
-        if not self.active:
-            return self._refused(made.symbol, side, quantity, made.price, made.reason)
-        desk.say(made)
-        return desk.place(made, side, quantity)
+        made = [desk.signal(self.name, signal) for signal in signals]
+        total = sum(signal.target_ratio or 0.0 for signal in made)
+        if total > 1 + _ROUNDING:
+            raise ValueError(f"weights: they come to {total:g}, and 1 is all there is")
+        if not self._say(made) or not made:
+            return Rebalanced(self.now(), self.name)
+        return self.executor.rebalance(self.name, made)
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -318,12 +362,16 @@ class Runner(Guest):
     def emit(self, *signals: Signal) -> None:
         """Publish signals for the executor and for whoever listens."""
         desk = self._engine.desk
-        made = [desk.signal(self.name, signal) for signal in signals]
+        self._say([desk.signal(self.name, signal) for signal in signals])
+
+    def _say(self, made: Sequence[Signal]) -> bool:
+        """Publish signals, if the strategy runs still."""
         if not self.active:
             self.log.warning("{} is stopped: its signals are left out", self.name)
-            return
+            return False
         for signal in made:
-            desk.say(signal)
+            self._engine.desk.say(signal)
+        return True
 
     def every(self, period: str | float, handler: Callable[[], Any]) -> None:
         """Arm a repeating timer."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from qka.engine.numbers import limit_price
 from qka.errors import ConfigError
 from qka.model.account import Asset, Position
-from qka.model.events import SessionPhase, Signal
+from qka.model.events import Rebalanced, SessionPhase, Signal
 from qka.model.market import Bar, Quote
 from qka.model.order import BUY, SELL, Order, OrderType, Side
 from qka.model.symbol import check_symbol
@@ -53,8 +53,11 @@ class Room(Protocol):
     ) -> Order:
         """Publish a signal and place its order."""
 
-    def target(self, signal: Signal) -> Order | None:
-        """Publish a signal with a target and place the order that it comes to, if any."""
+    def target(self, signal: Signal) -> Rebalanced:
+        """Publish a signal with a target and place the orders that it comes to."""
+
+    def rebalance(self, signals: Sequence[Signal]) -> Rebalanced:
+        """Publish signals with targets and work them together."""
 
     def cancel(self, order_id: str, reason: str) -> bool:
         """Cancel an order."""
@@ -126,7 +129,7 @@ class Strategy:
         try:
             self.params = self.Params(**params)
         except ValidationError as error:
-            raise ConfigError(_wrong_params(self, error)) from None
+            raise ConfigError(wrong_params(self, error)) from None
 
     # ------------------------------------------------------------ override these
 
@@ -150,6 +153,12 @@ class Strategy:
 
     def on_fill(self, fill: Any) -> Any:
         """One of your orders traded; position and cash are booked already."""
+
+    def on_rebalance(self, rebalanced: Rebalanced) -> Any:
+        """A rebalance, or signals emitted together, or a target that had to wait, is worked.
+
+        All that could be ordered is; `left` says what could not, symbol by symbol, and why.
+        """
 
     def on_stop(self) -> Any:
         """The engine stops; orders placed here are still sent, nothing comes back."""
@@ -206,10 +215,13 @@ class Strategy:
 
     def order_target_shares(
         self, symbol: str, shares: int, price: float | None = None, *, reason: str = ""
-    ) -> Order | None:
-        """Bring the position to `shares`: working orders count, T+1, lots and cash are respected.
+    ) -> Rebalanced:
+        """Bring the position to `shares`, as near as T+1, lots and cash allow, and never past it.
 
-        None when nothing needs to be, or can be, done now. Raises ValueError for no number.
+        What works towards it counts as done, what works against it is cancelled first. Returns
+        what was ordered (`orders`), what could not be and why (`left`), and whether that is all
+        (`done`; if not, the rest comes to `on_rebalance`). Raises ValueError for no number, and
+        for one below zero.
         """
         return self._room.target(
             Signal(symbol, target_shares=shares, price=price, reason=reason, placed=True)
@@ -217,26 +229,33 @@ class Strategy:
 
     def order_target_value(
         self, symbol: str, value: float, price: float | None = None, *, reason: str = ""
-    ) -> Order | None:
-        """The same for a value in CNY at the last price."""
+    ) -> Rebalanced:
+        """The same for a value in CNY at the price, or the last one: in whole lots, never above."""
         return self._room.target(
             Signal(symbol, target_value=value, price=price, reason=reason, placed=True)
         )
 
     def order_target_ratio(
         self, symbol: str, ratio: float, price: float | None = None, *, reason: str = ""
-    ) -> Order | None:
+    ) -> Rebalanced:
         """The same for a share of total assets, 0.1 being a tenth."""
         return self._room.target(
             Signal(symbol, target_ratio=ratio, price=price, reason=reason, placed=True)
         )
 
-    def rebalance(self, weights: Mapping[str, float], *, reason: str = "") -> None:
+    def rebalance(self, weights: Mapping[str, float], *, reason: str = "") -> Rebalanced:
         """Bring each symbol to its share of total assets: sells first, buys when those are done.
 
-        Raises ValueError for a weight that is no number; then nothing is done for any symbol.
+        Returns what is known now, as `order_target_shares` does; when all is, `on_rebalance` is
+        told. It takes the place of what an earlier one still waits for. Raises ValueError for a
+        weight that is no number or below zero, and for weights of more than 1 in all; then nothing
+        is done for any symbol.
         """
-        self._room.emit(*(Signal(s, target_ratio=w, reason=reason) for s, w in weights.items()))
+        signals = [
+            Signal(symbol, target_ratio=weight, reason=reason, placed=True)
+            for symbol, weight in weights.items()
+        ]
+        return self._room.rebalance(signals)
 
     def emit(self, signal: Signal) -> None:
         """Say what you want and let the executor size and place it, sells before buys.
@@ -308,7 +327,7 @@ class Strategy:
 
     def _size(self, symbol: str, side: Side, price: float | None) -> int:
         limit = None if price is None else limit_price(price)
-        return self._room.executor.size(check_symbol(symbol), side, limit)
+        return self._room.executor.sizer.size(check_symbol(symbol), side, limit)
 
 
 def _kind(given: OrderType | str, price: float | None) -> OrderType:
@@ -391,7 +410,8 @@ def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
     return keep
 
 
-def _wrong_params(strategy: Strategy, error: ValidationError) -> str:
+def wrong_params(strategy: Strategy, error: ValidationError) -> str:
+    """What is wrong with parameters, in words."""
     fields = list(strategy.Params.model_fields)
     lines = []
     for problem in error.errors():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qka.engine.ledger import Ledger
-from qka.model.events import Alert, Fill, OrderDenied, OrderRequested, Severity, Signal
+from qka.model.events import Alert, Distributed, Fill, OrderDenied, OrderRequested, Severity, Signal
 from qka.model.money import cents, to_cents, yuan
 from qka.model.order import Side
 
@@ -100,6 +100,22 @@ class Tally:
         if self._ledger.booked is not None:
             self._share(fill, self._owner(fill), 0, 0)
 
+    def give(self, event: Distributed) -> None:
+        """Each owner is given for its own shares; what is over goes to the account."""
+        action = event.action
+        lots = self._lots.get(action.symbol)
+        if not lots:
+            return
+        for owner, lot in lots.items():
+            money = to_cents(action.money(lot.shares))
+            self.book(owner).flow += money
+            lot.cost -= money
+            lot.shares += action.shares(lot.shares)
+        over = self._ledger.position(action.symbol).quantity - sum(
+            lot.shares for lot in lots.values()
+        )
+        lots.setdefault(_ACCOUNT, _Lot()).shares += over
+
     def book(self, strategy: str) -> _Book:
         """The figures of a strategy, begun when first asked for."""
         if strategy == _ACCOUNT:
@@ -116,6 +132,7 @@ class Tally:
             OrderRequested: self._on_requested,
             OrderDenied: self._on_denied,
             Fill: self._on_fill,
+            Distributed: self.give,
             Alert: self._on_alert,
         }
 

@@ -13,6 +13,7 @@ from qka.clock import ManualClock, ReplayClock
 from qka.errors import ConfigError, DataError
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import BATCH, Report, play
+from qka.feeds.recorded.actions import read as read_actions
 from qka.feeds.recorded.columns import Block, events
 from qka.feeds.recorded.damage import Tally
 from qka.feeds.recorded.playback import Playback
@@ -28,6 +29,7 @@ class ReplayFeed:
 
     `strict`: stop at a damaged row (after everything before it was replayed) with a DataError;
     else leave it out and say so at the end through `on_damage`, a line for each file and kind.
+    `actions`: a file of corporate actions, see `recorded.actions`.
     `volume`: the unit of bars' volume, `lots` or `shares`, where turnover can't tell.
     """
 
@@ -40,6 +42,7 @@ class ReplayFeed:
         volume: str = "auto",
         start: date | None = None,
         end: date | None = None,
+        actions: Path | None = None,
         on_damage: Callable[[str], None] = logger.warning,
     ) -> None:
         self._path = path
@@ -49,6 +52,8 @@ class ReplayFeed:
         self._to = midnight(end + timedelta(days=1)) if end else 2**63 - 1
         self._on_damage = on_damage
         self._recording = Recording(path, volume)
+        self._actions_of = actions
+        self._actions: Sequence[CorporateAction] = ()
         self._first = 0
         self._playback: Playback | None = None  # of this run
         self._blocks: Generator[Block, None, None] | None = None  # of it, begun and not yet played
@@ -67,6 +72,7 @@ class ReplayFeed:
 
         Raises ConfigError or DataError that names the file at fault.
         """
+        self._actions = read_actions(self._actions_of) if self._actions_of else ()
         unusable = None if self._strict else self._on_damage
         self._recording.open(symbols, (self._from, self._to), unusable)
         self._forget()
@@ -100,8 +106,8 @@ class ReplayFeed:
     async def actions(
         self, symbols: Sequence[str], since: date, until: date
     ) -> Sequence[CorporateAction]:
-        """None: recordings have none."""
-        return []
+        """Those of the file."""
+        return [a for a in self._actions if since <= a.day <= until and a.symbol in symbols]
 
     async def run(self, report: Report) -> None:
         """Report every event in the order of time.

@@ -11,9 +11,10 @@ from typing import get_args
 import msgspec
 
 from qka.model.account import Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Fill as Fill  # an event too; account snapshots hold fills
-from qka.model.order import Order, Side
+from qka.model.order import Order, OrderStatus, Side
 
 
 class TradingState(enum.StrEnum):
@@ -81,6 +82,72 @@ class Signal(msgspec.Struct, frozen=True, gc=False, tag=True):
     strategy: str = ""
     time: int = 0
     id: int = 0
+
+
+class Shortfall(msgspec.Struct, frozen=True, gc=False):
+    """Shares that a target asked for and no order will bring, and why; 0 where none are counted.
+
+    `code`: `sellable` (T+1), `lot`, `cash`, `price` (none is known), `sealed`, `halted`, `working`
+    (an order in the way), `denied`, `cancelled`, `rejected` or `expired` (a sell that others waited
+    for), `newer`, `closed`.
+    """
+
+    symbol: str
+    side: Side
+    shares: int
+    code: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol}: {self.side} of {self.shares or 'some'} left out: {self.reason}"
+
+
+class Rebalanced(_Event, frozen=True, gc=False, tag=True):
+    """What a strategy's targets came to: orders as they stand now, and what could not be ordered.
+
+    While symbols are `waiting`, for cancels and for sells that pay for them, it is not all.
+    """
+
+    strategy: str
+    orders: tuple[Order, ...] = ()
+    left: tuple[Shortfall, ...] = ()
+    waiting: tuple[str, ...] = ()  # symbols
+
+    def __bool__(self) -> bool:
+        """Whether anything was ordered."""
+        return bool(self.orders)
+
+    @property
+    def done(self) -> bool:
+        """Nothing more is ordered for these targets."""
+        return not self.waiting
+
+    # what a target of one symbol is asked for
+
+    @property
+    def order(self) -> Order | None:
+        """The first order, None without one."""
+        return self.orders[0] if self.orders else None
+
+    @property
+    def id(self) -> str:
+        """The first order's id, empty without one."""
+        return self.orders[0].id if self.orders else ""
+
+    @property
+    def status(self) -> OrderStatus | None:
+        """The last order's status, None without one: DENIED when a rule refused it."""
+        return self.orders[-1].status if self.orders else None
+
+    @property
+    def quantity(self) -> int:
+        """Shares that were ordered."""
+        return sum(o.quantity for o in self.orders if o.status is not OrderStatus.DENIED)
+
+    @property
+    def reason(self) -> str:
+        """Why something could not be ordered, empty when everything was."""
+        return "; ".join(shortfall.reason for shortfall in self.left)
 
 
 # ------------------------------------------------------------------ order
@@ -183,6 +250,12 @@ class AssetChanged(_Event, frozen=True, gc=False, tag=True):
     asset: Asset
 
 
+class Distributed(_Event, frozen=True, gc=False, tag=True):
+    """What a company gave for the shares of an account on paper has come: cash, new shares."""
+
+    action: CorporateAction
+
+
 # ------------------------------------------------------------------ engine
 
 
@@ -211,11 +284,12 @@ class TimerFired(_Event, frozen=True, gc=False, tag=True):
 
 
 class OperatorCommand(_Event, frozen=True, gc=False, tag=True):
-    """A human stepped in."""
+    """A human stepped in. `args`: the words of a command line, quoted as in a shell."""
 
     command: str
     args: str = ""
     who: str = ""
+    why: str = ""
 
 
 class Alert(_Event, frozen=True, gc=False, tag=True):
@@ -244,6 +318,7 @@ Event = (
     | SessionPhase
     | InstrumentState
     | Signal
+    | Rebalanced
     | OrderRequested
     | OrderDenied
     | OrderAdopted
@@ -251,6 +326,7 @@ Event = (
     | Fill
     | PositionChanged
     | AssetChanged
+    | Distributed
     | EngineState
     | LinkState
     | TimerFired

@@ -8,6 +8,7 @@ from qka.brokers.port import Broker
 from qka.edges import Edges, fees_of, paper
 from qka.errors import ConfigError
 from qka.journals import account_path
+from qka.limits import InForce
 from qka.replay import day as days
 from qka.replay.stage import ReplayedEngine, SilentBroker
 from qka.settings import Settings
@@ -39,14 +40,17 @@ def builder(chosen: Settings, config: Path) -> days.Build:
         broker: Broker = SilentBroker(edges.account_id)
         if isinstance(chosen.broker, settings.PaperBroker):
             broker = paper(chosen, edges.clock, fees)
-        return wire(
+        strategies = build_strategies(chosen, root)
+        built = wire(
             ReplayedEngine,
             chosen,
-            build_strategies(chosen, root),
+            strategies,
             Edges(edges.clock, edges.feed, broker, fees),
             edges.journal,
             edges.recorder,
             put_rules_in_force(chosen, named(chosen.rules.file, root), edges.clock).is_trading_day,
         )
+        InForce(built, chosen, [each.strategy.name for each in strategies])
+        return built
 
     return build

@@ -146,6 +146,7 @@ class ReplayedEngine(engine.Engine):
         self.player = player
         player.report, player.drain = self.publish, self.bus.drain
         player.take_over = self._take_over
+        self.bus.subscribe(EngineState, self._follow, self)
         if isinstance(self.broker, SilentBroker):
             # what comparisons with the broker found is in the journal: this engine makes none
             self.reconciler.start = _nothing  # type: ignore[method-assign]  # none on a timer
@@ -172,6 +173,14 @@ class ReplayedEngine(engine.Engine):
         await super()._quiet(grace)
         if self.player.ended:  # what they said at last is heard as it was heard then
             self.player.until(_state("stopped"))
+
+    def _follow(self, event: EngineState) -> None:
+        """What stopped or held the trading then does so now, wherever it came from."""
+        self.ledger.trading = event.trading
+        if event.state in ("held", "released"):
+            self.held = event.reason if event.state == "held" else ""
+        elif event.state == "trading" and not self.held:
+            self.trading, self.why = event.trading, event.reason
 
     def _take_over(self, found: Checkpoint) -> None:
         account = _account(found)

@@ -7,6 +7,7 @@ from qka.journal.port import Record
 from qka.model.events import (
     CancelRefused,
     CancelRequested,
+    Distributed,
     EngineState,
     Fill,
     InstrumentState,
@@ -21,6 +22,7 @@ from qka.model.events import (
     OrderRequested,
     OrderSubmitted,
     OrderUnknown,
+    Rebalanced,
     SessionPhase,
     Signal,
     TimerFired,
@@ -61,6 +63,9 @@ def said(event: Any) -> str:
             return "what was said meanwhile is heard"
         case Signal():
             return f"signal {event.id} of {event.strategy}: {_wish(event)}{_why(event.reason)}"
+        case Rebalanced():
+            left = "; ".join(map(str, event.left)) or "nothing is left out"
+            return f"{event.strategy} placed {len(event.orders)} orders for its targets; {left}"
         case OrderRequested(order=order):
             return f"order {order.id}: {_order(order)}, passed every rule"
         case OrderDenied(order=order):
@@ -72,6 +77,8 @@ def said(event: Any) -> str:
                 f"order {event.order_id}: {event.quantity} shares traded at {event.price:g}, "
                 f"fees {Decimal(event.fees)} CNY (deal {event.deal_id})"
             )
+        case Distributed(action=action):
+            return f"{action.symbol} goes ex: {action.cash} CNY and {action.bonus} shares a share"
         case SessionPhase():
             return f"the phase {event.phase} of {event.day}"
         case TimerFired():
@@ -83,7 +90,8 @@ def said(event: Any) -> str:
         case EngineState():
             return f"engine {event.state}, trading {event.trading}{_why(event.reason)}"
         case OperatorCommand():
-            return f"{event.who or 'an operator'}: {event.command} {event.args}"
+            what = f"{event.command} {event.args}".rstrip()
+            return f"{event.who or 'an operator'}: {what}{_why(event.why)}"
         case _:
             return _report(event)
 

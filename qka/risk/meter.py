@@ -78,6 +78,7 @@ class Meter(Counter):
             return
         if isinstance(event, OperatorCommand):
             words = f"{event.who or 'an operator'}: {event.command} {event.args}".rstrip()
+            words += f" ({event.why})" if event.why else ""
         elif event.state == "trading":
             words = f"trading {event.trading}: {event.reason}"
         else:

@@ -18,21 +18,24 @@ class SlidingWindow:
         self.limit = limit
         self.seconds = seconds
         self._span = int(seconds * SECOND)
-        # ns, oldest first: the last `limit` moments tell whether the window is full
-        self.times: deque[int] = deque(maxlen=limit)
+        # ns, oldest first: all of the window, so that another limit can go on from them
+        self.times: deque[int] = deque()
 
     def full(self, now: int) -> bool:
         """Whether one more would be too many."""
         return self.holds(self.limit, now)
 
     def holds(self, count: int, now: int) -> bool:
-        """Whether it holds so many, at most `limit`."""
+        """Whether it holds so many."""
         times = self.times
         return len(times) >= count and (count == 0 or times[-count] > now - self._span)
 
     def add(self, now: int) -> None:
         """One more, now."""
-        self.times.append(now)
+        times = self.times
+        times.append(now)
+        while times[0] <= now - self._span:
+            times.popleft()
 
 
 class RateLimit(Counter):
@@ -50,6 +53,7 @@ class RateLimit(Counter):
         """`strategy`: whose orders are counted, None for all; `note`: what the limit is for."""
         self.window = window
         self._times = window.times
+        self._add = window.add
         self.strategy = strategy
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
         self.key += f" {code}" if code != "rate" else ""
@@ -79,12 +83,12 @@ class RateLimit(Counter):
     def sent(self, order: Order) -> None:
         """An order leaves."""
         if self.strategy is None or self.strategy == order.strategy:
-            self._times.append(order.time)
+            self._add(order.time)
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """A cancel leaves."""
         if self.strategy is None or self.strategy == strategy:
-            self._times.append(now)
+            self._add(now)
 
     def kept(self) -> list[int]:
         """Moments in ns."""

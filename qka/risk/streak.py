@@ -33,6 +33,12 @@ class Streak:
         held = {p.symbol: -to_cents(p.cost * p.quantity) for p in positions}
         self.run = Run(self.run.losses, {s: self.run.open.get(s, cost) for s, cost in held.items()})
 
+    def earn(self, symbol: str, money: int) -> None:
+        """So many cents came to the trade that is open in a symbol, without an order."""
+        if symbol in self.run.open:
+            made = self.run.open[symbol] + money
+            self.run = Run(self.run.losses, {**self.run.open, symbol: made})
+
     def on_fill(self, fill: Fill, turnover: int, left: int) -> Denial | None:
         """None, or that there were too many: `turnover` cents moved, `left` shares are held."""
         money = (-turnover if fill.side is BUY else turnover) - to_cents(fill.fees)

@@ -4,7 +4,6 @@ Routes are in one table, so nothing can be reached around the door. `/health` al
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,10 +12,6 @@ from urllib.parse import unquote
 
 import msgspec
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import RawRequestMessage
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
 from loguru import logger
 
 from qka.clock import WallClock
@@ -29,17 +24,7 @@ from qka.server.limits import Addresses, Lockout
 from qka.server.service import Service
 from qka.server.tokens import Token, Tokens
 from qka.server.ws import Sessions
-
-_JSON = "application/json"
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-_BODY_SECONDS = 10.0  # for a body to come in
-_IDLE_SECONDS = 75.0  # a connection may be silent for so long
-_LINGER_SECONDS = 2.0  # for the rest of a body that is not wanted
-
-# aiohttp reports every malformed request with a traceback; what matters is logged here
-_quiet = logging.getLogger("qka.server.http")
-_quiet.addHandler(logging.NullHandler())
-_quiet.propagate = False
+from qka.web import TEXT, BodyRefused, body, path_of, response, shown, text
 
 
 class Guard:
@@ -145,12 +130,12 @@ class Http:
     async def _routed(self, request: web.BaseRequest) -> web.StreamResponse:
         ip = request.remote or "-"
         self._guard.check_address(ip)
-        path = _text(request.raw_path.partition("?")[0])
+        path = path_of(request)
         if path == "/health":
             return self._healthy(request)
         head, _, tail = path[1:].partition("/")
         route = self.routes.get(head)
-        given = _shown(request)
+        given = shown(request)
         if given is None and route is not None and head == "ws" and _upgrades(request):
             self._guard.check_locked(ip)
             return await self.sessions.serve(request, ip, None)  # its first frame brings it
@@ -173,23 +158,23 @@ class Http:
             )
         body = await self._body(request)
         deadline = _seconds(headers.get("X-Deadline"))
-        key = _text(headers.get("Idempotency-Key", ""))
+        key = text(headers.get("Idempotency-Key", ""))
         caller = Caller(asked.token, asked.ip, "http")
         data = await self._service.call(caller, asked.tail.rstrip("/"), body, key, deadline)
-        return _json(b'{"success":true,"data":%b}' % data)
+        return response(b'{"success":true,"data":%b}' % data)
 
     async def _outcome(self, asked: Asked) -> web.StreamResponse:
         caller = Caller(asked.token, asked.ip, "http")
         body = msgspec.json.encode({"key": unquote(asked.tail)})
         data = await self._service.call(caller, "outcome", body)
-        return _json(b'{"success":true,"data":%b}' % data)
+        return response(b'{"success":true,"data":%b}' % data)
 
     async def _metrics(self, asked: Asked) -> web.StreamResponse:
         _check_read(asked)
-        return _response(self._service.measure(), _TEXT)
+        return response(self._service.measure(), TEXT)
 
     async def _describe(self, asked: Asked) -> web.StreamResponse:
-        return _json(self._openapi)
+        return response(self._openapi)
 
     async def _websocket(self, asked: Asked) -> web.StreamResponse:
         if not _upgrades(asked.request):
@@ -199,93 +184,21 @@ class Http:
     def _healthy(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
             raise Failure("method", "/health is asked with GET")
-        given = _shown(request)
+        given = shown(request)
         known = False
         if given:
             with suppress(Failure):  # who shows a wrong one is a stranger, and is counted
                 known = bool(self._guard.admit(request.remote or "-", given, "/health"))
-        return _json(self._health.report(in_full=known))
+        return response(self._health.report(in_full=known))
 
     async def _body(self, request: web.BaseRequest) -> bytes:
-        length = request.content_length
-        if length is not None and length > self._longest:
-            raise self._too_large()
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            if request.content.is_eof():  # it came in one piece with the headers, as most do
-                return await request.read()
-            async with asyncio.timeout(_BODY_SECONDS):
-                return await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise self._too_large() from None
-        except TimeoutError:
-            raise Failure("slow", f"the body did not come within {_BODY_SECONDS:g} s") from None
-        except (web.RequestPayloadError, ValueError) as error:
-            raise Failure("invalid", f"the body is broken: {error}") from None
-
-    def _too_large(self) -> Failure:
-        return Failure("too_large", f"a body has {self._longest} bytes at most")
-
-
-class WebServer(web.Server):
-    """aiohttp's server with a bound on its connections, and on what a body may hold."""
-
-    def __init__(self, http: Http, addresses: Addresses, *, most: int, longest: int) -> None:
-        self._addresses = addresses
-        self._most = most
-        self._longest = longest
-        self._told = False
-        super().__init__(
-            http.answer,
-            request_factory=self._request,
-            access_log=None,
-            logger=_quiet,
-            keepalive_timeout=_IDLE_SECONDS,
-            lingering_time=_LINGER_SECONDS,
-            auto_decompress=False,  # a small body that unpacks to a huge one is not JSON to us
-        )
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Count a connection; one too many is closed at once."""
-        super().connection_made(handler, transport)
-        if len(self._connections) > self._most:
-            if not self._told:
-                self._told = True
-                logger.warning("more than {} connections: further ones are closed", self._most)
-            transport.abort()
-
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: RequestHandler,
-        writer: AbstractStreamWriter,
-        task: "asyncio.Task[None]",
-    ) -> web.BaseRequest:
-        return web.BaseRequest(
-            message, payload, protocol, writer, task, self._loop, client_max_size=self._longest
-        )
+            return await body(request, self._longest)
+        except BodyRefused as refused:
+            raise Failure(refused.code, str(refused)) from None
 
 
 # ------------------------------------------------------------ requests
-
-
-def _shown(request: web.BaseRequest) -> str | None:
-    """The token of a request: `X-Token`, or `Authorization: Bearer`. Never one in the URL."""
-    token = request.headers.get("X-Token")
-    if token is None:
-        kind, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if kind.lower() == "bearer":
-            return secret.strip()
-    return token
-
-
-def _text(value: str) -> str:
-    """What came as bytes, without those that are no text."""
-    if value.isascii():
-        return value
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _upgrades(request: web.BaseRequest) -> bool:
@@ -308,22 +221,10 @@ def _seconds(text: str | None) -> float | None:
         return math.nan  # refused where it matters; a cancel has no deadline
 
 
-# ------------------------------------------------------------ responses
-
-
-def _response(body: bytes, kind: str, status: int = 200) -> web.Response:
-    headers = {hdrs.CONTENT_TYPE: kind, hdrs.SERVER: "qka"}
-    return web.Response(body=body, status=status, headers=headers)
-
-
-def _json(body: bytes) -> web.Response:
-    return _response(body, _JSON)
-
-
 def _failed(failure: Failure) -> web.Response:
-    response = _response(failure.body(), _JSON, failure.status)
+    answer = response(failure.body(), status=failure.status)
     if failure.retry_after is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(int(failure.retry_after) + 1)
+        answer.headers[hdrs.RETRY_AFTER] = str(int(failure.retry_after) + 1)
     if failure.code in ("too_large", "slow"):
-        response.force_close()
-    return response
+        answer.force_close()
+    return answer

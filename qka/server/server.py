@@ -21,13 +21,14 @@ from qka.server.audit import Audit
 from qka.server.backend import Backend
 from qka.server.caller import Policy
 from qka.server.health import Health
-from qka.server.http import Guard, Http, WebServer
+from qka.server.http import Guard, Http
 from qka.server.limits import Addresses, Lockout, is_loopback
 from qka.server.service import Service
 from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
 from qka.settings.rulefile import RuleFile
+from qka.web import WebServer
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 _CHECKED_EVERY = 1.0  # seconds: tokens, leases, lookups
@@ -167,9 +168,7 @@ class Server:
 
     async def _listen(self, http: Http) -> None:
         limits = self.limits
-        web_server = WebServer(
-            http, self._addresses, most=limits.connections, longest=limits.request_bytes
-        )
+        web_server = WebServer(http.answer, most=limits.connections, longest=limits.request_bytes)
         # for what `drain` did not wait for; aiohttp takes 0 for no end
         leave = max(0.01, min(2.0, self._patience))
         runner = web.ServerRunner(web_server, handle_signals=False, shutdown_timeout=leave)

@@ -5,19 +5,19 @@
 server: `rotate`, `add` and `revoke` are for a command line, and the server notices within a second.
 """
 
-import hmac
 import os
 import re
 import secrets
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from loguru import logger
 
 from qka.errors import ConfigError
+from qka.secrets import write_private
 from qka.server.methods import SCOPES, Scope
+from qka.web import hashed, same
 
 DEFAULT = "default"
 DEFAULT_SCOPES: tuple[Scope, ...] = ("read", "trade")
@@ -47,7 +47,7 @@ class Tokens:
         self._clear = token_file or clear_file(folder, DEFAULT)
         self._given: Token | None = None
         self._kept: list[Token] = []
-        self._hashes: list[tuple[bytes, Token]] = []
+        self._hashes: list[tuple[str, Token]] = []
         self._stamp: tuple[int, int] = (0, 0)
 
     def open(self, given: str | None = None) -> str | None:
@@ -67,7 +67,7 @@ class Tokens:
         if held is None and known is None:
             held = secrets.token_urlsafe(_BITS // 8)
             write_private(self._clear, held + "\n")
-        if held is not None and (known is None or known.hash != _hash(held)):
+        if held is not None and (known is None or known.hash != hashed(held)):
             check_strength(held)
             scopes = known.scopes if known else DEFAULT_SCOPES
             _keep(self._file, _token(DEFAULT, held, scopes, engine=bool(known and known.engine)))
@@ -92,19 +92,17 @@ class Tokens:
         self._stamp = stamp
         before = self._hashes
         kept = [t for t in self._kept if self._given is None or t.name != DEFAULT]
-        self._hashes = [
-            (t.hash.encode(), t) for t in (*kept, *([self._given] if self._given else []))
-        ]
+        self._hashes = [(t.hash, t) for t in (*kept, *([self._given] if self._given else []))]
         return before != self._hashes
 
     def check(self, given: str | None) -> Token | None:
         """The token this is, or None. Takes as long for a near miss as for a wild guess."""
         if not given:
             return None
-        digest = _hash(given).encode()
+        digest = hashed(given)
         found = None
         for kept, token in self._hashes:
-            if hmac.compare_digest(kept, digest):
+            if same(kept, digest):
                 found = token
         return found
 
@@ -177,23 +175,6 @@ def check_strength(secret: str) -> None:
         )
 
 
-def write_private(file: Path, text: str) -> None:
-    """Replace a file by one that only its owner may read. Raises ConfigError."""
-    fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # 0600 from its first moment; on Windows the folder of the user's profile sees to it
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(fresh, file)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise ConfigError(f"{file} can't be written: {error.strerror}") from None
-
-
 def _issue(
     folder: Path, name: str, scopes: tuple[Scope, ...], engine: bool, token_file: Path | None
 ) -> str:
@@ -204,12 +185,7 @@ def _issue(
 
 
 def _token(name: str, secret: str, scopes: tuple[Scope, ...], *, engine: bool) -> Token:
-    return Token(name, scopes, _hash(secret), engine)
-
-
-def _hash(secret: str) -> str:
-    # 256 random bits need no salt and no slow hash; a header may hold bytes that are no text
-    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    return Token(name, scopes, hashed(secret), engine)
 
 
 def _keep(file: Path, token: Token) -> None:

@@ -75,6 +75,9 @@ class ReplayFeed(Section):
     path: Given = Field(description="File or folder of recorded quotes.")
     start: Day | None = Field(None, description="First day played; none: the first recorded.")
     end: Day | None = Field(None, description="Last day played; none: the last recorded.")
+    actions: Given | None = Field(
+        None, description="File of corporate actions, a csv; none: companies give nothing."
+    )
     strict: bool = Field(True, description="Stop at a damaged row instead of leaving it out.")
     volume: Literal["auto", "lots", "shares"] = Field(
         "auto", description="Unit of bars' volume; auto: by their turnover, shares without one."
@@ -362,6 +365,19 @@ class JournalSettings(Section):
     )
 
 
+class MonitorSettings(Section):
+    """How a running engine is asked and told: `qka status`, `qka halt` and the like."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Whether it listens, on this machine alone; none: unless it runs at full "
+        "speed. With true a run that can't listen does not start.",
+    )
+    port: Annotated[Whole, Field(ge=1, le=65_535)] | None = Field(
+        None, description="Port on 127.0.0.1; none: any free one, which the run's folder names."
+    )
+
+
 class LogSettings(Section):
     """The log."""
 
@@ -397,6 +413,9 @@ class Settings(BaseSettings):
     run: RunSettings = Field(default_factory=RunSettings, description="The run's folder.")
     journal: JournalSettings = Field(
         default_factory=JournalSettings, description="What outlives a run."
+    )
+    monitor: MonitorSettings = Field(
+        default_factory=MonitorSettings, description="A human's way in while it runs."
     )
     log: LogSettings = Field(default_factory=LogSettings, description="The log.")
 

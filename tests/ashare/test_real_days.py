@@ -1,31 +1,21 @@
 """The rule book against what the exchanges really did."""
 
-import csv
-import gzip
 from collections import Counter
 from datetime import date
-from pathlib import Path
 
 import pytest
 
+from benchmarks.fills.feeds import DATA, Traded, Withdrawn, raw_days, rows
 from qka.ashare.limits import price_limits
 from qka.ashare.rows import Taking
 from qka.ashare.sessions import span_at
 from qka.model.market import Phase
 from qka.model.symbol import Board, board_of
-from qka.model.times import MILLISECOND, SECOND, at, show, time_of_day
+from qka.model.times import MILLISECOND, MINUTE, SECOND, at, show
 
-DATA = Path(__file__).parents[2].parent / "shared/data"
-if not DATA.exists():
-    DATA = Path("/nowhere")
 recorded = pytest.mark.skipif(not DATA.exists(), reason=f"the recorded data is not here: {DATA}")
 
 TRADING = {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.CLOSING_CALL}
-
-
-def rows(path):
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        yield from csv.DictReader(lines)
 
 
 # Listed within the daily data: their first sessions have limits of their own, or none.
@@ -69,35 +59,19 @@ def test_the_exchanges_own_limits_are_computed_to_the_cent(path):
     }
 
 
-def entrusts():
-    """Every order and cancel of the real order feeds: symbol, moment, whether it is a cancel."""
-    for row in rows(DATA / "l2/sse_600519_20230201/entrust.csv.gz"):
-        yield "600519.SH", moment(date(2023, 2, 1), row["OrderTime"]), row["OrderType"] == "D"
-    for path in sorted(DATA.glob("l2/sse_20230711/*_orders.csv.gz")):
-        for row in rows(path):
-            when = moment(date(2023, 7, 11), row["MDTime"])
-            yield path.name[:9], when, row["OrderType"] == "10"
-
-
-def moment(day, clock_time):
-    hours, minutes, seconds = clock_time.split(":")
-    elapsed = (int(hours) * 60 + int(minutes)) * 60 + float(seconds)
-    return at(day, "00:00") + round(elapsed * 1000) * MILLISECOND
-
-
 @recorded
 def test_the_phases_take_exactly_what_the_real_order_feeds_hold():
-    orders, cancels, days = Counter(), Counter(), set()
-    for symbol, when, cancel in entrusts():
-        span = span_at(symbol, when)
-        (cancels if cancel else orders)[span.start] += 1
-        days.add((symbol, when - time_of_day(when)))
-    symbol, midnight = next(iter(days))
-    spans = {span_at(symbol, midnight + minute * 60_000 * MILLISECOND) for minute in range(1440)}
-    assert set(orders) == {span.start for span in spans if span.limit is Taking.TAKEN}
-    assert set(cancels) == {span.start for span in spans if span.cancel is Taking.TAKEN}
-    assert sum(orders.values()) > 70_000
-    assert sum(cancels.values()) > 20_000
+    """No order and no cancel at a time that takes none; and each time that does has some."""
+    orders, cancels, spans = set(), set(), set()
+    for raw in raw_days():
+        start = at(raw.day, "00:00")
+        spans |= {span_at(raw.symbol, start + minute * MINUTE) for minute in range(1440)}
+        for message in raw.messages():
+            if not isinstance(message, Traded):
+                said = cancels if isinstance(message, Withdrawn) else orders
+                said.add(span_at(raw.symbol, message.time))
+    assert orders == {span for span in spans if span.limit is Taking.TAKEN}
+    assert cancels == {span for span in spans if span.cancel is Taking.TAKEN}
 
 
 @recorded

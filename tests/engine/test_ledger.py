@@ -16,7 +16,6 @@ from qka.model.events import (
     Alert,
     CancelRefused,
     CancelRequested,
-    EngineState,
     OrderAccepted,
     OrderCancelled,
     OrderDenied,
@@ -25,7 +24,6 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     SessionPhase,
-    TradingState,
 )
 from qka.model.market import Phase
 from qka.model.money import to_cents, yuan
@@ -314,13 +312,6 @@ def test_what_lies_in_a_symbol_is_held_at_the_last_price_and_working_at_its_own(
     ledger.apply(OrderUnknown(1, "market"))
     assert ledger.exposure(SYMBOL)[0] == 210_000 + 220_000
     assert ledger.exposure("000001.SZ")[0] == ledger.worth("000001.SZ") == 0
-
-
-def test_the_trading_state_is_what_the_engine_said_last():
-    ledger, _ = a_ledger()
-    assert ledger.trading is TradingState.ACTIVE
-    ledger.handlers()[EngineState](EngineState(1, "trading", TradingState.HALTED))
-    assert ledger.trading is TradingState.HALTED
 
 
 def test_a_denial_is_not_a_report_of_the_broker():

@@ -277,11 +277,60 @@ def test_a_target_is_reached_in_whole_lots_and_never_passed(target, quantity):
         def on_quote(self, quote):
             if not self.state:
                 self.state["first"] = target(self).quantity
-                self.state["again"] = target(self)
+                again = target(self)
+                self.state["again"] = (again.orders, again.done)
 
     strategy = Target()
     engine(quotes([10.0] * 3), strategy).run()
-    assert strategy.state == {"first": quantity, "again": None}
+    assert strategy.state == {"first": quantity, "again": ((), True)}
+
+
+def test_a_rebalance_says_at_once_what_it_sold_and_later_what_it_could_not_buy(tmp_path):
+    other, path = "000001.SZ", tmp_path / "journal.db"
+
+    class Switch(Recorder):
+        symbols = [SYMBOL, other]
+
+        def on_quote(self, quote):
+            if quote.symbol == other and not self.state:
+                self.state["first"] = self.rebalance({other: 1.0, SYMBOL: 0.0}, reason="switch")
+
+        def on_rebalance(self, rebalanced):
+            self.state["then"] = rebalanced
+
+    strategy = Switch()
+    events = quotes([10.0] * 20) + quotes([10.0] * 20, symbol=other, start="09:30:04")
+    gate = rules(ratio=1.0)
+    engine(events, strategy, cash=1000, held={SYMBOL: 10_000}, gate=gate, journal=path).run()
+    first, then = strategy.state["first"], strategy.state["then"]
+    assert [(o.symbol, o.side, o.quantity) for o in first.orders] == [(SYMBOL, "sell", 10_000)]
+    assert (first.waiting, first.left, first.done) == ((other,), (), False)
+    assert [(o.symbol, o.side) for o in then.orders] == [(SYMBOL, "sell"), (other, "buy")]
+    assert then.orders[0].status is S.FILLED
+    (left,) = then.left
+    assert (left.symbol, left.side, left.code) == (other, "buy", "cash")
+    assert left.shares + then.orders[1].quantity == 10_000
+    assert then.done
+    assert [e for e in journalled(path) if isinstance(e, qka.Rebalanced)] == [then]
+
+
+def test_a_target_leaves_what_was_bought_today_and_says_so():
+    class Regret(Recorder):
+        symbols = [SYMBOL]
+
+        def on_fill(self, fill):
+            self.state.setdefault("found", self.order_target_shares(SYMBOL, 0))
+
+        def on_quote(self, quote):
+            if "bought" not in self.state:
+                self.state["bought"] = self.order_target_shares(SYMBOL, 1300, 10.2)
+
+    strategy = Regret()
+    engine(quotes([10.0] * 5), strategy, held={SYMBOL: 300}).run()
+    found = strategy.state["found"]
+    assert [order.quantity for order in found.orders] == [300]
+    assert [(left.shares, left.code) for left in found.left] == [(1000, "sellable")]
+    assert "T+1" in found.reason
 
 
 def test_an_engine_runs_once_and_says_so():

@@ -1,14 +1,16 @@
 """Positions that are left: at a loss, a profit, a fall from the best price; and that can't be."""
 
 import pytest
-from builders import NEXT_DAY
+from builders import DAY, NEXT_DAY
 from msgspec.structs import replace
-from stage import SYMBOL, Recorder, engine, journalled, quotes
+from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
 from qka.model.account import Position
-from qka.model.events import OrderDenied, OrderRequested
-from qka.model.order import OrderType, Side
+from qka.model.events import InstrumentState, OrderDenied, OrderRequested
+from qka.model.market import Phase, Status
+from qka.model.order import OrderStatus, OrderType, Side
+from qka.risk.conflicts import self_trade
 from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.verdicts import Denial
 
@@ -42,7 +44,8 @@ class Idle(Recorder):
 
     symbols = [SYMBOL]
 
-    def __init__(self, quantity=0):
+    def __init__(self, quantity=0, **settings):
+        super().__init__(**settings)
         self.quantity = quantity
 
     def on_quote(self, quote):
@@ -114,6 +117,126 @@ def test_at_the_limit_down_the_exit_waits_in_the_queue_and_that_is_told_once(tmp
     (order,) = [e.order for e in journalled(path) if isinstance(e, OrderRequested)]
     assert (order.type, order.price) == (OrderType.LIMIT, 9.0)
     assert made.ledger.position(SYMBOL).quantity == 1000
+
+
+class Crowd(Recorder):
+    """Has orders of its own on the symbol when the stop comes: (side, shares, price)."""
+
+    symbols = [SYMBOL]
+
+    def __init__(self, *orders):
+        self.orders_, self.placed = orders, []
+
+    def on_quote(self, quote):
+        if not self.placed:
+            self.placed = [
+                (self.buy if side == "buy" else self.sell)(quote.symbol, shares, price)
+                for side, shares, price in self.orders_
+            ]
+
+
+def crowded(prices, *orders, held=1000, events=None, gate=None):
+    crowd = Crowd(*orders)
+    gate = [*rules(ratio=1.0), self_trade] if gate is None else gate
+    made = engine(events or quotes(prices), crowd, held={SYMBOL: held}, gate=gate)
+    made.stop_at(Stops(loss=0.05))
+    return made, made.run(), [made.ledger.order(order.id) for order in crowd.placed]
+
+
+def test_a_working_buy_does_not_keep_an_exit_from_leaving():
+    made, summary, (buy,) = crowded([10.0] * 2 + [9.4] * 6, ("buy", 500, 9.2))
+    assert (buy.status, buy.filled) == (OrderStatus.CANCELLED, 0)
+    assert made.ledger.positions() == []
+    (alert,) = summary["alerts"]
+    assert f"cancelled for the exit of {SYMBOL}: buy 500 at 9.2 of Crowd" in alert
+
+
+def test_shares_that_a_sell_above_the_market_keeps_are_left_too():
+    made, _, (sell,) = crowded([10.0] * 2 + [9.4] * 6, ("sell", 800, 10.8))
+    assert (sell.status, sell.filled) == (OrderStatus.CANCELLED, 0)
+    assert made.ledger.positions() == []
+
+
+def test_a_sell_that_is_to_trade_anyway_is_left_to_it():
+    seen = quotes([9.6, 9.5, 9.5, 9.5], lots=1)  # 500 shares a quote
+    made, summary, (sell,) = crowded([], ("sell", 800, 9.45), events=seen)
+    assert sell.filled == 800
+    assert made.ledger.positions() == []
+    assert summary["alerts"] == []
+
+
+def test_an_exit_waits_only_so_long_for_a_cancel_that_does_not_come():
+    made = engine(
+        quotes([10.0] * 2 + [9.4] * 12),
+        Crowd(("buy", 500, 9.2)),
+        held={SYMBOL: 1000},
+        gate=[*rules(ratio=1.0), self_trade],
+    )
+    made.stop_at(Stops(loss=0.05))
+    made.broker.cancel = lambda order: None
+    summary = made.run()
+    assert made.ledger.position(SYMBOL).quantity == 1000
+    cancelled, refused = summary["alerts"]
+    assert "cancelled for the exit" in cancelled
+    assert "the exit of 1000 was refused" in refused  # the buy could trade with it
+
+
+def test_an_exit_of_more_than_one_order_may_have_is_several():
+    symbol = "300750.SZ"
+    days = quotes([10.0] * 2 + [9.4] * 20, symbol=symbol, lots=10_000)
+    made = engine(days, Idle(symbols=[symbol]), held={symbol: 400_000}, gate=rules(1.0))
+    made.stop_at(Stops(loss=0.05))
+    made.run()
+    first, *_ = made.ledger.orders.values()
+    sizes = [o.quantity for o in made.ledger.orders.values() if o.time == first.time]
+    assert sizes == [150_000, 150_000, 100_000]  # ChiNext's most of a market order
+    assert made.ledger.positions() == []
+
+
+def test_a_bond_which_takes_no_market_orders_is_left_by_a_limit_order():
+    bond = "123219.SZ"
+    limits = {"limit_up": 12.0, "limit_down": 8.0}
+    seen = [replace(q, **limits) for q in quotes([10.0, 10.0] + [9.4] * 4, symbol=bond)]
+    made = engine(seen, Idle(symbols=[bond]), held={bond: 500}, gate=rules(1.0))
+    made.stop_at(Stops(loss=0.05))
+    made.run()
+    (order,) = made.ledger.orders.values()
+    assert (order.type, order.price, order.average_price) == (OrderType.LIMIT, 8.0, 9.39)
+    assert made.ledger.positions() == []
+
+
+def test_on_a_day_without_limits_an_exit_follows_the_market_inside_its_cage():
+    symbol = "001220.SZ"
+    free = {"limit_up": 0.0, "limit_down": 0.0}
+    prices = [10.0, 9.4, 9.0, *[8.6] * 12]
+    seen = [replace(q, **free) for q in quotes(prices, symbol=symbol, lots=1)]
+    made = engine(seen, Idle(symbols=[symbol]), held={symbol: 600}, gate=rules(1.0))
+    made.ledger.instruments[symbol] = InstrumentState(0, symbol, DAY, Status.NEW, unlimited=True)
+    made.stop_at(Stops(loss=0.05))
+    made.run()
+    first, *more = made.ledger.orders.values()
+    assert (first.type, first.price) == (OrderType.LIMIT, 9.2)  # 2% below the bid of 9.39
+    assert first.status is OrderStatus.CANCELLED  # the market went on without it
+    assert more[-1].status is OrderStatus.FILLED
+    assert made.ledger.positions() == []
+
+
+def test_an_odd_remainder_is_left_with_the_rest():
+    made, _ = run([10.0, 9.5, 9.5, 9.5], Stops(loss=0.05), held=1050)
+    assert made.ledger.positions() == []
+
+
+def test_while_a_symbol_is_halted_its_exit_waits_and_that_is_told_once(tmp_path):
+    seen = quotes([10.0] * 2 + [9.4] * 8)
+    halted = [replace(q, phase=Phase.HALTED) if q.last == 9.4 else q for q in seen]
+    again = quotes([9.4] * 4, start="09:40:03")
+    path = tmp_path / "journal.db"
+    made, summary = run([], Stops(loss=0.05), events=halted + again, path=path)
+    (alert,) = summary["alerts"]
+    assert f"{SYMBOL} is halted: the exit waits until it trades" in alert
+    (order,) = [e.order for e in journalled(path) if isinstance(e, OrderRequested)]
+    assert order.time >= again[0].time
+    assert made.ledger.positions() == []
 
 
 def test_an_exit_that_a_rule_refuses_is_told_and_tried_again(tmp_path):

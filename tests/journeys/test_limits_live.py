@@ -88,10 +88,11 @@ def test_a_limit_is_changed_from_the_next_order_on_and_the_journal_says_who_did_
     denied = summary["strategies"]["Grid"]["denied"]
     assert set(denied) == {"notional"}
     (command,) = [e for e in journalled(made.records.path) if isinstance(e, OperatorCommand)]
-    assert (command.command, command.args, command.who) == (
+    assert (command.command, command.args, command.who, command.why) == (
         "set",
-        "risk.max_notional=1 (thin market)",
+        "risk.max_notional=1",
         "li",
+        "thin market",
     )
     assert made.settings.risk.max_notional == Decimal(1)
 
@@ -146,7 +147,7 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
         assert name in made.gate.names
     assert not [name for name in made.gate.names if name.startswith("position ratio")]
     assert made.breaker.losses.limited
-    assert made._on_loss is TradingState.HALTED
+    assert made.on_loss is TradingState.HALTED
     assert made.leaver.stops.loss == 0.2
 
 

@@ -182,6 +182,39 @@ async def test_timers_and_bars_come_when_they_came_then(floor):
     assert outcome.counts["OrderRequested"] >= 3
 
 
+class Rebalancer(Clerk):
+    """In and out of its two symbols, with a bid that the next target has to cancel first."""
+
+    def on_start(self):
+        self.seen, self.bars_seen, self.came = [], 0, []
+        self.every("20s", self.turn)
+
+    def turn(self):
+        self.state["turns"] = turns = self.state.get("turns", 0) + 1
+        self.rebalance({SYMBOL: 0.02 * (turns % 2), "000001.SZ": 0.01 * (turns % 3)})
+        self.order_target_shares(SYMBOL, 300 * turns, 9.0)
+
+    def on_bar(self, bar):
+        self.bars_seen += 1
+
+    def on_rebalance(self, rebalanced):
+        self.came.append(rebalanced)
+        if rebalanced.left:
+            self.buy(SYMBOL, 100, 8.9, reason=rebalanced.reason)
+
+
+async def test_what_a_rebalance_waited_for_comes_when_it_came_then(floor):
+    floor.traders, floor.speed = (Rebalancer,), 100.0
+    async with floor.engine():
+        await floor.heard(10.0)
+        await floor.heard(10.1)
+        (trader,) = floor.strategies
+        await eventually(lambda: len(trader.came) > 4)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts["CancelRequested"] >= 1
+
+
 async def test_a_paper_account_on_live_quotes_trades_again_itself(floor):
     floor.traders, floor.speed, floor.paper = (Clerk,), 100.0, True
     async with floor.engine():

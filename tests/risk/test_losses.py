@@ -111,6 +111,6 @@ def test_the_config_names_the_limits(tmp_path):
         }
     )
     assert built.breaker is not None
-    assert built._on_loss is TradingState.HALTED
+    assert built.on_loss is TradingState.HALTED
     with pytest.raises(qka.ConfigError, match="max_daily_loss"):
         qka.Engine.from_config({"risk": {"max_daily_loss": 3}})

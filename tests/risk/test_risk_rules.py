@@ -283,7 +283,21 @@ def test_cancels_are_not_remembered_for_longer_than_they_count():
     gate = Gate([RateLimit(window)], books())
     for second in range(10_000):  # and never an order
         gate.cancelled("grid", NOW, NOW + second * SECOND)
-    assert len(window.times) == 5
+    assert len(window.times) == 60
+
+
+@pytest.mark.parametrize("between", [[2], [50, 2], [2, 50, 1]])
+def test_another_limit_counts_all_that_left_in_its_window(between):
+    gate = Gate([RateLimit(SlidingWindow(2, 60))], books())
+    for number in range(2):
+        assert isinstance(gate.review(an_order(id=f"{number}", time=NOW + number)), Approved)
+    for number in range(3):
+        gate.cancelled("grid", NOW, NOW + 2 + number)
+    for limit in [*between, 6]:
+        gate.use([RateLimit(SlidingWindow(limit, 60))])
+    assert isinstance(gate.review(an_order(id="sixth", time=NOW + 10)), Approved)
+    denial = gate.review(an_order(id="seventh", time=NOW + 11))
+    assert (denial.code, denial.limit) == ("rate", 6)
 
 
 def test_a_rate_of_one_strategy_leaves_the_others_alone():

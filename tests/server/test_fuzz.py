@@ -176,8 +176,8 @@ async def test_half_requests_and_slow_senders_hold_up_nobody(tmp_path):
 
 
 async def test_a_body_that_never_comes_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("qka.server.http._BODY_SECONDS", 0.02)
-    monkeypatch.setattr("qka.server.http._LINGER_SECONDS", 0.02)
+    monkeypatch.setattr("qka.web.BODY_SECONDS", 0.02)
+    monkeypatch.setattr("qka.web.LINGER_SECONDS", 0.02)
     async with running(tmp_path) as stage:
         reader, writer = await asyncio.open_connection("127.0.0.1", stage.server.port)
         head = f"POST /api/order_stock HTTP/1.1\r\nHost: x\r\nX-Token: {stage.token}\r\n"

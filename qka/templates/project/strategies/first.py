@@ -24,10 +24,10 @@ class First(qka.Strategy):
         if not bar.prev_close or self.position(bar.symbol).quantity or self.orders(bar.symbol):
             return
         if bar.close / bar.prev_close - 1 >= self.params.rise:
-            # T+1, lots, cash and the risk gate are looked after; the order says what became of it
-            order = self.order_target_ratio(bar.symbol, self.params.ratio, reason="it rises")
-            if order is not None and order.status is qka.OrderStatus.DENIED:
-                self.log.warning("denied: {}", order.reason)
+            # T+1, lots, cash and the risk gate are looked after; what can't be done is in `left`
+            found = self.order_target_ratio(bar.symbol, self.params.ratio, reason="it rises")
+            for shortfall in found.left:
+                self.log.warning("{}", shortfall)
 
     def on_fill(self, fill: qka.Fill) -> None:
         self.log.info("{} {} {} at {}", fill.side, fill.quantity, fill.symbol, fill.price)

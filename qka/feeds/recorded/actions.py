@@ -1,0 +1,73 @@
+"""Corporate actions out of a file: who gives what on which day.
+
+A csv with the columns `symbol`, `ex_date`, `cash` (CNY a share, before tax) and `bonus` (new
+shares for each one held: 0.3 where a company gives 3 for 10). Columns that are left out are 0.
+"""
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from qka.errors import ConfigError, DataError, SymbolError
+from qka.feeds.recorded.damage import shown
+from qka.model.actions import CorporateAction
+from qka.model.symbol import check_symbol
+
+COLUMNS = ("symbol", "ex_date", "cash", "bonus")
+_MOST = Decimal(100_000)  # CNY or shares for one: beyond it is a mistake
+
+
+def read(path: Path) -> list[CorporateAction]:
+    """The actions of a file, by day and symbol; raises ConfigError or DataError with the row."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return sorted(_rows(path, file), key=lambda action: (action.day, action.symbol))
+    except OSError as error:
+        raise ConfigError(f"feed.actions: {path} can't be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: no csv in UTF-8 ({error})") from None
+
+
+def _rows(path: Path, file: Iterator[str]) -> Iterator[CorporateAction]:
+    table = csv.DictReader(file)
+    names = table.fieldnames or ()
+    if not {"symbol", "ex_date"} <= set(names) or not {"cash", "bonus"} & set(names):
+        raise DataError(f"{path}: its first line must name the columns {', '.join(COLUMNS)}")
+    seen: dict[tuple[str, date], int] = {}
+    for row in table:
+        where = f"{path}, row {table.line_num}"
+        try:
+            action = CorporateAction(
+                check_symbol((row["symbol"] or "").strip()),
+                _day(row["ex_date"] or ""),
+                _number("cash", row.get("cash")),
+                _number("bonus", row.get("bonus")),
+            )
+        except (SymbolError, ValueError) as error:
+            raise DataError(f"{where}: {error}") from None
+        if not action.cash and not action.bonus:
+            raise DataError(f"{where}: neither cash nor bonus")
+        first = seen.setdefault((action.symbol, action.day), table.line_num)
+        if first != table.line_num:
+            raise DataError(f"{where}: {action.symbol} on {action.day} is in row {first} already")
+        yield action
+
+
+def _day(cell: str) -> date:
+    try:
+        return date.fromisoformat(cell.strip())
+    except ValueError:
+        raise ValueError(f"ex_date is {shown(cell)}, not a date like 2026-06-12") from None
+
+
+def _number(column: str, cell: str | None) -> Decimal:
+    text = (cell or "").strip() or "0"
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{column} is {shown(text)}, not a number") from None
+    if not value.is_finite() or not 0 <= value <= _MOST:
+        raise ValueError(f"{column} is {shown(text)}, not a usable number")
+    return value

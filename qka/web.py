@@ -1,0 +1,155 @@
+"""HTTP as both of our servers speak it: bounded connections, bodies and patience.
+
+A secret is shown in a header, never in a URL. What a route answers is its server's own business.
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+from loguru import logger
+
+JSON = "application/json"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+BODY_SECONDS = 10.0  # for a body to come in
+_IDLE_SECONDS = 75.0  # a connection may be silent for so long
+LINGER_SECONDS = 2.0  # for the rest of a body that is not wanted
+
+# aiohttp reports every malformed request with a traceback; what matters is logged by the routes
+_quiet = logging.getLogger("qka.web")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class BodyRefused(Exception):
+    """A body is too long, too slow or broken; `code`: too_large, slow or invalid."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+class WebServer(web.Server):
+    """aiohttp's server with a bound on its connections, and on what a body may hold.
+
+    `most` connections, `longest` bytes of a body; one connection too many is `refuse`d.
+    """
+
+    def __init__(self, answer: Answer, *, most: int, longest: int) -> None:
+        self._most = most
+        self._longest = longest
+        self._told = False
+        super().__init__(
+            answer,
+            request_factory=self._request,
+            access_log=None,
+            logger=_quiet,
+            keepalive_timeout=_IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,  # a small body that unpacks to a huge one is not JSON to us
+        )
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a connection."""
+        super().connection_made(handler, transport)
+        if len(self._connections) > self._most:
+            if not self._told:
+                self._told = True
+                logger.warning("more than {} connections: {}", self._most, self.refused)
+            self.refuse(transport)
+
+    refused = "further ones are closed"
+
+    def refuse(self, newest: asyncio.Transport) -> None:
+        """There is one connection too many: the newest is closed at once."""
+        newest.abort()
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._longest
+        )
+
+
+# ------------------------------------------------------------ requests
+
+
+def path_of(request: web.BaseRequest) -> str:
+    """The path as it was sent, nothing in it resolved, and without the query."""
+    return text(request.raw_path.partition("?")[0])
+
+
+def shown(request: web.BaseRequest) -> str | None:
+    """The token of a request: `X-Token`, or `Authorization: Bearer`. Never one in the URL."""
+    token = request.headers.get("X-Token")
+    if token is None:
+        kind, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if kind.lower() == "bearer":
+            return secret.strip()
+    return token
+
+
+def hashed(secret: str) -> str:
+    """SHA-256 of a secret, hex."""
+    # 256 random bits need no salt and no slow hash; a header may hold bytes that are no text
+    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two hashes are equal; takes as long for a near miss as for a wild guess."""
+    return hmac.compare_digest(one, other)
+
+
+def text(value: str) -> str:
+    """What came as bytes, without those that are no text."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+async def body(request: web.BaseRequest, longest: int) -> bytes:
+    """The body of a request, `longest` bytes at most; raises BodyRefused."""
+    length = request.content_length
+    if length is not None and length > longest:
+        raise _too_large(longest)
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        if request.content.is_eof():  # it came in one piece with the headers, as most do
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(longest) from None
+    except TimeoutError:
+        raise BodyRefused("slow", f"the body did not come within {BODY_SECONDS:g} s") from None
+    except (web.RequestPayloadError, ValueError) as error:
+        raise BodyRefused("invalid", f"the body is broken: {error}") from None
+
+
+def _too_large(longest: int) -> BodyRefused:
+    return BodyRefused("too_large", f"a body has {longest} bytes at most")
+
+
+# ------------------------------------------------------------ responses
+
+
+def response(body: bytes, kind: str = JSON, status: int = 200) -> web.Response:
+    """An answer of that kind."""
+    headers = {hdrs.CONTENT_TYPE: kind, hdrs.SERVER: "qka"}
+    return web.Response(body=body, status=status, headers=headers)

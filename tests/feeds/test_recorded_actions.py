@@ -1,0 +1,71 @@
+"""A file of corporate actions: read, or refused with the row at fault."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from qka.clock import ReplayClock
+from qka.errors import ConfigError, DataError
+from qka.feeds.recorded.actions import read
+from qka.feeds.replay import ReplayFeed
+from qka.model.actions import CorporateAction
+
+HEAD = "symbol,ex_date,cash,bonus\n"
+FEB = date(2026, 2, 3)
+
+
+def written(folder, text):
+    path = folder / "actions.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_actions_are_read_exactly_and_by_day(tmp_path):
+    text = HEAD + "600000.SH,2026-06-12,0.41,\n\n 300750.SZ ,2023-04-26,2.52,0.8\n"
+    assert read(written(tmp_path, "\ufeff" + text)) == [
+        CorporateAction("300750.SZ", date(2023, 4, 26), Decimal("2.52"), Decimal("0.8")),
+        CorporateAction("600000.SH", date(2026, 6, 12), Decimal("0.41")),
+    ]
+    bonus = read(written(tmp_path, "bonus,symbol,ex_date\n0.3,600000.SH,2026-02-03\n"))
+    assert bonus == [CorporateAction("600000.SH", FEB, bonus=Decimal("0.3"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("600000.SH,2026-06-12,0.41,0\n", "first line must name the columns symbol, ex_date, cash"),
+        ("symbol,ex_date\n", "must name the columns"),
+        (HEAD + "600000,2026-06-12,0.41,0\n", "row 2: .*600000"),
+        (HEAD + "600000.SH,12.06.2026,0.41,0\n", "row 2: ex_date is '12.06.2026', not a date like"),
+        (HEAD + "600000.SH,2026-06-12,much,0\n", "row 2: cash is 'much', not a number"),
+        (HEAD + "600000.SH,2026-06-12,-1,0\n", "row 2: cash is '-1', not a usable number"),
+        (HEAD + "600000.SH,2026-06-12,0,NaN\n", "row 2: bonus is 'NaN', not a usable number"),
+        (HEAD + "600000.SH,2026-06-12,0,\n", "row 2: neither cash nor bonus"),
+        (HEAD + 2 * "600000.SH,2026-06-12,1,\n", "row 3: 600000.SH on 2026-06-12 is in row 2"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, text, words):
+    path = written(tmp_path, text)
+    with pytest.raises(DataError, match=words) as error:
+        read(path)
+    assert str(path) in str(error.value)
+
+
+async def test_a_feed_tells_the_ones_of_its_days_and_of_what_is_asked(tmp_path):
+    from recordings import DAILY, daily_rows, write
+
+    path = written(tmp_path, HEAD + "600000.SH,2026-02-03,1,\n000001.SZ,2026-02-03,1,\n")
+    write(tmp_path / "data" / "600000.SH.csv", daily_rows([5, 6]), DAILY)
+    feed = ReplayFeed(tmp_path / "data", ReplayClock(), actions=path)
+    await feed.open([])
+    (found,) = await feed.actions(["600000.SH"], date(2026, 2, 3), date(2026, 2, 3))
+    assert found.symbol == "600000.SH"
+    assert await feed.actions(["600000.SH"], date(2026, 2, 4), date(2026, 2, 9)) == []
+    await feed.close()
+
+
+async def test_a_file_that_is_not_there_is_a_wrong_config(tmp_path):
+    feed = ReplayFeed(tmp_path, ReplayClock(), actions=tmp_path / "none.csv")
+    with pytest.raises(ConfigError, match=r"feed.actions: .*none.csv can't be read"):
+        await feed.open([])

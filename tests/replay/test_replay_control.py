@@ -1,0 +1,80 @@
+"""A day on which a human stepped in is the same again: his word is an input like any other."""
+
+import pytest
+from qmt import a_terminal
+from replays import SYMBOL, Floor, S
+
+import qka
+from qka import settings
+from qka.limits import InForce
+from qka.model.events import TradingState
+
+
+class Buyer(qka.Strategy):
+    """Buys at every quote, below the market."""
+
+    symbols = [SYMBOL]
+
+    def on_start(self):
+        self.seen = []
+
+    def on_quote(self, quote):
+        self.seen.append(quote.last)
+        self.buy(SYMBOL, 100, quote.last - 0.05)
+
+
+class Limited(Floor):
+    """With the limits of a config."""
+
+    def _with(self, kind, **edges):
+        engine = super()._with(kind, **edges)
+        InForce(engine, settings.from_mapping({"risk": {"position_ratio": None}}), [])
+        return engine
+
+
+@pytest.fixture
+def floor(tmp_path):
+    with a_terminal(id_cooldown=0.0) as terminal:
+        yield Limited(terminal, tmp_path, Buyer)
+
+
+async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
+    async with floor.engine() as engine:
+        ask = engine.operator.ask
+        await floor.heard(10.0)
+        ask("halt", who="li@desk", why="a doubt")
+        await floor.heard(10.1)
+        with pytest.raises(qka.ConfigError):
+            ask("explode", who="li@desk")
+        ask("resume", who="li@desk", why="no doubt")
+        ask("buy", [SYMBOL, "200", "9.9"], who="li@desk", why="by hand")
+        await floor.heard(10.2)
+        await floor.ends(engine, S.ACCEPTED, S.DENIED, S.ACCEPTED, S.ACCEPTED)
+        ask("set", ["risk.max_notional=500"], who="wang@home", why="it is late")
+        await floor.heard(10.3)
+        ask("cancel-all", who="li@desk")
+        await floor.ends(engine, S.CANCELLED, S.DENIED, S.CANCELLED, S.CANCELLED, S.DENIED)
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert outcome.counts == {
+        "Signal": 5,
+        "OrderRequested": 3,
+        "OrderDenied": 2,
+        "CancelRequested": 3,
+    }
+
+
+async def test_a_loss_that_trips_while_the_account_is_held_does_not_lift_the_hold(floor):
+    async with floor.engine() as engine:
+        engine._hold("the books differ")
+        engine._trip("too much was lost")
+        engine.operator.ask("reduce", who="li@desk")
+        await floor.heard(10.0)
+        with pytest.raises(qka.ConfigError, match="held: the books differ"):
+            engine.operator.ask("resume", who="li@desk")
+        assert engine.trading is TradingState.REDUCING
+        assert engine.ledger.trading is TradingState.HALTED
+        engine._release()
+        assert engine.ledger.trading is TradingState.REDUCING
+        await floor.heard(10.1)
+    assert {order.status for order in engine.ledger.orders.values()} == {S.DENIED}
