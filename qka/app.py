@@ -30,6 +30,8 @@ from qka.model.events import Alert, Distributed, SessionPhase, Severity, Trading
 from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
+from qka.monitor.contact import Contact, contact
+from qka.monitor.lines import Lines
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
@@ -51,6 +53,7 @@ class Engine(engine.Engine):
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    contact: Contact
     monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     days: Calendar | EveryDay = EveryDay()
@@ -98,6 +101,7 @@ class Engine(engine.Engine):
         except Exception as error:
             self.ended, self.error = "failed", str(error)
             logger.error("{}", error)
+            self.contact.broke_off(error)
             raise
 
     def request_stop(self) -> None:
@@ -109,7 +113,7 @@ class Engine(engine.Engine):
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
         """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
-        Typed and checked as in the config, which stays as it is: the next start reads that one.
+        Typed and checked as in the config, which stays as it is; it holds until tomorrow's start.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
         self.limits.change(key, value, who, why)
@@ -133,8 +137,16 @@ class Engine(engine.Engine):
             self.records.path = self.folder / self.records.path.name
         if self.recording is not None:
             self.recording.folder = beside(self.records.path)
-        logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
+        log = self.settings.log
+        logs.setup(
+            log.level,
+            self.folder / "log.jsonl",
+            self.clock.now,
+            megabytes=log.megabytes,
+            keep=log.keep,
+        )
         super()._open_records()
+        self.contact.start()
         if soon := self.days.notice(day_of(self.clock.now())):
             mend = self.days.mend if isinstance(self.days, Calendar) else ""
             self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
@@ -142,10 +154,14 @@ class Engine(engine.Engine):
             self.monitor.bind(self.folder)
 
     async def _open(self) -> None:
-        """Start, and let a human in."""
-        await super()._open()
-        if self.monitor is not None:
-            await self.monitor.open()
+        """Start, and let a human in; people elsewhere are told when that fails."""
+        try:
+            await super()._open()
+            if self.monitor is not None:
+                await self.monitor.open()
+        except Exception as error:
+            self.contact.broke_off(error)
+            raise
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -172,6 +188,7 @@ class Engine(engine.Engine):
                 self.alert(Severity.WARNING, "compliance", words)
 
     async def _close(self) -> None:
+        """Let go of everything; the last alerts leave."""
         try:
             if self.monitor is not None:
                 await self.monitor.close()
@@ -180,6 +197,7 @@ class Engine(engine.Engine):
             if self._holding:
                 self._holding = False
                 book.release()
+            await self.contact.stop()
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
@@ -215,25 +233,38 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built.limits = limits.InForce(built, chosen, names)
     built.folder, built.records = folder, records
     built.recording, built.own_rules, built.days = recording, own.rows, days
+    Lines(built)
+    built.contact = contact(chosen, built, built.summary, send=not is_past(chosen))
     built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
     return built
 
 
 def _is_asked(chosen: Settings) -> bool:
     """Whether a human may want to ask a run: not one that is over before he can."""
-    wanted = chosen.monitor.enabled
-    return getattr(chosen.feed, "speed", None) != "max" if wanted is None else wanted
+    own = chosen.monitor
+    if own.enabled is not None:
+        return own.enabled
+    return own.dashboard or own.metrics or getattr(chosen.feed, "speed", None) != "max"
 
 
 def _monitor(built: Engine, chosen: Settings) -> "Monitor":
-    from qka.monitor.monitor import Monitor  # late: a run at full speed needs no server
+    from qka.monitor.monitor import Monitor, Wanted  # late: a run at full speed needs no server
 
     own = chosen.monitor
+    wanted = Wanted(
+        own.host,
+        own.port,
+        own.enabled is True,
+        own.dashboard,
+        own.metrics,
+        own.read_only,
+        own.origins,
+    )
 
     def shown() -> Mapping[str, Any]:
         return built.settings.risk.model_dump(mode="json")
 
-    return Monitor(built, shown, port=own.port, must=own.enabled is True)
+    return Monitor(built, shown, wanted)
 
 
 Built = TypeVar("Built", bound=engine.Engine)

@@ -6,6 +6,7 @@ A secret is shown in a header, never in a URL. What a route answers is its serve
 import asyncio
 import hmac
 import logging
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
@@ -20,6 +21,7 @@ JSON = "application/json"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 BODY_SECONDS = 10.0  # for a body to come in
 _IDLE_SECONDS = 75.0  # a connection may be silent for so long
+_MOST_ADDRESSES = 4096  # remembered at a time, so that many callers cost bounded memory
 LINGER_SECONDS = 2.0  # for the rest of a body that is not wanted
 
 # aiohttp reports every malformed request with a traceback; what matters is logged by the routes
@@ -27,6 +29,7 @@ _quiet = logging.getLogger("qka.web")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
 
+Now = Callable[[], float]  # seconds, only ever forward: the loop's time
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -144,6 +147,49 @@ async def body(request: web.BaseRequest, longest: int) -> bytes:
 
 def _too_large(longest: int) -> BodyRefused:
     return BodyRefused("too_large", f"a body has {longest} bytes at most")
+
+
+class Lockout:
+    """An address with `limit` wrong tokens in `window` seconds is not heard for `hold` seconds.
+
+    A right token does not help while it lasts, so that a guess can't be told from a hit; links
+    that are already open go on.
+    """
+
+    def __init__(self, limit: int, window: float, hold: float, now: Now) -> None:
+        self._limit = limit
+        self._window = window
+        self._hold = hold
+        self._now = now
+        self._failed: OrderedDict[str, deque[float]] = OrderedDict()  # address -> when
+        self._locked: OrderedDict[str, float] = OrderedDict()  # address -> until
+
+    def remaining(self, address: str) -> float:
+        """Seconds that an address is still locked out; 0.0 when it is not."""
+        until = self._locked.get(address)
+        if until is None:
+            return 0.0
+        left = until - self._now()
+        if left <= 0:
+            del self._locked[address]
+            return 0.0
+        return left
+
+    def failed(self, address: str) -> bool:
+        """A wrong token came from there; whether that locks it out now."""
+        now = self._now()
+        times = self._failed.setdefault(address, deque(maxlen=self._limit))
+        self._failed.move_to_end(address)
+        times.append(now)
+        if len(self._failed) > _MOST_ADDRESSES:
+            self._failed.popitem(last=False)
+        if len(times) < self._limit or now - times[0] > self._window:
+            return False
+        del self._failed[address]
+        self._locked[address] = now + self._hold
+        if len(self._locked) > _MOST_ADDRESSES:
+            self._locked.popitem(last=False)
+        return True
 
 
 # ------------------------------------------------------------ responses

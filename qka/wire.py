@@ -41,7 +41,12 @@ def plain(line: bytes | str) -> Any:
 
 def pretty(value: Any) -> bytes:
     """Indented JSON for people and their scripts; money is a number with two decimals."""
-    return msgspec.json.format(_encode(_pretty, value), indent=2)
+    return msgspec.json.format(compact(value), indent=2)
+
+
+def compact(value: Any) -> bytes:
+    """JSON for a page, in one line; money is a number with two decimals."""
+    return _encode(_pretty, value)
 
 
 def legible(text: str) -> str:

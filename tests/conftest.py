@@ -1,9 +1,13 @@
-"""Options of the test suite."""
+"""Options of the test suite, and its language."""
 
-from hypothesis import settings
+import os
 
-# a property holds or not; how long a busy machine takes to say so is no matter
-settings.register_profile("qka", deadline=None)
+os.environ["QKA_LANG"] = "en"  # whatever the developer's locale is; children inherit it
+
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, nothing else
+settings.register_profile("qka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("qka")
 
 

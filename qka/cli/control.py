@@ -87,6 +87,20 @@ def reduce(run: Run = None, config: Config = None, why: Why = "") -> None:
     _switched(command(the_run(run, config), "reduce", why=why))
 
 
+def cancel(
+    orders: Annotated[list[str], typer.Argument(help="As `qka status` names them")],
+    run: Run = None,
+    config: Config = None,
+    why: Why = "",
+) -> None:
+    """Take back orders that work, without a question.
+
+    An order can still trade until its cancel is confirmed.
+    """
+    for order in command(the_run(run, config), "cancel", *orders, why=why)["orders"]:
+        typer.echo(f"{order['id']}  {order['what']}")
+
+
 def cancel_all(
     symbols: Annotated[list[str] | None, typer.Argument(help="Only of these")] = None,
     run: Run = None,

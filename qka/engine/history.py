@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable
+from datetime import date
 from typing import TYPE_CHECKING
 
 from qka.errors import ConfigError
 from qka.model.market import Bar
-from qka.model.times import SHANGHAI
+from qka.model.times import SHANGHAI, day_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,11 @@ class History:
                 f"strategy's `symbols` and the period in its `bars` (kept: {', '.join(periods)})"
             )
         return list(kept)[-count:] if count > 0 else []
+
+    def today(self, symbol: str, day: date) -> list[Bar]:
+        """The one-minute bars of a day, as far as they are kept."""
+        kept = self._bars.get("1m", {}).get(symbol, ())
+        return [bar for bar in kept if day_of(bar.time) == day]
 
     def frame(self, symbol: str, period: str, count: int) -> "pd.DataFrame":
         """The same as a DataFrame indexed by Shanghai time (the end of each bar)."""

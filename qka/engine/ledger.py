@@ -114,6 +114,7 @@ class Ledger:
         self.quoted = True  # quotes come, not bars
         self.quotes: dict[str, Quote] = {}  # symbol -> last snapshot
         self.instruments: dict[str, InstrumentState] = {}  # symbol -> what was said of it last
+        self.heard = 0  # quotes
         # symbol -> order id -> what an order that is not final claims, see `claim`
         self._working: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
         # the last order that was asked about: the rules are first, then it is booked
@@ -331,6 +332,7 @@ class Ledger:
         """Remember the last snapshot of a symbol."""
         symbol = quote.symbol
         self.quotes[symbol] = quote
+        self.heard += 1
         if symbol in self._held:
             self._moved.add(symbol)
 

@@ -41,6 +41,7 @@ class Operator:
             "halt": lambda words: self._switch(words, TradingState.HALTED),
             "reduce": lambda words: self._switch(words, TradingState.REDUCING),
             "resume": self._resume,
+            "cancel": self._cancel,
             "cancel-all": self._cancel_all,
             "buy": lambda words: self._order(words, BUY),
             "sell": lambda words: self._order(words, SELL),
@@ -168,6 +169,21 @@ class Operator:
         return deed
 
     # ------------------------------------------------------------ orders
+
+    def _cancel(self, words: Words) -> Deed:
+        if not words:
+            raise ConfigError("cancel: ORDER..., as `qka status` names them")
+        ledger = self._engine.ledger
+        orders = [order for name in words if (order := ledger.order(name)) and not order.is_final]
+        if len(orders) < len(words):
+            working = {order.id for order in orders}
+            gone = ", ".join(name for name in words if name not in working)
+            raise ConfigError(f"{gone}: no order that works; nothing was cancelled")
+
+        def deed(event: OperatorCommand) -> Any:
+            return {"orders": [self.withdraw(order, by(event)) for order in orders]}
+
+        return deed
 
     def _cancel_all(self, words: Words) -> Deed:
         symbols = _symbols(words)

@@ -2,21 +2,25 @@
 
 Each symbol is a random walk in whole ticks between the day's limits, seeded by (seed, symbol,
 day) alone, so it does not depend on what else is watched. Real enough that a strategy's bugs
-show: call auctions with virtual prices, lunch, a symbol in ten that seals at its limit.
+show: call auctions with a book of their own, lunch, a symbol in ten that seals at its limit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from math import sqrt
 from random import Random
+from typing import cast
 
+from qka.ashare.auction import Clearing
 from qka.ashare.limits import price_limits
 from qka.ashare.rules import lots, tick_size, tradable
 from qka.clock import ReplayClock
 from qka.errors import ConfigError
 from qka.feeds.bars import PERIODS, label_of
+from qka.feeds.call import Call, Levels
 from qka.feeds.port import Report, play
 from qka.model.actions import CorporateAction
+from qka.model.codes import Exchange
 from qka.model.market import Bar, Phase, Quote
 from qka.model.symbol import lot_size
 from qka.model.times import MILLISECOND, SECOND, at, midnight
@@ -46,6 +50,9 @@ _SINGLE = (
 )
 _NONE = [0.0] * 5
 _NO_LOTS = [0] * 5
+_DEEP = 5000  # lots that wait at a limit
+# asks and their lots, bids and theirs
+_Sides = tuple[list[float], list[int], list[float], list[int]]
 
 
 def weekdays(first: date, count: int) -> list[date]:
@@ -71,6 +78,7 @@ class _Stock:
 
     def __init__(self, symbol: str, seed: int, day: date, close: int | None) -> None:
         self.symbol = symbol
+        self.exchange = cast(Exchange, symbol[-2:])
         self.random: Callable[[], float] = Random(f"{seed}:{symbol}:{day}").random
         first = Random(f"{seed}:{symbol}").random
         self.scale = 1000 if str(tick_size(symbol)) == "0.001" else 100  # ticks in one CNY
@@ -90,8 +98,9 @@ class _Stock:
         self.last = self.open = self.high = self.low = 0
         self.volume = 0  # shares
         self.turnover = 0  # ticks times shares
-        self.matched = 10 + int(self.random() * 50)  # lots, in a call auction
-        self.virtual = 0
+        self.call: Call | None = None  # while there is one
+        self.cleared = Clearing(0, 0, 0)  # what it comes to, so far
+        self.left: _Sides | None = None  # what its print left, until trading goes on
         # a symbol in ten runs to a limit, stays there and may come back
         sealing = self.random() < 0.1
         self.sealed_from = 400 + int(self.random() * 2000) if sealing else 10**9
@@ -102,21 +111,16 @@ class _Stock:
     def quote(self, time: int, phase: Phase) -> Quote:
         """The next snapshot."""
         if phase in (Phase.OPENING_CALL, Phase.CLOSING_CALL):
-            self._call()
-            prices = self.virtual / self.scale
-            rest = 1 + int(self.random() * 80)
-            asks, bids = [self.matched, 0, 0, 0, 0], [self.matched, 0, 0, 0, 0]
-            (asks if self.random() < 0.5 else bids)[1] = rest
-            level = [prices, 0.0, 0.0, 0.0, 0.0]
-            return self._quote(time, phase, level, asks, level, bids)
-        if self.virtual:
-            self._print()
-        elif phase is Phase.CONTINUOUS:
+            return self._quote(time, phase, *self._call())
+        if phase is Phase.CONTINUOUS:
             self._move()
             levels = self._levels()
             self._trade(levels[0][0], levels[2][0])
+            self.left = None
             return self._quote(time, phase, *levels)
-        return self._quote(time, phase, *self._levels())
+        if self.call is not None:
+            self.left, self.call = self._print(self.call), None
+        return self._quote(time, phase, *(self.left or self._levels()))
 
     def _quote(
         self, time: int, phase: Phase, asks: list[float], ask_lots: list[int],
@@ -129,16 +133,30 @@ class _Stock:
             asks, ask_lots, bids, bid_lots, self.up / scale, self.down / scale,
         )  # fmt: skip
 
-    def _call(self) -> None:
+    def _call(self) -> _Sides:
+        """Virtual price and what is matched there, what is left over on one side."""
         self._move()
-        self.virtual = int(self.mid + 0.5)
-        self.matched += int(self.random() * 6)
+        lot = lot_size(self.symbol)
+        if self.call is None:
+            self.call = Call(self.exchange, self.last or self.prev, self.down, self.up,
+                             max(1, int(self.sigma / 2)), lot)  # fmt: skip
+            self.call.begin(self.mid, _DEEP)
+        price, volume, surplus = self.cleared = self.call.come(self.mid, self.random)
+        prices = [price / self.scale, 0.0, 0.0, 0.0, 0.0]
+        asks = [volume // lot, max(-surplus, 0) // lot, 0, 0, 0]
+        bids = [volume // lot, max(surplus, 0) // lot, 0, 0, 0]
+        return prices, asks, prices, bids
 
-    def _print(self) -> None:
-        shares = self.matched * lot_size(self.symbol)
-        self._deal(self.virtual, shares)
-        self.virtual = 0
-        self.matched = 10 + int(self.random() * 50)
+    def _print(self, call: Call) -> _Sides:
+        """The auction trades; the levels that it leaves."""
+        self._deal(self.cleared.price, self.cleared.volume)
+        asks, bids = (self._shown(levels) for levels in call.left(self.cleared))
+        return *asks, *bids
+
+    def _shown(self, levels: Levels) -> tuple[list[float], list[int]]:
+        lot, empty = lot_size(self.symbol), 5 - len(levels)
+        prices = [price / self.scale for price, _ in levels] + [0.0] * empty
+        return prices, [shares // lot for _, shares in levels] + [0] * empty
 
     def _move(self) -> None:
         self.steps += 1
@@ -148,15 +166,15 @@ class _Stock:
         self.mid += (self.random() + self.random() - 1) * self.sigma + pull
         self.mid = min(max(self.mid, float(self.down)), float(self.up))
 
-    def _levels(self) -> tuple[list[float], list[int], list[float], list[int]]:
+    def _levels(self) -> _Sides:
         random, scale = self.random, self.scale
         bid = int(self.mid)
         ask = min(bid + 1 + int(random() * 2), self.up)
         asks, ask_lots, bids, bid_lots = _NONE, _NO_LOTS, _NONE, _NO_LOTS
         if bid >= self.up:
-            bid, deep = self.up, 5000
+            bid, deep = self.up, _DEEP
         elif self.mid <= self.down:
-            ask, bid, deep = self.down, self.down - 1, 5000
+            ask, bid, deep = self.down, self.down - 1, _DEEP
         else:
             deep = 0
         if bid < self.up:

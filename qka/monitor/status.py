@@ -3,11 +3,13 @@
 The command line, a page and the tests look at this one picture. Money in CNY, times in Shanghai.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from qka.engine.engine import Engine
+from qka.model.account import Position
 from qka.model.events import Alert, LinkState
-from qka.model.money import cents, yuan
+from qka.model.money import cents, to_cents, yuan
 from qka.model.order import Order
 from qka.model.times import show
 
@@ -55,18 +57,7 @@ class Status:
                 "profit": summary["account"]["profit"],
                 "fees": summary["fees"],
             },
-            "positions": [
-                {
-                    "symbol": held.symbol,
-                    "quantity": held.quantity,
-                    "sellable": held.sellable,
-                    "today": held.today,
-                    "cost": round(held.cost, 4),
-                    "price": held.price,
-                    "value": yuan(cents(held.price, held.quantity)),
-                }
-                for held in ledger.positions()
-            ],
+            "positions": [position_row(held) for held in ledger.positions()],
             "orders": [order_row(order) for order in ledger.working()],
             "strategies": [
                 {**self._strategy(name), **figures}
@@ -87,6 +78,22 @@ class Status:
             "symbols": runner.symbols,
             "params": self._engine.operator.strategies.params(runner),
         }
+
+
+def position_row(held: Position) -> dict[str, Any]:
+    """A position as plain values; `profit`: at its last price, the fees of a sell aside."""
+    value = cents(held.price, held.quantity)
+    paid = to_cents(Decimal(repr(held.cost)) * held.quantity)
+    return {
+        "symbol": held.symbol,
+        "quantity": held.quantity,
+        "sellable": held.sellable,
+        "today": held.today,
+        "cost": round(held.cost, 4),
+        "price": held.price,
+        "value": yuan(value),
+        "profit": yuan(value - paid),
+    }
 
 
 def order_row(order: Order) -> dict[str, Any]:

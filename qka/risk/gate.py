@@ -34,7 +34,7 @@ class Gate:
         self.refusing = ""  # the rule that refused last
         self._warn = warn
         self._warned: dict[int, date] = {}  # number of a rule -> the last day it warned
-        self._counters: tuple[Counter, ...] = ()
+        self.counters: tuple[Counter, ...] = ()  # the meter, and the rules that count
         self.use(rules)
 
     def use(self, rules: Sequence[Rule]) -> None:
@@ -46,8 +46,8 @@ class Gate:
                 counter.remember(kept[counter.key])
         self.names = [title(rule) for rule in rules]  # in the order they are asked
         self._rules = tuple(map(_plain, rules))
-        self._counters = (self.meter, *counting)
-        self._sent = tuple(counter.sent for counter in self._counters)
+        self.counters = (self.meter, *counting)
+        self._sent = tuple(counter.sent for counter in self.counters)
         self._warned.clear()
 
     def review(self, order: Order) -> Approved | Denial:
@@ -77,16 +77,16 @@ class Gate:
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """Count a cancel, at `now`, of an order that was made then; both in ns."""
-        for counter in self._counters:
+        for counter in self.counters:
             counter.cancelled(strategy, made, now)
 
     def kept(self) -> dict[str, Any]:
         """What the counters remember, as plain values by their keys."""
-        return {counter.key: counter.kept() for counter in self._counters}
+        return {counter.key: counter.kept() for counter in self.counters}
 
     def remember(self, kept: Mapping[str, Any]) -> None:
         """Go on from what `kept` gave; a counter that was not there then remembers nothing."""
-        for counter in self._counters:
+        for counter in self.counters:
             counter.remember(kept.get(counter.key))
 
     def _near(self, rule: Rule, order: Order, caution: Caution) -> None:

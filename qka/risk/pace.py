@@ -30,6 +30,10 @@ class SlidingWindow:
         times = self.times
         return len(times) >= count and (count == 0 or times[-count] > now - self._span)
 
+    def held(self, now: int) -> int:
+        """How many it holds, as far as it counts: to the limit."""
+        return sum(1 for moment in self.times if moment > now - self._span)
+
     def add(self, now: int) -> None:
         """One more, now."""
         times = self.times
@@ -58,12 +62,12 @@ class RateLimit(Counter):
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
         self.key += f" {code}" if code != "rate" else ""
         self._warn = window.limit if warn is None else min(warn, window.limit)
-        self._code = code
+        self.code = code
         self._note = note
 
     def __str__(self) -> str:
         whose = f" of {self.strategy}" if self.strategy else ""
-        return f"{self._code} {self.window.limit} in {self.window.seconds:g} s{whose}"
+        return f"{self.code} {self.window.limit} in {self.window.seconds:g} s{whose}"
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
@@ -76,9 +80,9 @@ class RateLimit(Counter):
         limit, span = window.limit, f"{window.seconds:g} s"
         if window.full(order.time):
             words = f"{limit} orders and cancels in {span} are reached{self._note}"
-            return Denial(self._code, words, limit, limit + 1)
+            return Denial(self.code, words, limit, limit + 1)
         words = f"{warn} orders and cancels in {span} are reached{self._note}"
-        return Caution(self._code, words, limit, warn + 1)
+        return Caution(self.code, words, limit, warn + 1)
 
     def sent(self, order: Order) -> None:
         """An order leaves."""

@@ -20,11 +20,11 @@ from qka.server.audit import Audit, Call
 from qka.server.caller import Caller
 from qka.server.failure import Failure
 from qka.server.health import Health
-from qka.server.limits import Addresses, Lockout
+from qka.server.limits import Addresses
 from qka.server.service import Service
 from qka.server.tokens import Token, Tokens
 from qka.server.ws import Sessions
-from qka.web import TEXT, BodyRefused, body, path_of, response, shown, text
+from qka.web import TEXT, BodyRefused, Lockout, body, path_of, response, shown, text
 
 
 class Guard:

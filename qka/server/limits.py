@@ -1,16 +1,12 @@
-"""How much a client may ask for: addresses, rates, and a lock-out after wrong tokens."""
+"""How much a client may ask for, and from where."""
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from qka.errors import ConfigError
 
-Now = Callable[[], float]  # seconds, only ever forward: the loop's time
-
 _TINY = 1e-6  # seconds that are none: sums of floats
-_MOST_ADDRESSES = 4096  # remembered at a time, so that many callers cost bounded memory
 
 
 class Bucket:
@@ -44,49 +40,6 @@ class Buckets(dict[str, Bucket]):
         burst = None if self._rate is None else 2 * self._rate
         bucket = self[name] = Bucket(self._rate, burst)
         return bucket
-
-
-class Lockout:
-    """An address with `limit` wrong tokens in `window` seconds is not heard for `hold` seconds.
-
-    A right token does not help while it lasts, so that a guess can't be told from a hit; links
-    that are already open go on.
-    """
-
-    def __init__(self, limit: int, window: float, hold: float, now: Now) -> None:
-        self._limit = limit
-        self._window = window
-        self._hold = hold
-        self._now = now
-        self._failed: OrderedDict[str, deque[float]] = OrderedDict()  # address -> when
-        self._locked: OrderedDict[str, float] = OrderedDict()  # address -> until
-
-    def remaining(self, address: str) -> float:
-        """Seconds that an address is still locked out; 0.0 when it is not."""
-        until = self._locked.get(address)
-        if until is None:
-            return 0.0
-        left = until - self._now()
-        if left <= 0:
-            del self._locked[address]
-            return 0.0
-        return left
-
-    def failed(self, address: str) -> bool:
-        """A wrong token came from there; whether that locks it out now."""
-        now = self._now()
-        times = self._failed.setdefault(address, deque(maxlen=self._limit))
-        self._failed.move_to_end(address)
-        times.append(now)
-        if len(self._failed) > _MOST_ADDRESSES:
-            self._failed.popitem(last=False)
-        if len(times) < self._limit or now - times[0] > self._window:
-            return False
-        del self._failed[address]
-        self._locked[address] = now + self._hold
-        if len(self._locked) > _MOST_ADDRESSES:
-            self._locked.popitem(last=False)
-        return True
 
 
 class Addresses:

@@ -22,13 +22,13 @@ from qka.server.backend import Backend
 from qka.server.caller import Policy
 from qka.server.health import Health
 from qka.server.http import Guard, Http
-from qka.server.limits import Addresses, Lockout, is_loopback
+from qka.server.limits import Addresses, is_loopback
 from qka.server.service import Service
 from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
 from qka.settings.rulefile import RuleFile
-from qka.web import WebServer
+from qka.web import Lockout, WebServer
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 _CHECKED_EVERY = 1.0  # seconds: tokens, leases, lookups

@@ -1,7 +1,7 @@
 """Where a price may be: the day's limits, by board, status and date, and the price cage."""
 
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from builders import a_quote
@@ -230,17 +230,29 @@ def test_the_cage_is_on_tick_and_always_has_room_for_the_reference(symbol, side,
     assert edge >= reference if side is Side.BUY else edge <= reference
 
 
-@given(st.sampled_from(SHARES), st.sampled_from(Side), references, st.floats(0.9, 1.1))
-def test_a_price_the_cage_takes_around_the_reference_is_inside_the_limits(
-    symbol, side, reference, around
+@given(st.sampled_from(SHARES), st.sampled_from(Side), references, days, st.booleans())
+def test_the_cage_of_a_market_at_its_reference_is_inside_the_limits(
+    symbol, side, reference, day, st_warning
 ):
-    """As far as the limits are wider: from a last price at least a cage's width inside them."""
-    up, down = price_limits(symbol, reference, TODAY)
-    last = tick_price(symbol, min(max(reference * around, down), up))
-    edge = price_cage(symbol, side, last, TODAY)
-    tighter = min(edge, up) if side is Side.BUY else max(edge, down)
-    assert down <= tighter <= up
-    assert tighter == tick_price(symbol, tighter)
+    """From where ten ticks are less than the limits leave: below that the limits are tighter."""
+    up, down = price_limits(symbol, reference, day, st=st_warning)
+    edge = price_cage(symbol, side, reference, day)
+    if reference >= 2:
+        assert down <= edge <= up
+    assert (edge <= up if side is Side.BUY else edge >= down) or abs(edge - reference) < 0.101
+
+
+@given(st.sampled_from(SHARES), st.sampled_from(Side), references, st.integers(-200, 200), days)
+def test_a_price_is_taken_by_the_cage_exactly_as_its_text_says(symbol, side, market, ticks, day):
+    """Read in whole cents: at most 2% (BSE 5%) beyond, half a cent up, or ten ticks (not STAR)."""
+    price = max(1, round(market * 100) + ticks)
+    market = Decimal(round(market * 100))
+    share, tens = Decimal("0.05") if symbol == BSE else Decimal("0.02"), 0 if symbol == STAR else 10
+    beyond = 1 if side is Side.BUY else -1
+    by_share = (market * (1 + beyond * share)).quantize(Decimal(1), ROUND_HALF_UP)
+    within = any((edge - price) * beyond >= 0 for edge in (by_share, market + beyond * tens))
+    edge = price_cage(symbol, side, float(market) / 100, day)
+    assert (edge >= price / 100 if side is Side.BUY else edge <= price / 100) is within
 
 
 @given(st.sampled_from(TRADED), st.integers(1, 500_000), days)

@@ -92,6 +92,25 @@ async def test_the_day_has_its_phases_and_nothing_trades_outside_them():
     assert len({q.volume for q in lunch}) == 1
 
 
+@pytest.mark.parametrize("symbol", ["600000.SH", "000001.SZ", "920002.BJ", "510300.SH"])
+async def test_an_auction_prints_what_its_last_virtual_price_said_and_leaves_its_book(symbol):
+    seen = await events(symbols=[symbol])
+    for call, after in [(Phase.OPENING_CALL, Phase.BREAK), (Phase.CLOSING_CALL, Phase.CLOSED)]:
+        *_, virtual = (q for q in seen if q.phase == call)
+        printed, again = [q for q in seen if q.phase == after and q.time > virtual.time][:2]
+        assert printed.last == virtual.bid1
+        assert printed.volume - virtual.volume == virtual.bid_volumes[0]
+        asks, bids = (
+            dict(zip(prices, lots, strict=True))
+            for prices, lots in [
+                (printed.ask_prices, printed.ask_lots), (printed.bid_prices, printed.bid_lots)
+            ]
+        )  # fmt: skip
+        left_over = [side.get(printed.last, 0) for side in (asks, bids)]
+        assert left_over == [virtual.ask_lots[1], virtual.bid_lots[1]]
+        assert (again.ask_prices, again.bid_lots) == (printed.ask_prices, printed.bid_lots)
+
+
 async def test_every_snapshot_names_the_phase_that_the_day_is_in():
     for quote in await events(symbols=["600000.SH", "300750.SZ"]):
         over = quote.phase == Phase.CLOSED  # the feed's one word for all that follows 15:00
@@ -99,7 +118,7 @@ async def test_every_snapshot_names_the_phase_that_the_day_is_in():
 
 
 async def test_some_symbols_seal_at_their_limit_and_then_one_side_is_empty():
-    seen = await events(symbols=["300750.SZ"], seed=8)
+    seen = await events(symbols=["300750.SZ"], seed=4)
     sealed = [
         q
         for q in seen
@@ -130,7 +149,7 @@ async def test_the_past_ends_where_the_day_begins(period):
 
 
 async def test_nobody_sells_only_when_the_best_bid_is_the_upper_limit():
-    seen = await events(seed=1, symbols=["601046.SH"])
+    seen = await events(seed=1, symbols=["601016.SH"])
     empty = [q for q in seen if q.phase == Phase.CONTINUOUS and q.last and not q.ask1]
     assert empty
     assert all(q.bid1 == q.limit_up and q.bid_lots[0] > 5000 for q in empty)

@@ -109,6 +109,8 @@ async def test_an_order_by_hand_passes_the_gate_and_is_the_operators(tmp_path):
         (["sell", SYMBOL, 100, 10, 11], "SYMBOL QUANTITY PRICE"),
         (["halt", "now"], "nothing is to follow"),
         (["cancel-all", "600000.XX"], "600000.XX"),
+        (["cancel"], "ORDER"),
+        (["cancel", "nobodys"], "nobodys: no order that works"),
         (["explode"], "there is halt"),
         (["set", "risk.max_notional"], "KEY=VALUE"),
         (["set", "risk.max_notionl=1"], "did you mean max_notional?"),
@@ -143,6 +145,23 @@ async def test_everything_that_works_is_taken_back(tmp_path):
         await there.quote()
         assert {o.status for o in there.orders if o.status is not S.DENIED} == {S.CANCELLED}
         assert (await there.command("cancel-all"))["orders"] == []
+
+
+async def test_one_order_is_taken_back(tmp_path):
+    async with asked(tmp_path, Eager(), **FREE) as there:
+        await there.quote()
+        await there.quote()
+        first, second, *_ = there.orders
+        done = await there.command("cancel", first.id, why="too high")
+        assert done["orders"] == [{"id": first.id, "what": "its cancel is asked for"}]
+        await there.quote()
+        ledger = there.engine.ledger
+        assert ledger.order(first.id).status is S.CANCELLED
+        assert ledger.order(second.id).status is S.ACCEPTED
+        with pytest.raises(qka.ConfigError, match="nothing was cancelled"):
+            await there.command("cancel", second.id, first.id)
+        await there.quote()
+        assert ledger.order(second.id).status is S.ACCEPTED
 
 
 async def test_a_limit_is_shown_and_changed(tmp_path):

@@ -8,10 +8,12 @@ import pytest
 from qmt import eventually
 
 from qka.errors import ConfigError
-from qka.server.audit import Audit, Call, shortened, verify
-from qka.server.limits import Addresses, Bucket, Lockout, is_loopback
+from qka.secrets import shortened
+from qka.server.audit import Audit, Call, verify
+from qka.server.limits import Addresses, Bucket, is_loopback
 from qka.server.store import Store
 from qka.server.tasks import begun
+from qka.web import Lockout
 
 # ------------------------------------------------------------ limits
 
