@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import alert, control, operator, project, run, server
+from qka.cli import alert, control, limits, operator, project, run, server, strategy
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
+from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
@@ -33,6 +34,7 @@ app.command()(doctor)
 app.command()(verify)
 app.command()(replay)
 app.command()(why)
+app.command()(report)
 app.command()(control.status)
 app.command()(dashboard)
 app.command()(control.halt)
@@ -40,10 +42,11 @@ app.command()(control.reduce)
 app.command()(operator.resume)
 app.command()(control.cancel)
 app.command("cancel-all")(control.cancel_all)
+app.command()(control.flatten)
 app.command()(control.buy)
 app.command()(control.sell)
-app.add_typer(control.strategy, name="strategy")
-app.add_typer(control.risk, name="risk")
+app.add_typer(strategy.app, name="strategy")
+app.add_typer(limits.app, name="risk")
 app.command()(operator.accept)
 app.command()(operator.resolve)
 app.add_typer(server.app, name="server")

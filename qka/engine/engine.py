@@ -28,6 +28,7 @@ from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.operator import NAME as OPERATOR
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
@@ -35,6 +36,7 @@ from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.tally import Tally
+from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
@@ -182,6 +184,7 @@ class Engine:
         )
         self.history = History(history)
         self.tally = Tally(self.ledger)
+        self.appraiser = Appraiser(clock, self.ledger, journal)
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
         self.opened: Callable[[], None] | None = None  # the journal can be read
@@ -251,7 +254,7 @@ class Engine:
         if isinstance(strategy, type):
             raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
         runner = Runner(strategy, self, policy or Policy(), build)
-        check_names([*self._runners.values(), runner])
+        check_names([*self._runners.values(), runner], (LEAVER, OPERATOR))
         self._runners[runner.name] = runner
         self.tally.book(runner.name)  # one that never acts is told of too
 
@@ -301,6 +304,7 @@ class Engine:
             self.bus.subscribe(kind, self.gate.meter.heard, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
+        self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
         self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
@@ -547,8 +551,6 @@ class Engine:
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
-        if not self.journal.durable:
-            return  # nobody starts from there
         self.journal.note(
             Note.SNAPSHOT,
             Checkpoint(
@@ -952,6 +954,7 @@ class Engine:
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""
         self.executor.on_order(order)
+        self.operator.flattener.on_order(order)
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)

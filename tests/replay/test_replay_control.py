@@ -1,7 +1,7 @@
 """A day on which a human stepped in is the same again: his word is an input like any other."""
 
 import pytest
-from qmt import a_terminal
+from qmt import a_terminal, eventually
 from replays import SYMBOL, Floor, S
 
 import qka
@@ -70,13 +70,18 @@ async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
         await floor.heard(10.3)
         ask("cancel-all", who="li@desk")
         await floor.ends(engine, S.CANCELLED, S.DENIED, S.CANCELLED, S.CANCELLED, S.DENIED)
+        ask("set", ["risk.max_notional=null"], who="wang@home")
+        await floor.heard(10.4)
+        await floor.ends(engine, *[o.status for o in engine.ledger.orders.values()][:5], S.ACCEPTED)
+        ask("flatten", who="li@desk", why="the end")
+        await eventually(lambda: not engine.operator.flattener.rows()[1]["waits"])
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
     assert outcome.counts == {
-        "Signal": 5,
-        "OrderRequested": 3,
-        "OrderDenied": 2,
-        "CancelRequested": 3,
+        "Signal": 7,
+        "OrderRequested": 4,
+        "OrderDenied": 3,
+        "CancelRequested": 4,
     }
 
 
