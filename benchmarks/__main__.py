@@ -22,6 +22,7 @@ GROUPS = {
     "push": "market",
     "day": "market",
     "server": "server",
+    "halt": "control",
     "monitor": "monitor",
 }
 

@@ -30,6 +30,8 @@ from qka.model.events import Alert, Distributed, SessionPhase, Severity, Trading
 from qka.model.market import Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
+from qka.monitor.contact import Contact, contact
+from qka.monitor.lines import Lines
 from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
@@ -51,6 +53,7 @@ class Engine(engine.Engine):
     folder: Path
     records: SqliteJournal
     recording: DiskRecorder | None
+    contact: Contact
     monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     _holding = False  # the rule book
@@ -97,6 +100,7 @@ class Engine(engine.Engine):
         except Exception as error:
             self.ended, self.error = "failed", str(error)
             logger.error("{}", error)
+            self.contact.broke_off(error)
             raise
 
     def request_stop(self) -> None:
@@ -108,7 +112,7 @@ class Engine(engine.Engine):
     def set(self, key: str, value: Any, *, who: str = "operator", why: str = "") -> None:
         """Change a limit (`risk.max_notional`, `strategies.0.max_quantity`) from the next order on.
 
-        Typed and checked as in the config, which stays as it is: the next start reads that one.
+        Typed and checked as in the config, which stays as it is; it holds until tomorrow's start.
         What counters hold they keep. Raises ConfigError, and then nothing was changed.
         """
         self.limits.change(key, value, who, why)
@@ -132,16 +136,28 @@ class Engine(engine.Engine):
             self.records.path = self.folder / self.records.path.name
         if self.recording is not None:
             self.recording.folder = beside(self.records.path)
-        logs.setup(self.settings.log.level, self.folder / "log.jsonl", self.clock.now)
+        log = self.settings.log
+        logs.setup(
+            log.level,
+            self.folder / "log.jsonl",
+            self.clock.now,
+            megabytes=log.megabytes,
+            keep=log.keep,
+        )
         super()._open_records()
+        self.contact.start()
         if self.monitor is not None:
             self.monitor.bind(self.folder)
 
     async def _open(self) -> None:
-        """Start, and let a human in."""
-        await super()._open()
-        if self.monitor is not None:
-            await self.monitor.open()
+        """Start, and let a human in; people elsewhere are told when that fails."""
+        try:
+            await super()._open()
+            if self.monitor is not None:
+                await self.monitor.open()
+        except Exception as error:
+            self.contact.broke_off(error)
+            raise
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -152,6 +168,7 @@ class Engine(engine.Engine):
             logs.close()
 
     async def _close(self) -> None:
+        """Let go of everything; the last alerts leave."""
         try:
             if self.monitor is not None:
                 await self.monitor.close()
@@ -160,6 +177,7 @@ class Engine(engine.Engine):
             if self._holding:
                 self._holding = False
                 book.release()
+            await self.contact.stop()
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""
@@ -194,6 +212,8 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built.limits = limits.InForce(built, chosen, names)
     built.folder, built.records = folder, records
     built.recording, built.own_rules = recording, own.rows
+    Lines(built)
+    built.contact = contact(chosen, built, built.summary, send=not is_past(chosen))
     built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
     return built
 

@@ -1,18 +1,23 @@
 """The gate's rules as a config names them, and a limit that is changed while an engine runs."""
 
+import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import yaml
 
 from qka import settings
 from qka.engine.engine import Engine
 from qka.errors import ConfigError
-from qka.model.events import OperatorCommand, TradingState
+from qka.journal.port import Note
+from qka.model.events import OperatorCommand, Severity, TradingState
 from qka.model.money import to_cents
+from qka.model.times import day_of
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.losses import Losses
 from qka.risk.market import Listed, daily_cap, market
@@ -35,6 +40,7 @@ from qka.risk.verdicts import Rule
 from qka.settings import RiskSettings, Settings, StrategySettings
 from qka.settings.sections import SymbolLimits
 
+KEY = "limits"  # of the note of what was changed
 _PER_SECOND = "; at 300 in a second an account is a high-frequency one"
 _PER_DAY = "; at 20,000 a day an account is a high-frequency one"
 # what can be changed of a strategy while it runs; of `risk` all but the switch's first state
@@ -171,10 +177,20 @@ def _programme(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
         yield QuickCancels(risk.max_quick_cancels, meter, warn(risk))
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """Limits that were changed on a day."""
+
+    day: date
+    config: str  # the config's own limits then
+    made: dict[str, str]  # key -> value, the last one last
+
+
 class InForce:
     """The limits in force in an engine: the config's, until somebody changes one.
 
-    A change is a command like any, `set KEY=VALUE`: journalled, then heard by the engine.
+    A change is a command like any, `set KEY=VALUE`: journalled, then heard by the engine. It holds
+    while the engine runs, and over a restart on the same day unless the config's own limits were
+    edited meanwhile: what was tightened in a bad morning is not loose again after a crash.
     """
 
     def __init__(self, engine: Engine, chosen: Settings, names: Sequence[str]) -> None:
@@ -182,7 +198,10 @@ class InForce:
         self.settings = chosen
         self._engine = engine
         self._names = names
+        self._config = _own(chosen)
+        self._changes: Changes | None = None
         engine.operator.learn("set", self._reads)
+        engine.opened = self._go_on
 
     def change(self, key: str, value: Any, who: str, why: str) -> None:
         """Change one; `value` as in YAML, or text. Raises ConfigError, and nothing was changed."""
@@ -201,9 +220,38 @@ class InForce:
 
         def deed(event: OperatorCommand) -> Any:
             self._use(chosen)
+            self._keep(day_of(event.time), key, value)
             return {"set": key, "value": value}
 
         return deed
+
+    def _keep(self, day: date, key: str, value: str) -> None:
+        before, made = self._changes, dict[str, str]()
+        if before is not None and before.day == day:
+            made = {name: text for name, text in before.made.items() if name != key}
+        self._changes = Changes(day, self._config, {**made, key: value})
+        with contextlib.suppress(OSError):  # the journal says so itself
+            self._engine.journal.note(Note.RISK, self._changes, KEY)
+
+    def _go_on(self) -> None:
+        """With what an earlier run of the day changed; tells a human of it."""
+        engine = self._engine
+        last = engine.journal.latest(Note.RISK, KEY)
+        if last is None:
+            return
+        found = msgspec.json.decode(last.payload, type=Changes)
+        if found.day != day_of(engine.clock.now()):
+            return
+        names = ", ".join(f"{key}={value}" for key, value in found.made.items())
+        if found.config != self._config:
+            words = "the config's limits were edited since and hold; set earlier today and gone"
+            engine.alert(Severity.WARNING, "risk", f"{words}: {names}")
+            return
+        self._changes, chosen = found, self.settings
+        for key, value in found.made.items():
+            chosen = changed(chosen, key, value)
+        self._use(chosen)
+        engine.alert(Severity.WARNING, "risk", f"limits set earlier today go on: {names}")
 
     def _use(self, chosen: Settings) -> None:
         engine, risk = self._engine, chosen.risk
@@ -235,6 +283,12 @@ def _text(value: Any) -> str:
         value = str(value)
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _own(chosen: Settings) -> str:
+    """The limits of a config, as a text that is another one when one of them is."""
+    strategies = [entry.model_dump_json(include=set(_OF_STRATEGIES)) for entry in chosen.strategies]
+    return sha256("\n".join([chosen.risk.model_dump_json(), *strategies]).encode()).hexdigest()
 
 
 def _given(chosen: Settings) -> Mapping[str, Any]:

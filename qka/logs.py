@@ -1,7 +1,8 @@
 """The log: short lines on stderr for a human, JSON lines in a file for everything else.
 
-A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. Secrets reach
-neither; see `qka.secrets`.
+A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. An event is
+logged by `event`: in the reader's language on stderr, in English and with its fields in the file.
+Secrets reach neither; see `qka.secrets`.
 """
 
 import json
@@ -11,11 +12,14 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from qka import telling, wire
 from qka.errors import ConfigError
+from qka.language import say
+from qka.model.order import Order
 from qka.model.times import SHANGHAI, to_datetime
 from qka.secrets import learn, mask
 
@@ -23,14 +27,22 @@ if TYPE_CHECKING:
     from loguru import Record
 
 _sinks: list[int] = []
+_MEGABYTE = 1_000_000
 
 
 def setup(
-    level: str, file: Path | None, now: Callable[[], int] | None = None, console: bool = True
+    level: str,
+    file: Path | None,
+    now: Callable[[], int] | None = None,
+    console: bool = True,
+    *,
+    megabytes: int = 100,
+    keep: int = 10,
 ) -> None:
     """Start the log anew: `level` and above, to stderr (`console`) and to the JSON-lines `file`.
 
-    `now` is the engine's clock, ns; without it the console shows wall time. Sinks that others
+    `now` is the engine's clock, ns; without it the console shows wall time. A file of so many
+    `megabytes` is put aside under its date, and the last `keep` of those stay. Sinks that others
     added stay. Raises `ConfigError` when the file can't be written.
     """
     close()
@@ -57,6 +69,8 @@ def setup(
                 level=level,
                 format=partial(_file_line, now),
                 encoding="utf-8",
+                rotation=megabytes * _MEGABYTE,
+                retention=keep,
                 backtrace=False,
                 diagnose=False,
             )
@@ -73,6 +87,13 @@ def close() -> None:
             logger.remove(_sinks.pop())
         except ValueError:
             pass  # someone removed all of loguru's sinks
+
+
+def event(source: str, happened: Any, order: Order | None = None, *, aside: bool = False) -> None:
+    """Log an event, as loud as it is, or `aside`, as DEBUG; `order`: the one that it is about."""
+    words = telling.told(happened, order, str)
+    told = logger.bind(strategy=source, _event=(happened, order))
+    told.log("DEBUG" if aside else telling.severity(happened).name, "{}", words)
 
 
 def _patch(record: "Record") -> None:
@@ -100,9 +121,14 @@ class _Console:
         new = self._day not in (None, moment.date())
         self._day = moment.date()
         error = _error_line(record)
-        record["extra"]["_console"] = {
+        extra, source, text = record["extra"], _source(record), record["message"]
+        if "_event" in extra:
+            text = mask(telling.told(*extra["_event"]))
+            source = say("engine") if source == "engine" else source
+        extra["_console"] = {
+            "text": text,
             "time": f"{moment:%Y-%m-%d %H:%M:%S}" if new else f"{moment:%H:%M:%S}",
-            "source": _source(record),
+            "source": source,
             "error": error,
         }
         # what is in the message already is not said twice
@@ -110,7 +136,7 @@ class _Console:
         tail = "\n" if told else "\n  <red>{extra[_console][error]}</red>\n"
         return (
             "<dim>{extra[_console][time]}</dim> <level>{level: <7}</level> "
-            "{extra[_console][source]} | {message}" + tail
+            "{extra[_console][source]} | {extra[_console][text]}" + tail
         )
 
 
@@ -125,14 +151,24 @@ def _error_line(record: "Record") -> str:
     return mask(f"{place}{exception.type.__name__}: {text}".removesuffix(": "))
 
 
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value
+
+
 def _file_line(now: Callable[[], int] | None, record: "Record") -> str:
-    line: dict[str, str | None] = {
+    line: dict[str, Any] = {
         "wall": record["time"].isoformat(),
         "time": to_datetime(now()).isoformat() if now else None,
         "level": record["level"].name,
         "source": _source(record),
         "message": record["message"],
     }
+    if "_event" in record["extra"]:
+        line["event"] = _masked(json.loads(wire.encode(record["extra"]["_event"][0])))
     exception = record["exception"]
     if exception is not None and exception.type is not None:
         trace = traceback.format_exception(exception.type, exception.value, exception.traceback)

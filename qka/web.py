@@ -47,6 +47,8 @@ class WebServer(web.Server):
     `most` connections, `longest` bytes of a body; one connection too many is `refuse`d.
     """
 
+    refused = "further ones are closed"  # what happens then, for the log
+
     def __init__(self, answer: Answer, *, most: int, longest: int) -> None:
         self._most = most
         self._longest = longest
@@ -69,8 +71,6 @@ class WebServer(web.Server):
                 self._told = True
                 logger.warning("more than {} connections: {}", self._most, self.refused)
             self.refuse(transport)
-
-    refused = "further ones are closed"
 
     def refuse(self, newest: asyncio.Transport) -> None:
         """There is one connection too many: the newest is closed at once."""

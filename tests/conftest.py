@@ -1,4 +1,8 @@
-"""Options of the test suite."""
+"""Options of the test suite, and its language."""
+
+import os
+
+os.environ["QKA_LANG"] = "en"  # whatever the developer's locale is; children inherit it
 
 from hypothesis import HealthCheck, settings
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import an_order
 from loguru import logger
 
 from qka import logs, secrets
 from qka.errors import ConfigError
+from qka.model.events import OrderRejected, OrderRequested
 from qka.model.times import at
 
 NOON = at(date(2026, 1, 5), "14:50:03")
@@ -143,3 +145,88 @@ def test_a_line_of_a_new_day_names_it(capsys: pytest.CaptureFixture[str]) -> Non
     logger.info("and on")
     heads = [line.split(" INFO")[0] for line in capsys.readouterr().err.splitlines()]
     assert heads == ["14:50:03", "2026-01-06 09:30:00", "09:30:00"]
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "14:50:03 WARNING Grid | order a: buy 1000 600000.SH at 10, rejected: {broker}"),
+        ("zh", "14:50:03 WARNING Grid | 委托 a：买入 600000.SH 1000股 @10，废单：{broker}"),
+    ],
+)
+def test_an_event_is_told_in_the_readers_language_and_written_in_english_with_its_fields(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    line: str,
+) -> None:
+    monkeypatch.setenv("QKA_LANG", language)
+    logs.setup("INFO", tmp_path / "log.jsonl", now=lambda: NOON)
+    logs.event("Grid", OrderRejected(NOON, "a", "{broker}"), an_order())
+    logs.close()
+    assert capsys.readouterr().err.splitlines() == [line]
+    (written,) = _lines(tmp_path / "log.jsonl")
+    assert written["message"] == "order a: buy 1000 600000.SH at 10, rejected: {broker}"
+    assert written["event"] == {
+        "type": "OrderRejected",
+        "time": NOON,
+        "order_id": "a",
+        "reason": "{broker}",
+    }
+
+
+def test_an_event_holds_no_secret_and_no_whole_account(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QMT_TOKEN", 'abc"def')
+    secrets.hide_account("8880012345")
+    logs.setup("INFO", tmp_path / "log.jsonl", now=lambda: NOON)
+    logs.event("Grid", OrderRejected(NOON, "a", 'abc"def of 8880012345'), an_order())
+    logs.event("Grid", OrderRequested(NOON, an_order(reason="8880012345")))
+    logs.close()
+    shown = capsys.readouterr().err + json.dumps(_lines(tmp_path / "log.jsonl"))
+    assert "rejected: *** of 88***45" in shown
+    assert 'abc"def' not in shown
+    assert "8880012345" not in shown
+
+
+def test_a_line_may_bind_names_that_we_use_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("INFO", None, now=lambda: NOON)
+    logger.bind(event="mine", order=3).info("said")
+    assert capsys.readouterr().err.endswith("| said\n")
+
+
+def test_a_log_goes_on_in_a_new_file_and_the_oldest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_MEGABYTE", 1000)
+    logs.setup("INFO", tmp_path / "log.jsonl", console=False, megabytes=1, keep=3)
+    for number in range(100):
+        logger.info("line {}", number)
+    logs.close()
+    files = sorted(tmp_path.glob("log*.jsonl"))
+    assert len(files) == 4
+    assert all(file.stat().st_size <= 1000 for file in files)
+    assert _lines(tmp_path / "log.jsonl")[-1]["message"] == "line 99"
+
+
+ADDRESSES = {
+    "dingtalk://SEC0a1b2c@0123456789abcdef/": ["SEC0a1b2c", "0123456789abcdef"],
+    "lark://abcd-efgh-ijkl/": ["abcd-efgh-ijkl"],
+    "bark://devicekeyxyzw@api.day.app": ["devicekeyxyzw"],
+    "tgram://123456789:abcdefg_hijklmnop/12315544/": ["abcdefg_hijklmnop", "12315544"],
+    "mailto://me:pass%20word@qq.com?to=you@qq.com": ["pass%20word", "pass word"],
+    "json://127.0.0.1:8888/hooks/T0KENx/": ["T0KENx"],
+    "https://hc.example.com/ping/0a1b2c3d-uuid": ["0a1b2c3d-uuid"],
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_what_an_address_holds_is_masked_and_where_it_leads_is_not(address: str) -> None:
+    secrets.hide_address(address)
+    assert secrets.mask(f"sent to {address}") == "sent to ***"
+    for held in ADDRESSES[address]:
+        assert held not in secrets.mask(f"refused {held}")
+    for plain in ("127.0.0.1", "localhost", "api.day.app", "hooks", "ping"):
+        assert secrets.mask(plain) == plain

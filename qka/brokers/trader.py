@@ -44,6 +44,7 @@ from qka.errors import (
     QkaError,
 )
 from qka.lanes import Job, Lane
+from qka.secrets import shown
 
 Push = Callable[[str, Any], None]  # (kind, record), on the loop
 Factory = Callable[[str, int, Any], Any]  # (path, session id, callback) -> the SDK's trader
@@ -205,8 +206,9 @@ class Trader:
         mine = self._account.account_id
         if ids and mine not in ids:
             raise ConfigError(
-                f"QMT is logged in with account {', '.join(ids)}, not with {mine}: nothing was "
-                "sent; correct account.id, or log in to the other account"
+                f"QMT is logged in with account {', '.join(map(shown, ids))}, not with "
+                f"{shown(mine)}: nothing was sent; correct account.id, or log in to the "
+                "other account"
             )
         if code != 0:
             kind = ACCOUNT_TYPES[self._account.account_type]

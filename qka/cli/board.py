@@ -68,6 +68,12 @@ def _tables(status: dict[str, Any]) -> Iterable[RenderableType]:
             for order in status["orders"]
         ],
     )  # fmt: skip
+    for each in status["exits"]:
+        if each["held"] or not each["done"]:
+            words = "; ".join(each["left"]) or (
+                "is being sold" if each["done"] else "cancels first"
+            )
+            yield Text(f"flatten {each['symbol']}: {each['held']:,} held: {words}", style="yellow")
     yield _table(
         "strategies",
         ("strategy", "state", "signals", "orders", "denied", "fills", "profit", "errors"),

@@ -1,4 +1,4 @@
-"""`qka status`, `halt`, `reduce`, `cancel-all`, `buy`, `sell`, `strategy`, `risk`: stepping in."""
+"""`qka status`, `halt`, `reduce`, `cancel-all`, `flatten`, `buy`, `sell`: stepping into a run."""
 
 import json
 import time
@@ -7,25 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
-from qka.errors import ConfigError
 
 Symbol = Annotated[str, typer.Argument(help="Such as 600000.SH")]
 Shares = Annotated[int, typer.Argument(help="Shares", min=1)]
 Price = Annotated[str, typer.Argument(help="CNY a share; without one: at market")]
-
-risk = typer.Typer(
-    help="The limits of a running engine: shown, or changed from the next order on.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-strategy = typer.Typer(
-    help="The strategies of a running engine: shown, started, stopped, changed.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-Named = Annotated[str, typer.Argument(metavar="NAME", help="Of the strategy")]
+_LOOKS, _PAUSE = 20, 0.25  # at what becomes of an exit, and seconds between them
 
 
 def status(
@@ -126,6 +112,39 @@ def cancel_all(
     typer.echo(f"{len(orders)} orders" if orders else "no order works")
 
 
+def flatten(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Only these")] = None,
+    run: Run = None,
+    config: Config = None,
+    why: Why = "",
+    yes: Yes = False,
+) -> None:
+    """Sell all that can be sold, and say what stays and why.
+
+    \b
+    Examples:
+      qka flatten --why "out of it"
+      qka flatten 600000.SH 000001.SZ
+
+    Trading is REDUCING from then on, until qka resume. What works on a symbol is cancelled first,
+    then all of it that T+1 lets go is sold at the market, once: qka status shows what is left.
+    """
+    found = the_run(run, config)
+    what = ", ".join(symbols) if symbols else "everything"
+    confirm(f"Cancel the orders of {what} and sell it, on account {found.account}?", yes)
+    exits = command(found, "flatten", *(symbols or ()), why=why)["exits"]
+    for _ in range(_LOOKS):
+        if all(each["done"] and not each["selling"] for each in exits):
+            break
+        time.sleep(_PAUSE)
+        exits = found.ask("GET", "/status")["exits"]
+    for each in exits:
+        words = [f"{each['selling']:,} being sold"] if each["selling"] else []
+        words += [f"waits for the cancel of {', '.join(each['waits'])}"] if each["waits"] else []
+        typer.echo(f"{each['symbol']}  {each['held']:,} held  {'; '.join([*words, *each['left']])}")
+    typer.echo("trading is REDUCING" if exits else "nothing is held; trading is REDUCING")
+
+
 def buy(
     symbol: Symbol,
     shares: Shares,
@@ -160,107 +179,6 @@ def sell(
       qka sell 600000.SH 100
     """
     _order("sell", symbol, shares, price, run, config, why, yes)
-
-
-@risk.command()
-def show(run: Run = None, config: Config = None) -> None:
-    """Show the limits in force."""
-    for key, value in the_run(run, config).ask("GET", "/limits").items():
-        typer.echo(f"{key:24} {json.dumps(value, ensure_ascii=False)}")
-
-
-@risk.command("set")
-def set_limit(
-    limit: Annotated[str, typer.Argument(help="KEY=VALUE, such as max_notional=20000")],
-    run: Run = None,
-    config: Config = None,
-    why: Why = "",
-    yes: Yes = False,
-) -> None:
-    """Change a limit from the next order on.
-
-    \b
-    Examples:
-      qka risk set max_notional=20000 --why "thin market"
-      qka risk set strategies.0.max_quantity=1000
-      qka risk set max_daily_loss=null          (takes the limit away)
-    """
-    found = the_run(run, config)
-    if not limit.startswith(("risk.", "strategies.")):
-        limit = f"risk.{limit}"
-    confirm(f"Set {limit} on account {found.account}?", yes)
-    done = command(found, "set", limit, why=why)
-    typer.echo(f"{done['set']} is {done['value']} from the next order on")
-
-
-@strategy.command("list")
-def list_strategies(run: Run = None, config: Config = None) -> None:
-    """Show the strategies, whether they run, and their parameters."""
-    for each in the_run(run, config).ask("GET", "/status")["strategies"]:
-        if each["state"]:
-            params = " ".join(f"{name}={value}" for name, value in each["params"].items())
-            why = f"  ({each['why']})" if each["why"] else ""
-            typer.echo(f"{each['name']:24} {each['state']:8} {params}{why}".rstrip())
-
-
-@strategy.command()
-def stop(
-    name: Named, run: Run = None, config: Config = None, why: Why = "", yes: Yes = False
-) -> None:
-    """Stop one strategy alone; what it has working is cancelled or left as its config says."""
-    found = the_run(run, config)
-    confirm(f"Stop {name} on account {found.account}?", yes)
-    _told(command(found, "stop", name, why=why))
-
-
-@strategy.command()
-def start(
-    name: Named, run: Run = None, config: Config = None, why: Why = "", yes: Yes = False
-) -> None:
-    """Start a strategy that was stopped: made anew, with the state it left."""
-    found = the_run(run, config)
-    confirm(f"Start {name} on account {found.account}?", yes)
-    _told(command(found, "start", name, why=why))
-
-
-@strategy.command()
-def params(
-    name: Named,
-    changes: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Without one: show them")
-    ] = None,
-    run: Run = None,
-    config: Config = None,
-    why: Why = "",
-    yes: Yes = False,
-) -> None:
-    """Show a strategy's parameters, or change some from the next event on.
-
-    \b
-    Examples:
-      qka strategy params DualMA
-      qka strategy params DualMA fast=7 slow=30 --why "it is choppy"
-
-    What the strategy made of them in on_start stays as it is until it is stopped and started.
-    """
-    found = the_run(run, config)
-    if changes:
-        confirm(f"Set {' '.join(changes)} of {name} on account {found.account}?", yes)
-        shown = command(found, "params", name, *changes, why=why)["params"]
-    else:
-        there = found.ask("GET", "/status")["strategies"]
-        mine = [each["params"] for each in there if each["name"] == name]
-        if not mine:
-            names = ", ".join(each["name"] for each in there)
-            raise ConfigError(f"{name}: no such strategy; there are {names}")
-        shown = mine[0]
-    for key, value in shown.items():
-        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-
-
-def _told(done: dict[str, Any]) -> None:
-    why = f": {done['why']}" if done.get("why") else ""
-    typer.echo(f"{done['strategy']} is {done['state']}{why}")
 
 
 def _order(

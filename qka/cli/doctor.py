@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from qka.errors import ConfigError
+from qka.secrets import mask
 
 _MARKS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -53,7 +54,7 @@ def doctor(
         raise ConfigError("--account: name the fund account that QMT is logged in to")
     findings = asyncio.run(room.examine(plan))
     for finding in findings:
-        typer.echo(f"{_MARKS[finding.verdict]}  {finding.what:14} {finding.words}")
+        typer.echo(mask(f"{_MARKS[finding.verdict]}  {finding.what:14} {finding.words}"))
         if finding.mend:
             typer.echo(f"      {'':14} -> {finding.mend}")
     failed = [finding.what for finding in findings if finding.verdict == "fail"]

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import control, operator, project, run, server
+from qka.cli import alert, control, limits, operator, project, run, server, strategy
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
+from qka.secrets import mask
 
 app = typer.Typer(
     name="qka",
@@ -39,13 +40,15 @@ app.command()(control.reduce)
 app.command()(operator.resume)
 app.command()(control.cancel)
 app.command("cancel-all")(control.cancel_all)
+app.command()(control.flatten)
 app.command()(control.buy)
 app.command()(control.sell)
-app.add_typer(control.strategy, name="strategy")
-app.add_typer(control.risk, name="risk")
+app.add_typer(strategy.app, name="strategy")
+app.add_typer(limits.app, name="risk")
 app.command()(operator.accept)
 app.command()(operator.resolve)
 app.add_typer(server.app, name="server")
+app.add_typer(alert.app, name="alert")
 
 
 @app.callback(invoke_without_command=True)
@@ -65,6 +68,6 @@ def main() -> None:
     try:
         app()
     except QkaError as error:
-        typer.echo(f"qka: {error}", err=True)
+        typer.echo(mask(f"qka: {error}"), err=True)
         refused = isinstance(error, ConfigError | DataError | JournalDamaged)
         raise SystemExit(2 if refused else 1) from None

@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 import typer
 from loguru import logger
+from rich.cells import set_cell_size
 
 from qka.cli import screen
 from qka.errors import ConfigError, DataError, EngineFault, JournalDamaged, QkaError, StopNow
+from qka.language import say
+from qka.secrets import mask
 
 Config = Annotated[Path, typer.Argument(help="YAML file, such as config/paper.yaml")]
 Set = Annotated[
@@ -41,12 +44,14 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
     try:
         error, stopped_by = asyncio.run(_run(engine))
     except KeyboardInterrupt:
-        words = f"stopped at once; orders already sent keep working, see {engine.folder}"
+        words = say("stopped at once; orders already sent keep working, see {run}").format(
+            run=engine.folder
+        )
         typer.echo(f"qka: {words}", err=True)
         raise typer.Exit(130) from None
     screen.show(engine.summary())
     if error is not None:
-        typer.echo(f"qka: {error}", err=True)
+        typer.echo(mask(f"qka: {error}"), err=True)
     raise typer.Exit(_code(engine, error, stopped_by))
 
 
@@ -61,17 +66,24 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     symbols = asyncio.run(engine.check())
     chosen = engine.settings
     names = ", ".join(strategy.name for strategy in engine.strategies)
-    typer.echo(f"{config} is fine; nothing was started or sent.")
-    paper = chosen.broker.kind == "paper"
-    money = f", {chosen.account.cash:,} CNY at first" if paper else ", with what the broker has"
-    typer.echo(f"  account     {chosen.account.id}{money}")
+    typer.echo(say("{config} is fine; nothing was started or sent.").format(config=config))
+    if chosen.broker.kind == "paper":
+        money = say(", {cash:,} CNY at first").format(cash=chosen.account.cash)
+    else:
+        money = say(", with what the broker has")
     feed = engine.feed
-    what = feed.describe() if isinstance(feed, ReplayFeed) else f"{len(symbols)} symbols"
-    typer.echo(f"  feed        {chosen.feed.kind}, {what}")
-    typer.echo(f"  broker      {chosen.broker.kind}")
-    typer.echo(f"  strategies  {names}")
+    count = say("{count} symbols").format(count=len(symbols))
+    what = feed.describe() if isinstance(feed, ReplayFeed) else count
+    for heading, words in (
+        (say("account"), mask(chosen.account.id) + money),
+        (say("feed"), f"{chosen.feed.kind}, {what}"),
+        (say("broker"), chosen.broker.kind),
+        (say("strategies"), names),
+    ):
+        typer.echo(f"  {set_cell_size(heading, 12)}{words}")
     options = "".join(f" --set {each}" for each in set_ or ()) + (" --live" if live else "")
-    typer.echo(f"Run it with: qka run {config}{options}")
+    command = f"qka run {config}{options}"
+    typer.echo(say("Run it with: {command}").format(command=command))
 
 
 async def _run(engine: Any) -> tuple[QkaError | None, int]:
@@ -118,7 +130,7 @@ def _signals(engine: Any) -> Iterator[list[int]]:
         seen.append(number)
         if len(seen) > 1:
             raise StopNow
-        typer.echo("\nqka: stopping; press Ctrl-C again to stop at once", err=True)
+        typer.echo(say("\nqka: stopping; press Ctrl-C again to stop at once"), err=True)
         loop.call_soon_threadsafe(engine.request_stop)
 
     names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last one is Windows' own

@@ -10,6 +10,30 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from qka.language import mark, say
+from qka.telling import SIDES, STATUSES
+
+_HEADINGS = (
+    mark("strategy"),
+    mark("signals"),
+    mark("orders"),
+    mark("denied"),
+    mark("fills"),
+    mark("fees"),
+    mark("profit"),
+    mark("errors"),
+)
+_ENDINGS = {
+    "done": mark("done"),
+    "interrupted": mark("interrupted"),
+    "failed": mark("failed"),
+}
+_KINDS = {
+    "simulated": mark("simulated"),
+    "replay": mark("replay"),
+    "paper": mark("paper"),
+}
+
 
 def announce(engine: Any) -> None:
     """One line on standard error: what runs, over what, and where it is kept."""
@@ -17,10 +41,18 @@ def announce(engine: Any) -> None:
     names = ", ".join(strategy.name for strategy in engine.strategies)
     kind = chosen.broker.kind
     real = kind != "paper" and not getattr(chosen.broker, "simulated", False)
-    broker = f", {kind} broker, REAL MONEY" if real else f", {kind} broker"
+    if real:
+        words = say("qka: {name}: {feed} feed, {broker} broker, REAL MONEY, {names}; kept in {run}")
+    else:
+        words = say("qka: {name}: {feed} feed, {broker} broker, {names}; kept in {run}")
     typer.echo(
-        f"qka: {chosen.name or 'run'}: {chosen.feed.kind} feed{broker}, {names}; "
-        f"kept in {engine.folder}",
+        words.format(
+            name=chosen.name or "run",
+            feed=say(_KINDS.get(chosen.feed.kind, chosen.feed.kind)),
+            broker=say(_KINDS.get(kind, kind)),
+            names=names,
+            run=engine.folder,
+        ),
         err=True,
     )
     page = "" if engine.monitor is None else engine.monitor.page
@@ -38,7 +70,7 @@ async def progress(engine: Any) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task("trading", total=1.0)
+        task = shown.add_task(say("trading"), total=1.0)
         try:
             while True:
                 shown.update(task, completed=engine.feed.progress())
@@ -50,12 +82,13 @@ async def progress(engine: Any) -> None:
 def show(summary: dict[str, Any]) -> None:
     """The readable summary, on standard output."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
-    table = Table(title=f"{summary['name']}: {summary['ended']}")
-    for heading in ("strategy", "signals", "orders", "denied", "fills", "fees", "profit", "errors"):
+    ended = say(_ENDINGS.get(summary["ended"], summary["ended"]))
+    table = Table(title=f"{summary['name']}: {ended}")
+    for heading in _HEADINGS:
         left = heading in ("strategy", "denied")
-        table.add_column(heading, justify="left" if left else "right")
+        table.add_column(say(heading), justify="left" if left else "right")
     for name, book in summary["strategies"].items():
-        denied = ", ".join(f"{code} {count}" for code, count in book["denied"].items())
+        denied = ", ".join(f"{say(code)} {count}" for code, count in book["denied"].items())
         table.add_row(
             name,
             str(book["signals"]),
@@ -74,18 +107,27 @@ def show(summary: dict[str, Any]) -> None:
 def _lines(summary: dict[str, Any]) -> list[str]:
     account = summary["account"]
     lines = [
-        f"account   cash {account['cash']:,}  positions {account['market_value']:,}  "
-        f"total {account['total']:,}  profit {account['profit']:+,} CNY"
+        say(
+            "account   cash {cash:,}  positions {market_value:,}  total {total:,}  "
+            "profit {profit:+,} CNY"
+        ).format_map(account)
     ]
     lines += [
-        f"  {held['symbol']}  {held['quantity']:>8} shares  {held['sellable']:>8} sellable  "
-        f"at {held['price']:g}  worth {held['value']:,}"
+        say(
+            "  {symbol}  {quantity:>8} shares  {sellable:>8} sellable  at {price:g}  "
+            "worth {value:,}"
+        ).format_map(held)
         for held in account["positions"]
     ]
     lines += [
-        f"still working: {order['id']} {order['side']} {order['symbol']} {order['status']}"
+        say("still working: {id} {side} {symbol} {status}").format(
+            id=order["id"],
+            side=say(SIDES[order["side"]]),
+            symbol=order["symbol"],
+            status=say(STATUSES[order["status"]]),
+        )
         for order in summary["working"]
     ]
-    lines += [f"alert     {alert}" for alert in summary["alerts"]]
-    lines += [f"run       {Path(summary['run'])}"]
+    lines += [say("alert     {alert}").format(alert=alert) for alert in summary["alerts"]]
+    lines += [say("run       {run}").format(run=Path(summary["run"]))]
     return lines

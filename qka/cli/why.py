@@ -51,7 +51,7 @@ def why(
 
 def _show(story: "Story") -> None:
     from qka.model.times import show
-    from qka.replay.words import clock_time
+    from qka.telling import clock_time
 
     order = story.order
     traded = f", {order.filled} traded at {order.average_price:g}" if order.filled else ""

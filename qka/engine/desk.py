@@ -34,6 +34,7 @@ from qka.model.symbol import check_symbol
 from qka.model.times import MILLISECOND, time_of_day, to_datetime
 from qka.risk.gate import Gate
 from qka.risk.verdicts import Denial
+from qka.secrets import mask
 
 _LIMIT, _MARKET, _SUBMITTING = OrderType.LIMIT, OrderType.MARKET, OrderStatus.SUBMITTING
 _TAILS = tuple(f"{tail:03d}" for tail in range(1000))
@@ -124,7 +125,7 @@ class Desk:
             made("target_value", float, MOST_MONEY),
             made("target_ratio", float, MOST_MONEY),
             None if wanted.price is None else limit_price(wanted.price),
-            str(wanted.reason),
+            mask(str(wanted.reason)),
             number("confidence", wanted.confidence, float, MOST_MONEY),
             wanted.placed,
             strategy,
@@ -160,8 +161,7 @@ class Desk:
                 quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
                 price = plain("price", price)
-            if reason.__class__ is not str:
-                reason = str(reason)
+            reason = mask(str(reason)) if reason else ""
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
                 now(), next(signals),
@@ -256,7 +256,7 @@ class Desk:
         if order.status is OrderStatus.UNKNOWN:
             self._wished.add(order_id)
         self._gate.cancelled(order.strategy, order.time, now)
-        requested = CancelRequested(now, order_id, str(reason))
+        requested = CancelRequested(now, order_id, mask(str(reason)))
         self._ledger.apply(requested)  # at once: whoever asks again in this handler asks in vain
         self.say(requested)
         try:

@@ -28,6 +28,7 @@ from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
 from qka.engine.mailbox import Mailbox
+from qka.engine.operator import NAME as OPERATOR
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
 from qka.engine.recovery import Checkpoint, Past, Standing
@@ -79,7 +80,7 @@ from qka.risk.meter import Meter, compliance
 from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.streak import Streak
 from qka.risk.verdicts import Caution, Rule
-from qka.secrets import mask
+from qka.secrets import mask, shown
 
 # what happens to us is journalled when it is published; what we decide, when it is decided
 JOURNALLED = (
@@ -184,6 +185,7 @@ class Engine:
         self.tally = Tally(self.ledger)
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
+        self.opened: Callable[[], None] | None = None  # the journal can be read
         self._symbols: list[str] = []  # that the feed brings
         self._only_period: str | None = None  # of bars, when no others exist
         self.phase: SessionPhase | None = None
@@ -250,7 +252,7 @@ class Engine:
         if isinstance(strategy, type):
             raise ConfigError(f"register an instance, {strategy.__name__}(...), not the class")
         runner = Runner(strategy, self, policy or Policy(), build)
-        check_names([*self._runners.values(), runner])
+        check_names([*self._runners.values(), runner], (LEAVER, OPERATOR))
         self._runners[runner.name] = runner
         self.tally.book(runner.name)  # one that never acts is told of too
 
@@ -264,7 +266,7 @@ class Engine:
         """Name of a strategy -> its place here."""
         return self._runners
 
-    def listen(self, kind: type, handler: Callable[[Any], Any]) -> None:
+    def listen(self, kind: type | tuple[type, ...], handler: Callable[[Any], Any]) -> None:
         """Let something beside the strategies hear events of a class: a broker, a monitor.
 
         What it raises is an alert and stays with it.
@@ -448,6 +450,8 @@ class Engine:
         self._wire_market_data(self._symbols)
         self._open_records()
         self._record()
+        if self.opened is not None:
+            self.opened()
         self.past.relive(self.ledger, self.gate, self.tally)
         self.breaker.remember()
         self.leaver.remember()
@@ -464,8 +468,8 @@ class Engine:
         identity = await self.broker.connect(self._reported())
         if identity.account_id != self.account_id:
             raise EngineFault(
-                f"the broker serves account {identity.account_id}, the config names "
-                f"{self.account_id}: nothing was sent; correct account.id"
+                f"the broker serves account {shown(identity.account_id)}, the config names "
+                f"{shown(self.account_id)}: nothing was sent; correct account.id"
             )
         await self._begin_books()
         self._note_rules()
@@ -947,6 +951,7 @@ class Engine:
     def _tell(self, order: Order) -> None:
         """The executor and the order's own strategy hear of it as it stands now."""
         self.executor.on_order(order)
+        self.operator.flattener.on_order(order)
         runner = self._runners.get(order.strategy)
         if runner is not None:
             runner.on_order(order)

@@ -10,23 +10,20 @@ from datetime import date
 
 import msgspec
 
-from qka.ashare import rules as ashare
-from qka.ashare.limits import after_action, cage_reference, price_cage
-from qka.ashare.sessions import order_kinds
+from qka.ashare.limits import after_action
 from qka.clock import Clock
 from qka.engine.desk import Trade
+from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
-from qka.engine.sizing import protection
 from qka.journal.port import Journal, Note
 from qka.model.events import Distributed, TradingState
 from qka.model.market import Bar, Phase, Quote
-from qka.model.order import BUY, SELL, OrderStatus, OrderType
-from qka.model.times import SECOND, day_of, same_day
+from qka.model.order import BUY
+from qka.model.times import SECOND, day_of
 from qka.risk.stops import NO_STOPS
 
 NAME = "stops"  # whose orders they are
 AGAIN = 10  # seconds between two exits of one symbol
-FURTHEST = 0.1  # below the last price, of an exit on a day without limits or cage
 KEY = "best"  # of its note
 
 
@@ -50,7 +47,7 @@ class Leaver:
         self._clock = clock
         self._ledger = ledger
         self._journal = journal
-        self._trade = trade
+        self._exits = Exits(clock, ledger, trade)
         self._cancel = cancel
         self._tell = tell
         self._best: dict[str, float] = {}  # symbol -> CNY, of what is held
@@ -139,52 +136,8 @@ class Leaver:
         return now - self._clearing.setdefault(symbol, now) >= AGAIN * SECOND
 
     def _leave(self, symbol: str, why: str) -> None:
-        position = self._ledger.position(symbol)
-        if position.today:
-            self._once(
-                symbol,
-                "today",
-                f"{why}; {position.today} of {position.quantity} {symbol} were bought today and "
-                "can't be sold before the next trading day (T+1)",
-            )
-        quote, free = self._today(symbol), position.sellable
-        price = self._limit(symbol, quote)
-        if quote is not None and 0.0 < quote.last <= quote.limit_down and free > 0:
-            price = quote.limit_down
-            self._once(
-                symbol,
-                "sealed",
-                f"{why}; {symbol} is at its limit down, {price:g}: the exit of {free} waits in "
-                "the queue there and may not fill today",
-            )
-        kind = OrderType.MARKET if price is None else OrderType.LIMIT
-        while free > 0:
-            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
-            order = self._trade(symbol, SELL, shares, price, why)
-            if order.status is OrderStatus.DENIED:
-                words = f"{why}; the exit of {free} was refused: {order.reason}"
-                self._once(symbol, "denied", words)
-                return
-            free -= shares
-
-    def _today(self, symbol: str) -> Quote | None:
-        quote = self._ledger.quotes.get(symbol)
-        return quote if quote is not None and same_day(quote.time, self._clock.now()) else None
-
-    def _limit(self, symbol: str, quote: Quote | None) -> float | None:
-        """None for a market order; where none is taken (bonds, some days), the lowest price."""
-        day, state = day_of(self._clock.now()), self._ledger.instruments.get(symbol)
-        row = order_kinds(symbol, day).get(OrderType.MARKET)
-        unlimited = state is not None and state.day == day and state.unlimited
-        if row is not None and (row.on_no_limit_days or not unlimited):
-            return None
-        edge = None
-        if quote is not None:
-            market = cage_reference(SELL, quote.ask1, quote.bid1, quote.last, quote.prev_close)
-            edge = price_cage(symbol, SELL, market, day)
-        if unlimited:
-            return edge or self._ledger.price(symbol) * (1 - FURTHEST)
-        return max(edge or 0.0, protection(self._ledger, symbol, SELL))
+        for what, words in self._exits.leave(symbol, why).left:
+            self._once(symbol, what, f"{why}; {words}")
 
     def _once(self, symbol: str, what: str, words: str) -> None:
         day = day_of(self._clock.now())

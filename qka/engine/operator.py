@@ -13,6 +13,7 @@ from qka.ashare.rules import TERMS
 from qka.ashare.sessions import cancels_from
 from qka.engine import resolving
 from qka.engine.comparison import table
+from qka.engine.flattener import Flattener
 from qka.engine.numbers import MOST_PRICE, MOST_SHARES
 from qka.engine.strategies import Strategies, by
 from qka.errors import ConfigError, EngineFault
@@ -43,12 +44,20 @@ class Operator:
             "resume": self._resume,
             "cancel": self._cancel,
             "cancel-all": self._cancel_all,
+            "flatten": self._flatten,
             "buy": lambda words: self._order(words, BUY),
             "sell": lambda words: self._order(words, SELL),
             "accept": self._accept,
             "resolve": self._resolve,
         }
         self.strategies = Strategies(engine)
+        self.flattener = Flattener(
+            engine.clock,
+            engine.ledger,
+            self._trade,
+            self.withdraw,
+            lambda words: engine.alert(Severity.WARNING, NAME, words),
+        )
         self._reads |= self.strategies.reads()
 
     @property
@@ -195,6 +204,20 @@ class Operator:
                 if not symbols or order.symbol in symbols
             ]
             return {"orders": [self.withdraw(order, by(event)) for order in orders]}
+
+        return deed
+
+    def _flatten(self, words: Words) -> Deed:
+        symbols, engine = _symbols(words), self._engine
+        if engine.held:
+            raise ConfigError(f"no order leaves while the trading is held: {engine.held}")
+
+        def deed(event: OperatorCommand) -> Any:
+            if engine.trading is not TradingState.REDUCING:
+                engine.set_trading(TradingState.REDUCING, f"flatten, {by(event)}")
+            engine.alert(Severity.WARNING, NAME, f"REDUCING and flatten by {by(event)}")
+            self.flattener.leave(symbols or self.flattener.symbols(), f"flatten, {by(event)}")
+            return {"trading": engine.trading, "exits": self.flattener.rows()}
 
         return deed
 

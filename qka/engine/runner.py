@@ -444,10 +444,12 @@ def check_class(strategy: Strategy) -> None:
         raise ConfigError(f"{name}: warmup: {warmup!r} is no number of bars")
 
 
-def check_names(runners: Iterable[Runner]) -> None:
-    """Two strategies of one name would share orders; raises ConfigError."""
+def check_names(runners: Iterable[Runner], taken: Iterable[str]) -> None:
+    """Two strategies of one name would share orders; raises ConfigError, as for a `taken` one."""
     seen: set[str] = set()
     for runner in runners:
+        if runner.name in taken:
+            raise ConfigError(f"{runner.name}: orders of ours have that name: give it another")
         if runner.name in seen:
             raise ConfigError(f"two strategies are named {runner.name}: give one another `name`")
         seen.add(runner.name)

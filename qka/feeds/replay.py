@@ -13,6 +13,7 @@ from qka.clock import ManualClock, ReplayClock
 from qka.errors import ConfigError, DataError
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import BATCH, Report, play
+from qka.feeds.recorded.actions import References
 from qka.feeds.recorded.actions import read as read_actions
 from qka.feeds.recorded.columns import Block, events
 from qka.feeds.recorded.damage import Tally
@@ -182,11 +183,14 @@ class ReplayFeed:
     def _batches(self, blocks: Iterable[Block]) -> Iterator[list[MarketEvent]]:
         batch: list[MarketEvent] = []
         met = self._recording.damage.earliest if self._strict else None
+        references = References(self._actions) if self._actions else None
         try:
             for block in blocks:
                 times = block["time"]
                 cut = int(np.searchsorted(times, met.since)) if met else len(times)
-                made, left = events(self.provides(), block), cut
+                made, left = iter(events(self.provides(), block)), cut
+                if references is not None:
+                    made = references.of(made)
                 while left:
                     count = min(left, BATCH - len(batch))
                     batch.extend(islice(made, count))

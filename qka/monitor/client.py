@@ -6,7 +6,7 @@ A request is made once and never again: what became of one without an answer is 
 import json
 import socket
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,8 +75,12 @@ def at(folder: Path) -> Running | None:
         raise DataError(f"{file} is damaged: {told.url} is no address")
     try:
         socket.create_connection((url.hostname, url.port), timeout=_NEAR).close()
+    except TimeoutError:
+        pass  # it is there, and does not listen now
     except OSError:
-        return None  # it was killed, and left its file behind
+        with suppress(OSError):  # it was killed, and left its file behind
+            file.unlink()
+        return None
     return Running(folder, url.hostname, url.port, told.token, told.account)
 
 
@@ -105,7 +109,7 @@ def _silent(folder: Path, error: Exception) -> str:
     why = f"no answer within {PATIENCE:g} s" if isinstance(error, TimeoutError) else f"{error!r}"
     return (
         f"{folder}: {why}. What was asked may have happened, or may happen yet: look with "
-        "`qka status`. An engine that says nothing is held up by a handler of a strategy that "
-        "does not return: press Ctrl-C twice where it runs, and see to its orders in the broker's "
-        "terminal"
+        "`qka status`. An engine that says nothing is just starting, or is held up by a handler "
+        "of a strategy that does not return: then press Ctrl-C twice where it runs, and see to "
+        "its orders in the broker's terminal"
     )

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,9 +125,10 @@ class Monitor:
 
     async def close(self) -> None:
         """Nobody can ask any more; calling it twice is fine."""
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # left behind it says where nobody listens any more
+                file.unlink()
         await self._stack.aclose()
 
     def _listen(self) -> socket.socket:

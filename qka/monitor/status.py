@@ -59,6 +59,7 @@ class Status:
             },
             "positions": [position_row(held) for held in ledger.positions()],
             "orders": [order_row(order) for order in ledger.working()],
+            "exits": engine.operator.flattener.rows(),
             "strategies": [
                 {**self._strategy(name), **figures}
                 for name, figures in summary["strategies"].items()

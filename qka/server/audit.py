@@ -18,6 +18,7 @@ import msgspec
 from loguru import logger
 
 from qka.model.times import MILLISECOND, day_of, to_datetime
+from qka.secrets import shortened
 from qka.server.failure import Failure
 
 _GATHER = 0.05  # seconds
@@ -45,11 +46,6 @@ class Call(msgspec.Struct, omit_defaults=True):
     def failed(self, failure: Failure) -> None:
         """That is what came of it."""
         self.outcome, self.detail, self.executed = failure.code, failure.detail, failure.outcome
-
-
-def shortened(account_id: str) -> str:
-    """An account that can be recognised and not used: `10***89`."""
-    return f"{account_id[:2]}***{account_id[-2:]}" if len(account_id) > 5 else "***"
 
 
 class Audit:

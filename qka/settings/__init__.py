@@ -19,6 +19,8 @@ from qka.settings.live import require_live
 from qka.settings.reach import Reach, reach
 from qka.settings.sections import (
     AccountSettings,
+    AlertRule,
+    AlertSettings,
     Broker,
     ExecutorSettings,
     Feed,
@@ -43,6 +45,8 @@ from qka.settings.table import Reference, reference
 
 __all__ = [
     "AccountSettings",
+    "AlertRule",
+    "AlertSettings",
     "Broker",
     "ExecutorSettings",
     "Feed",

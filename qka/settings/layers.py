@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from qka import secrets
 from qka.errors import ConfigError
 from qka.settings import problems, yamls
 from qka.settings.sections import Settings
@@ -80,10 +81,10 @@ class Layers:
     def settings(self) -> Settings:
         """The checked settings; raises `ConfigError` with all problems."""
         data = _completed(self.data)
-        for name, key in _secrets(data):
+        for name in ("feed", "broker"):
             # .env holds a project's tokens, and its paper config runs without them
-            if (name, key) in self._environment and data[name]["kind"] != "remote":
-                del data[name][key]
+            if (name, "token") in self._environment and data[name]["kind"] != "remote":
+                data[name].pop("token", None)
         for key in [key for key in data if key not in Settings.model_fields]:
             del data[key]
             place = self._origins.get((key,), self._name)
@@ -102,6 +103,7 @@ class Layers:
             self._problems += [self._problem(e, data) for e in error.errors(include_url=False)]
         if settings is None or self._problems:
             raise ConfigError("\n".join(self._problems))
+        _hide(settings)
         return settings
 
     def _set(self, path: Keys, text: str, origin: str) -> None:
@@ -136,12 +138,31 @@ def _key(part: str) -> str:
 
 
 def _secrets(data: Mapping[str, Any]) -> list[Keys]:
-    """Where tokens stand."""
+    """Where secrets stand: tokens, and the addresses that alerts go to."""
+    alerts = _section(data, "alerts")
     return [
-        (name, "token")
-        for name in ("feed", "broker")
-        if isinstance(data.get(name), dict) and data[name].get("token")
+        *((name, "token") for name in ("feed", "broker") if _section(data, name).get("token")),
+        *(("alerts", "targets", str(name)) for name in _section(alerts, "targets")),
+        *([("alerts", "heartbeat", "url")] if _section(alerts, "heartbeat").get("url") else []),
     ]
+
+
+def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _hide(settings: Settings) -> None:
+    """What these settings hold that must never be shown is known from now on."""
+    for section in (settings.feed, settings.broker):
+        token = getattr(section, "token", None)
+        if token is not None:
+            secrets.hide([token.get_secret_value()])
+    alerts = settings.alerts
+    for address in filter(None, (*alerts.targets.values(), alerts.heartbeat.url)):
+        secrets.hide_address(address.get_secret_value())
+    if settings.broker.kind != "paper":
+        secrets.hide_account(settings.account.id)
 
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def words(error: ErrorDetails, key: str) -> str:
         return "is missing"
     if kind == "union_tag_not_found":
         return f"is missing; one of {', '.join(known((*error['loc'], '')).kinds)}"
-    if looks_secret(key):
+    if looks_secret(key) or key.startswith(("alerts.targets", "alerts.heartbeat.url")):
         return "the value is not valid (it is not shown)"
     value = given(error["input"])
     if kind == "union_tag_invalid":

@@ -22,6 +22,7 @@ from qka.settings.values import (
     Secret,
     Speed,
     Symbol,
+    TimeOfDay,
     Tradable,
     Whole,
     listed,
@@ -396,6 +397,61 @@ class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level shown and written."
     )
+    megabytes: Annotated[Count, Field(le=10_000)] = Field(
+        100, description="Size of the run's log from which on it goes on in a new file, MB."
+    )
+    keep: Count = Field(10, description="Such files that are kept of a run; older ones go.")
+
+
+AlertKind = Literal[
+    "halt", "account", "risk", "unknown", "rejected", "link", "strategy", "engine", "day",
+    "fill", "denied",
+]  # fmt: skip
+
+
+class AlertRule(Section):
+    """Which alerts go where."""
+
+    kinds: tuple[AlertKind, ...] = Field((), description="Kinds that go; empty: all.")
+    severity: Literal["info", "warning", "error"] = Field(
+        "warning", description="Least severity that goes."
+    )
+    targets: tuple[str, ...] = Field((), description="Targets they go to; empty: all.")
+
+
+class QuietHours(Section):
+    """When nobody is woken but by an error; what waits is told in one message afterwards."""
+
+    start: TimeOfDay = Field(description="From when on, Shanghai time.")
+    end: TimeOfDay = Field(description="Until when; may be on the next day.")
+
+
+class HeartbeatSettings(Section):
+    """A sign of life for a service that notices silence."""
+
+    url: Secret | None = Field(None, description="URL that is fetched; none: no heartbeat.")
+    every: Seconds = Field(60.0, description="Seconds between two of them.")
+
+
+class AlertSettings(Section):
+    """Who is told, and of what."""
+
+    send: bool | None = Field(
+        None, description="Whether alerts and heartbeats leave; none: where time is the world's."
+    )
+    targets: dict[str, Secret] = Field(
+        default_factory=dict, description="Where alerts go: a name, and Apprise's URL for it."
+    )
+    rules: tuple[AlertRule, ...] = Field(
+        (), description="What goes where; none: warnings and errors of all kinds to all targets."
+    )
+    most: Count = Field(5, description="Messages of a kind in a window; the rest is counted.")
+    window: Seconds = Field(300.0, description="Length of the window, seconds.")
+    quiet: QuietHours | None = Field(None, description="Quiet hours; none: there are none.")
+    digest: bool = Field(False, description="Whether each day's figures are sent when it closes.")
+    heartbeat: HeartbeatSettings = Field(
+        default_factory=HeartbeatSettings, description="A sign of life."
+    )
 
 
 Feed = Annotated[SimulatedFeed | ReplayFeed | XtdataFeed | RemoteFeed, Field(discriminator="kind")]
@@ -430,6 +486,7 @@ class Settings(BaseSettings):
         default_factory=MonitorSettings, description="A human's way in while it runs."
     )
     log: LogSettings = Field(default_factory=LogSettings, description="The log.")
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who is told.")
 
     @classmethod
     def settings_customise_sources(

@@ -15,7 +15,7 @@ from typing import Any
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from qka import secrets
+from qka import language, secrets
 from qka.errors import ConfigError
 from qka.settings.layers import Layers
 from qka.settings.sections import Settings
@@ -73,6 +73,7 @@ def _dotenv() -> Mapping[str, str | None]:
                 raise ConfigError(f"{line}: write NAME=value, one a line")
         variables = dotenv_values(stream=io.StringIO(text))
         secrets.learn(variables)
+        language.prefer(variables.get("QKA_LANG"))
         return variables
     except UnicodeDecodeError as error:
         raise ConfigError(_not_utf8(".env", error)) from None

@@ -1,5 +1,6 @@
 """What a value can be. The text in an `Annotated` is the type in words, for the table of keys."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -53,6 +54,12 @@ def _given_path(value: object) -> object:
     return value
 
 
+def _time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError(f"{given(value)} is not a time of day like 22:00")
+    return value
+
+
 def listed(value: object) -> object:
     """One text stands for a list of it."""
     return (value,) if isinstance(value, str) else value
@@ -65,6 +72,7 @@ def _tradable(value: str) -> str:
 Symbol = Annotated[str, AfterValidator(check_symbol), "symbol"]
 Tradable = Annotated[str, AfterValidator(_tradable), "symbol or board"]
 Day = Annotated[date, BeforeValidator(_day), AfterValidator(_trading_day), "date"]
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day), "time of day"]
 Given = Annotated[Path, BeforeValidator(_given_path), "path"]
 Name = Annotated[str, AfterValidator(_project_name), "text"]
 Secret = Annotated[SecretStr, "text, from the environment or .env only"]

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from recordings import DAILY, daily_rows, replayed, write
 
 from qka.clock import ReplayClock
 from qka.errors import ConfigError, DataError
@@ -53,8 +54,6 @@ def test_a_wrong_row_is_named(tmp_path, text, words):
 
 
 async def test_a_feed_tells_the_ones_of_its_days_and_of_what_is_asked(tmp_path):
-    from recordings import DAILY, daily_rows, write
-
     path = written(tmp_path, HEAD + "600000.SH,2026-02-03,1,\n000001.SZ,2026-02-03,1,\n")
     write(tmp_path / "data" / "600000.SH.csv", daily_rows([5, 6]), DAILY)
     feed = ReplayFeed(tmp_path / "data", ReplayClock(), actions=path)
@@ -63,6 +62,25 @@ async def test_a_feed_tells_the_ones_of_its_days_and_of_what_is_asked(tmp_path):
     assert found.symbol == "600000.SH"
     assert await feed.actions(["600000.SH"], date(2026, 2, 4), date(2026, 2, 9)) == []
     await feed.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "previous", "expected"),
+    [
+        pytest.param(DAILY, "", [0.0, 10.05, 4.98, 4.98, 10.0], id="yesterday's close, put right"),
+        pytest.param(DAILY + ",preclose", ",5.01", [5.01] * 5, id="the file's own, left alone"),
+    ],
+)
+async def test_on_an_ex_date_the_previous_close_is_the_reference(
+    tmp_path, head, previous, expected
+):
+    """10.06 on the 6th; 0.10 CNY and a share for each on the 7th; the 8th lies in a suspension."""
+    path = written(tmp_path, HEAD + "600000.SH,2026-01-07,0.1,1\n600000.SH,2026-01-11,,0.5\n")
+    closes = {5: 10.05, 6: 10.06, 7: 4.98, 8: 15.0, 12: 10.0}
+    rows = [f"2026-01-{day:02d},{c},{c},{c},{c},100{previous}" for day, c in closes.items()]
+    write(tmp_path / "data" / "600000.SH.csv", rows, head)
+    seen = await replayed(tmp_path / "data", actions=path)
+    assert [bar.prev_close for bar in seen] == expected
 
 
 async def test_a_file_that_is_not_there_is_a_wrong_config(tmp_path):

@@ -7,12 +7,13 @@ from builders import DAY, NEXT_DAY
 from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
-from qka import limits
+from qka import limits, settings
 from qka.journal.port import Note
 from qka.journal.reading import readable, rows
 from qka.model.events import OperatorCommand, TradingState
 from qka.model.market import Quote
 from qka.model.order import OrderStatus as S
+from qka.model.times import at
 from qka.risk.meter import Meter
 from qka.risk.pace import DayLimit
 from qka.risk.sizes import MaxNotional
@@ -147,6 +148,34 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
     assert made.breaker.losses.limited
     assert made.on_loss is TradingState.HALTED
     assert made.leaver.stops.loss == 0.2
+
+
+@pytest.mark.parametrize(
+    ("day", "ratio", "told", "denied"),
+    [
+        pytest.param(DAY, 0.5, "limits set earlier today go on: risk.max_notional=500", 2, id="it"),
+        pytest.param(DAY, 0.4, "were edited since and hold", 0, id="an edited config wins"),
+        pytest.param(NEXT_DAY, 0.5, "", 0, id="the next day begins with the config"),
+    ],
+)
+def test_a_restart_on_the_same_day_goes_on_with_what_was_set(tmp_path, day, ratio, told, denied):
+    path = tmp_path / "journal.db"
+
+    def started(plan, on, ratio):
+        made = engine(quotes([10.0] * 5, day=on), Plan(plan), journal=path)
+        made.clock.time = at(on, "09:00")  # as the world's is known before anything comes
+        chosen = settings.from_mapping({"risk": {"position_ratio": ratio}})
+        return made, limits.InForce(made, chosen, [])
+
+    first, in_force = started(
+        {2: lambda _: in_force.change("risk.max_notional", 500, "li", "thin"), 4: buy()}, DAY, 0.5
+    )
+    assert first.run()["denied"] == 1
+    again, _ = started({2: buy(), 4: buy(200)}, day, ratio)
+    summary = again.run()
+    assert summary["denied"] == denied
+    assert told in "".join(summary["alerts"])
+    assert bool(summary["alerts"]) == bool(told)
 
 
 def test_a_counter_goes_on_over_a_change(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from asked import asked
+from browsing import browser, expect, tab
 from builders import SYMBOL, moment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,14 @@ async def test_the_page_is_there_for_everyone_and_shows_nothing_of_the_run(page)
         assert again.status == 304
     for path in ("/status", "/session", "/stream", "/limits"):
         assert (await page.get(path))[0].status == 401
+
+
+async def test_the_page_runs_in_a_browser(tmp_path):
+    """The rest of it is in test_dashboard_page, which takes longer."""
+    async with asked(tmp_path, Watcher(), **PAGE) as there, browser() as b, tab(b) as page:
+        await page.goto(there.engine.monitor.page)
+        await expect(page, "#account").to_have_text("demo")
+        await expect(page, "#strategies tbody tr").to_have_count(1)
 
 
 async def test_nothing_comes_from_elsewhere():

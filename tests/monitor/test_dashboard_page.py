@@ -134,7 +134,7 @@ async def test_halt_is_acknowledged_and_nothing_leaves_after_it(chromium, tmp_pa
         for _ in range(5):
             await there.quote()
         assert {order.status for order in there.orders[before:]} == {"denied"}
-        assert await text(page, "#state") == "HALTED"
+        await expect(page, "#state").to_have_text("HALTED")
         await shot(page, "halted-en")
         await page.click("#resume")
         await page.click("#ask button[value=no]")

@@ -180,3 +180,10 @@ async def test_a_replay_stops_changes_and_starts_it_at_the_same_place(tmp_path):
         outcome = await floor.replay()
         assert outcome.divergence is None, outcome
         assert outcome.counts["OrderRequested"] == 3
+
+
+@pytest.mark.parametrize("name", ["operator", "stops"])
+def test_no_strategy_has_a_name_that_our_own_orders_have(tmp_path, name):
+    config = {"strategies": [{"use": f"{__file__}:Bidder", "name": name}]}
+    with pytest.raises(qka.ConfigError, match="give it another"):
+        qka.Engine.from_config(config)

@@ -1,7 +1,7 @@
 """A day on which a human stepped in is the same again: his word is an input like any other."""
 
 import pytest
-from qmt import a_terminal
+from qmt import a_terminal, eventually
 from replays import SYMBOL, Floor, S
 
 import qka
@@ -38,6 +38,22 @@ def floor(tmp_path):
         yield Limited(terminal, tmp_path, Buyer)
 
 
+async def test_a_limit_that_was_set_today_holds_over_a_restart_and_in_its_replay(floor):
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        engine.operator.ask("set", ["risk.max_notional=500"], who="li@desk", why="thin market")
+        await floor.heard(10.1)
+        await floor.ends(engine, S.ACCEPTED, S.DENIED)
+    async with floor.engine() as engine:
+        assert "at most 500.00 CNY" in engine.gate.names
+        await floor.heard(10.2)
+        await floor.ends(engine, S.ACCEPTED, S.DENIED)  # the denied one of before is history
+        assert any("risk.max_notional=500" in alert for alert in engine.summary()["alerts"])
+    outcome = await floor.replay()
+    assert outcome.divergence is None, outcome
+    assert (outcome.runs, outcome.counts["OrderDenied"]) == (2, 2)
+
+
 async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
     async with floor.engine() as engine:
         ask = engine.operator.ask
@@ -54,13 +70,18 @@ async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
         await floor.heard(10.3)
         ask("cancel-all", who="li@desk")
         await floor.ends(engine, S.CANCELLED, S.DENIED, S.CANCELLED, S.CANCELLED, S.DENIED)
+        ask("set", ["risk.max_notional=null"], who="wang@home")
+        await floor.heard(10.4)
+        await floor.ends(engine, *[o.status for o in engine.ledger.orders.values()][:5], S.ACCEPTED)
+        ask("flatten", who="li@desk", why="the end")
+        await eventually(lambda: not engine.operator.flattener.rows()[1]["waits"])
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
     assert outcome.counts == {
-        "Signal": 5,
-        "OrderRequested": 3,
-        "OrderDenied": 2,
-        "CancelRequested": 3,
+        "Signal": 7,
+        "OrderRequested": 4,
+        "OrderDenied": 3,
+        "CancelRequested": 4,
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 from qmt import eventually
 
 from qka.errors import ConfigError
-from qka.server.audit import Audit, Call, shortened, verify
+from qka.secrets import shortened
+from qka.server.audit import Audit, Call, verify
 from qka.server.limits import Addresses, Bucket, is_loopback
 from qka.server.store import Store
 from qka.server.tasks import begun

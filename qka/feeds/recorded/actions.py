@@ -5,15 +5,21 @@ shares for each one held: 0.3 where a company gives 3 for 10). Columns that are 
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from qka.ashare.limits import after_action
 from qka.errors import ConfigError, DataError, SymbolError
 from qka.feeds.recorded.damage import shown
 from qka.model.actions import CorporateAction
+from qka.model.events import MarketEvent
+from qka.model.market import Bar
 from qka.model.symbol import check_symbol
+from qka.model.times import day_of
 
 COLUMNS = ("symbol", "ex_date", "cash", "bonus")
 _MOST = Decimal(100_000)  # CNY or shares for one: beyond it is a mistake
@@ -28,6 +34,40 @@ def read(path: Path) -> list[CorporateAction]:
         raise ConfigError(f"feed.actions: {path} can't be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: no csv in UTF-8 ({error})") from None
+
+
+class References:
+    """Previous closes of bars as their exchange has them: after what was given on an ex-date.
+
+    A file that names them is right already; one that does not has yesterday's close there.
+    """
+
+    def __init__(self, actions: Iterable[CorporateAction]) -> None:
+        self._actions: dict[str, list[CorporateAction]] = {}  # symbol -> by day
+        for action in sorted(actions, key=lambda one: one.day):
+            self._actions.setdefault(action.symbol, []).append(action)
+        # symbol -> its last day, the close before that, its close so far
+        self._seen: dict[str, tuple[date, float, float]] = {}
+        self._since: dict[str, date] = {}  # symbol -> the day of the close before
+
+    def of(self, made: Iterable[MarketEvent]) -> Iterator[MarketEvent]:
+        """The same events, in the order of time."""
+        for event in made:
+            known = self._actions.get(event.symbol)
+            yield event if known is None or type(event) is not Bar else self._right(event, known)
+
+    def _right(self, bar: Bar, known: list[CorporateAction]) -> Bar:
+        symbol, day = bar.symbol, day_of(bar.time)
+        last, before, close = self._seen.get(symbol, (date.min, 0.0, 0.0))
+        if last != day:
+            before, self._since[symbol] = close, last
+        self._seen[symbol] = day, before, bar.close
+        if not before or bar.prev_close != before:
+            return bar
+        for action in known:
+            if self._since[symbol] < action.day <= day:
+                before = after_action(action, before)
+        return bar if before == bar.prev_close else replace(bar, prev_close=before)
 
 
 def _rows(path: Path, file: Iterator[str]) -> Iterator[CorporateAction]:

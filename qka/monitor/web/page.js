@@ -38,6 +38,8 @@ const gain = (row) => row.profit / Math.max(0.01, row.value - row.profit);
 const change = (row) => (row.prev_close ? row.last / row.prev_close - 1 : 0);
 const limits = (row) => (row.last && row.last === row.limit_up ? "up sealed" : row.last && row.last === row.limit_down ? "down sealed" : moved(change(row)));
 
+const about = ({ symbols, params }) => [symbols.join(" "), ...Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join("\n");
+
 const tables = {
   positions: new Table("positions", [
     symbol,
@@ -106,7 +108,6 @@ const tables = {
   ], (row) => row.name),
 };
 
-const about = ({ symbols, params }) => [symbols.join(" "), ...Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join("\n");
 const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
 
 function wants({ wants, much }) {

@@ -1,0 +1,91 @@
+"""Exits: the sells that leave a position, as the exchange takes them now, and what can't be sold.
+
+Shared by who leaves positions: stops, and a human who flattens.
+"""
+
+from typing import NamedTuple
+
+from qka.ashare import rules as ashare
+from qka.ashare.limits import cage_reference, price_cage
+from qka.ashare.sessions import order_kinds, span_at
+from qka.clock import Clock
+from qka.engine.desk import Trade
+from qka.engine.ledger import Ledger
+from qka.engine.sizing import protection
+from qka.model.market import Phase, Quote
+from qka.model.order import SELL, Order, OrderStatus, OrderType
+from qka.model.times import day_of, same_day
+
+FURTHEST = 0.1  # below the last price, of an exit on a day without limits or cage
+_CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
+
+
+class Exit(NamedTuple):
+    """What came of one: the sells, and by a word for it why shares stay: today, sealed, denied."""
+
+    orders: list[Order]
+    left: list[tuple[str, str]]
+
+
+class Exits:
+    """`trade` places an order."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, trade: Trade) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._trade = trade
+
+    def leave(self, symbol: str, why: str) -> Exit:
+        """Sell all of a symbol that can be, at the market, in as many orders as it needs.
+
+        At the limit down it waits in the queue there; where no market order is taken (bonds, some
+        days, a call auction) it is a limit order that trades at any price.
+        """
+        position, done = self._ledger.position(symbol), Exit([], [])
+        if position.today:
+            words = (
+                f"{position.today} of {position.quantity} {symbol} were bought today and can't be "
+                "sold before the next trading day (T+1)"
+            )
+            done.left.append(("today", words))
+        quote, free = self.today(symbol), position.sellable
+        price = self._limit(symbol, quote)
+        if quote is not None and 0.0 < quote.last <= quote.limit_down and free > 0:
+            price = quote.limit_down
+            words = (
+                f"{symbol} is at its limit down, {price:g}: the exit of {free} waits in the queue "
+                "there and may not fill today"
+            )
+            done.left.append(("sealed", words))
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        while free > 0:
+            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
+            order = self._trade(symbol, SELL, shares, price, why)
+            done.orders.append(order)
+            if order.status is OrderStatus.DENIED:
+                done.left.append(("denied", f"the exit of {free} was refused: {order.reason}"))
+                break
+            free -= shares
+        return done
+
+    def today(self, symbol: str) -> Quote | None:
+        """The last quote, if it is of this day."""
+        quote = self._ledger.quotes.get(symbol)
+        return quote if quote is not None and same_day(quote.time, self._clock.now()) else None
+
+    def _limit(self, symbol: str, quote: Quote | None) -> float | None:
+        """None for a market order; where none is taken, the lowest price."""
+        now = self._clock.now()
+        day, state = day_of(now), self._ledger.instruments.get(symbol)
+        row = order_kinds(symbol, day).get(OrderType.MARKET)
+        unlimited = state is not None and state.day == day and state.unlimited
+        call = span_at(symbol, now).phase in _CALLS
+        if row is not None and not call and (row.on_no_limit_days or not unlimited):
+            return None
+        edge = None
+        if quote is not None and not call:
+            market = cage_reference(SELL, quote.ask1, quote.bid1, quote.last, quote.prev_close)
+            edge = price_cage(symbol, SELL, market, day)
+        if unlimited:
+            return edge or self._ledger.price(symbol) * (1 - FURTHEST)
+        return max(edge or 0.0, protection(self._ledger, symbol, SELL))

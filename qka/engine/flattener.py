@@ -1,0 +1,122 @@
+"""The flattener: leaves positions by a human's word, and says what it could not sell and why.
+
+What works on a symbol is cancelled first, whoever placed it; when that is over all that can be sold
+is, at the market, by orders that pass the gate like any. It goes over each symbol once: an order
+that waits in a queue works on, and what a late trade brings is not sold again.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from qka.clock import Clock
+from qka.engine.desk import Trade
+from qka.engine.exits import Exits
+from qka.engine.ledger import Ledger
+from qka.model.market import Phase
+from qka.model.order import FINAL, Order, OrderStatus
+
+
+class _Leaving:
+    """One symbol on its way out."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.waits: set[str] = set()  # ids of orders that are to go first
+        self.asked: set[str] = set()  # ids of those whose cancel the broker was asked for
+        self.orders: list[str] = []  # ids of its sells
+        self.left: list[str] = []  # why shares stay, in words
+        self.done = False  # its sells are placed, as far as they can be
+
+
+class Flattener:
+    """`trade` places an order, `withdraw` asks for a cancel, `tell` tells a human."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        trade: Trade,
+        withdraw: Callable[[Order, str], Any],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._exits = Exits(clock, ledger, trade)
+        self._withdraw = withdraw
+        self._tell = tell
+        self._leaving: dict[str, _Leaving] = {}  # symbol -> how far it is
+
+    def symbols(self) -> list[str]:
+        """All that is held or being bought."""
+        held = {position.symbol for position in self._ledger.positions()}
+        return sorted(held | {order.symbol for order in self._ledger.working()})
+
+    def leave(self, symbols: Iterable[str], why: str) -> None:
+        """Begin to leave these, anew where that was begun before."""
+        self._leaving.clear()
+        for symbol in symbols:
+            self._leaving[symbol] = one = _Leaving(why)
+            for order in self._ledger.working(symbol):
+                if order.status is not OrderStatus.UNKNOWN:
+                    one.waits.add(order.id)
+                    if order.status is OrderStatus.PENDING_CANCEL:
+                        one.asked.add(order.id)
+                    self._withdraw(order, why)
+            self._go_on(symbol, one)
+
+    def on_order(self, order: Order) -> None:
+        """An order has changed."""
+        one, status = self._leaving.get(order.symbol), order.status
+        if one is None:
+            return
+        if order.id in one.waits:
+            if status is OrderStatus.PENDING_CANCEL:
+                one.asked.add(order.id)
+            elif status in FINAL or status is OrderStatus.UNKNOWN or order.id in one.asked:
+                one.waits.discard(order.id)
+                if status not in FINAL:
+                    self._stays(order.symbol, one, f"its order {order.id} stays: it is {status}")
+                self._go_on(order.symbol, one)
+        elif status not in FINAL:
+            return
+        elif order.id in one.orders and order.remaining and order.status is not OrderStatus.DENIED:
+            words = f"{order.remaining} of an exit of {order.quantity} were {order.status}"
+            self._stays(order.symbol, one, f"{words} ({order.reason})" if order.reason else words)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """How far each symbol is, as plain values."""
+        return [
+            {
+                "symbol": symbol,
+                "held": self._ledger.position(symbol).quantity,
+                "selling": sum(self._open(name) for name in one.orders),
+                "waits": sorted(one.waits),
+                "done": one.done,
+                "left": one.left,
+            }
+            for symbol, one in self._leaving.items()
+        ]
+
+    def _open(self, name: str) -> int:
+        order = self._ledger.order(name)
+        return order.remaining if order is not None and order.status not in FINAL else 0
+
+    def _go_on(self, symbol: str, one: _Leaving) -> None:
+        if one.waits or one.done:
+            return
+        one.done = True
+        position = self._ledger.position(symbol)
+        if position.frozen:
+            words = f"{position.frozen} are promised to sells of which nobody knows the end"
+            self._stays(symbol, one, words)
+        quote = self._exits.today(symbol)
+        if position.sellable > 0 and quote is not None and quote.phase == Phase.HALTED:
+            self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")
+            return
+        found = self._exits.leave(symbol, one.why)
+        one.orders += [order.id for order in found.orders]
+        for _, words in found.left:
+            self._stays(symbol, one, words)
+
+    def _stays(self, symbol: str, one: _Leaving, words: str) -> None:
+        one.left.append(words)
+        self._tell(f"{symbol} is not left whole: {words}")

@@ -1,0 +1,167 @@
+"""Everything is to be sold at once: what works is taken back first, and what stays is told."""
+
+import pytest
+from asked import asked
+from builders import SYMBOL
+from stage import journalled
+
+import qka
+from qka.model.events import CancelRefused, CancelRequested, OrderCancelled, OrderRequested
+from qka.model.order import OrderStatus as S
+from qka.model.order import Side
+
+OTHER = "000001.SZ"
+
+
+class Holder(qka.Strategy):
+    """Bids and offers once, away from the market."""
+
+    symbols = [SYMBOL, OTHER]
+
+    def on_start(self):
+        self.begun = set()
+
+    def on_quote(self, quote):
+        if quote.symbol not in self.begun:
+            self.begun.add(quote.symbol)
+            self.buy(quote.symbol, 100, 9.5)
+            if self.position(quote.symbol).sellable:
+                self.sell(quote.symbol, 200, 10.8)
+
+
+def sells(there, symbol=SYMBOL):
+    mine = [o for o in there.orders if o.strategy == "operator" and o.symbol == symbol]
+    return [(o.quantity, o.price, o.status) for o in mine]
+
+
+def exits(said):
+    return {row["symbol"]: row for row in said["exits"]}
+
+
+async def test_what_works_is_cancelled_and_then_all_is_sold(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 1000}) as there:
+        await there.quote()
+        done = await there.command("flatten", why="enough")
+        assert done["trading"] == "reducing"
+        row = exits(done)[SYMBOL]
+        assert (row["held"], row["selling"], len(row["waits"]), row["done"]) == (1000, 0, 2, False)
+        assert sells(there) == []
+        await there.quote()  # the cancels are there, the sell leaves, and trades
+        row = exits(await there.status())[SYMBOL]
+        assert (row["held"], row["selling"], row["waits"], row["left"]) == (0, 0, [], [])
+        assert there.engine.ledger.trading == "reducing"
+    events = journalled(there.engine.records.path)
+    order = [type(e) for e in events if isinstance(e, OrderRequested | CancelRequested)]
+    assert order == [OrderRequested] * 2 + [CancelRequested] * 2 + [OrderRequested]
+
+
+async def test_shares_bought_today_stay_and_it_says_so(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("cancel-all")
+        await there.command("buy", SYMBOL, 300, 10.01)
+        await there.quote()
+        await there.quote()
+        await there.command("flatten")
+        await there.quote()
+        await there.quote()
+        row = exits(await there.status())[SYMBOL]
+        assert row["held"] == 300
+        (said,) = row["left"]
+        assert said.startswith("300 of 800 600000.SH were bought today and can't be sold before")
+    assert any(said in alert for alert in there.engine.summary()["alerts"])
+
+
+async def test_at_the_limit_down_it_waits_in_the_queue_and_says_so(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("cancel-all")
+        sealed = {"bid_prices": [0.0] * 5, "bid_lots": [0] * 5, "ask_prices": [9.0] + [0.0] * 4}
+        await there.quote(9.0, **sealed, ask_lots=[5000, 0, 0, 0, 0])
+        done = await there.command("flatten")
+        (said,) = exits(done)[SYMBOL]["left"]
+        assert said.startswith("600000.SH is at its limit down, 9: the exit of 500 waits in")
+        await there.quote(9.0, **sealed, ask_lots=[5000, 0, 0, 0, 0])
+        ((shares, price, status),) = sells(there)
+        assert (shares, price) == (500, 9.0)
+        assert status is S.ACCEPTED
+
+
+async def test_what_is_halted_or_refused_is_told(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500, OTHER: 700}) as there:
+        await there.command("cancel-all")
+        await there.quote(phase=17)
+        done = exits(await there.command("flatten"))
+        assert done[SYMBOL]["left"] == ["500 of it wait: trading in it is halted"]
+        assert done[OTHER]["left"][0].startswith(
+            "the exit of 700 was refused: "
+        )  # it has had no quote
+        assert sells(there) == []
+
+
+async def test_an_odd_remainder_is_sold_whole_and_a_large_one_in_parts(tmp_path):
+    held = {SYMBOL: 2_500_050, OTHER: 30}
+    async with asked(tmp_path, Holder(), held=held) as there:
+        await there.quote(symbol=OTHER)
+        await there.command("cancel-all")
+        await there.quote()
+        await there.quote(symbol=OTHER)
+        await there.command("flatten")
+        shares = [quantity for quantity, _, _ in sells(there)]
+        assert sum(shares) == 2_500_050
+        assert max(shares) <= 1_000_000
+        assert [quantity for quantity, _, _ in sells(there, OTHER)] == [30]
+
+
+async def test_only_the_symbols_that_are_named(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500, OTHER: 700}) as there:
+        await there.quote(symbol=OTHER)
+        done = exits(await there.command("flatten", OTHER))
+        assert list(done) == [OTHER]
+        for _ in range(3):
+            await there.quote(symbol=OTHER)
+        assert there.engine.ledger.position(OTHER).quantity == 0
+        assert there.engine.ledger.position(SYMBOL).quantity == 500
+        assert {o.side for o in there.engine.ledger.working()} == {Side.BUY, Side.SELL}
+        with pytest.raises(qka.ConfigError):
+            await there.command("flatten", "600000.XX")
+
+
+async def test_from_halted_it_becomes_reducing_and_a_hold_is_not_lifted(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("cancel-all")
+        await there.command("halt")
+        done = await there.command("flatten")
+        assert done["trading"] == "reducing"
+        there.engine._hold("the books differ")
+        with pytest.raises(qka.ConfigError, match="held: the books differ"):
+            await there.command("flatten")
+
+
+async def test_nothing_is_held(tmp_path):
+    async with asked(tmp_path, Holder()) as there:
+        await there.command("cancel-all")
+        await there.quote()
+        assert (await there.command("flatten"))["exits"] == []
+
+
+async def test_in_a_call_auction_an_exit_is_a_limit_order(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("cancel-all")
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        await there.command("flatten")
+        ((shares, price, status),) = sells(there)
+        assert (shares, price) == (500, 9.0)
+        assert status is not S.DENIED
+
+
+async def test_an_order_whose_cancel_is_refused_keeps_its_shares_and_the_rest_is_sold(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        (row,) = (await there.command("flatten"))["exits"]
+        (offer,) = [o for o in there.engine.ledger.working() if o.side is Side.SELL]
+        engine = there.engine
+        engine.tell(CancelRefused(engine.clock.now(), offer.id, "not now"))
+        for order_id in row["waits"]:
+            engine.tell(OrderCancelled(engine.clock.now(), order_id))
+        (row,) = (await there.status())["exits"]
+        assert row["done"]
+        assert row["left"][0] == f"its order {offer.id} stays: it is accepted"

@@ -1,0 +1,121 @@
+"""Every text of ours has its Chinese, and the catalogue that is shipped is the one in the file.
+
+After a text was added or changed::
+
+    pybabel extract -k say -k mark --no-location --omit-header -o qka.pot qka
+    pybabel update -i qka.pot -d qka/locale -D qka -l zh_CN --omit-header --no-fuzzy-matching
+    pybabel compile -d qka/locale -D qka
+"""
+
+import ast
+import io
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po
+
+from qka import language
+from qka.language import CHINESE, ENGLISH, chosen, speaker
+from qka.telling import CODES
+
+ROOT = Path(__file__).parents[1]
+PO = ROOT / "qka" / "locale" / "zh_CN" / "LC_MESSAGES" / "qka.po"
+KEYWORDS = {"say": None, "mark": None}
+# what stays as it is: names that are the same in both languages
+SAME = {"{who}: {what}"}
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    with PO.open("rb") as file:
+        return read_po(file, locale="zh_CN")
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Every text that the code says."""
+    found = extract_from_dir(ROOT / "qka", [("**.py", "python")], keywords=KEYWORDS)
+    return {message for _, _, message, _, _ in found}
+
+
+def test_every_text_has_its_chinese_and_no_other_is_there(catalogue, texts):
+    there = {message.id for message in catalogue if message.id and message.string}
+    assert texts - there == set()
+    assert there - texts == set()
+    assert not [message.id for message in catalogue if message.fuzzy and message.id]
+
+
+def test_a_translation_names_only_what_the_text_names(catalogue):
+    for message in catalogue:
+        if not message.id:
+            continue
+        ours = {name for _, name, _, _ in Formatter().parse(message.id) if name}
+        theirs = {name for _, name, _, _ in Formatter().parse(message.string) if name}
+        assert theirs - ours <= {"unit", "figures"}, message.id  # left out in English
+        assert ours - theirs == set(), message.id
+
+
+def test_chinese_is_chinese(catalogue):
+    for message in catalogue:
+        if message.id and message.id not in SAME:
+            words = Formatter().parse(message.string)
+            text = "".join(plain for plain, *_ in words)
+            latin = re.sub(r"[A-Z]\w*|`[^`]*`|qka|@", "", text)
+            assert not re.search(r"[a-z]{3,}", latin), message.string
+
+
+def test_the_compiled_catalogue_is_that_of_the_file(catalogue):
+    with PO.with_suffix(".mo").open("rb") as file:
+        shipped = {m.id: m.string for m in read_mo(file) if m.id}
+    fresh = io.BytesIO()
+    write_mo(fresh, catalogue)
+    fresh.seek(0)
+    assert shipped == {m.id: m.string for m in read_mo(fresh) if m.id}
+
+
+def test_every_code_of_a_denial_has_its_chinese():
+    used = set()
+    for path in [*(ROOT / "qka" / "risk").glob("*.py"), *(ROOT / "qka" / "engine").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Denial", "Caution"):
+                code = node.args[0]
+                used |= {code.value} if isinstance(code, ast.Constant) else set()
+    assert used - set(CODES) == set(), "add it to telling.CODES, and to the catalogue"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"QKA_LANG": "zh"}, CHINESE),
+        ({"QKA_LANG": "zh_CN", "LANG": "en_US.UTF-8"}, CHINESE),
+        ({"QKA_LANG": "en", "LANG": "zh_CN.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}, ENGLISH),
+        ({"LC_MESSAGES": "zh_TW.UTF-8"}, CHINESE),
+        ({"LANG": "fr_FR.UTF-8"}, ENGLISH),
+        ({"QKA_LANG": "fr"}, ENGLISH),
+    ],
+)
+def test_the_language_is_that_of_qka_lang_or_of_the_locale(monkeypatch, variables, expected):
+    for name in ("QKA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert chosen() == expected
+
+
+def test_without_any_locale_the_system_is_asked_or_it_is_english(monkeypatch):
+    for name in ("QKA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(language.sys, "platform", "linux")
+    assert chosen() == ENGLISH
+
+
+def test_a_text_without_a_translation_is_said_as_it_stands():
+    assert speaker(CHINESE)("nobody wrote this") == "nobody wrote this"
+    assert speaker("fr")("fees") == "fees"
+    assert speaker(CHINESE)("fees") == "费用"
