@@ -3,6 +3,7 @@
 A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -22,6 +23,7 @@ from qka.engine.overnight import Overnight
 from qka.engine.runner import Build, Policy
 from qka.engine.strategy import Strategy
 from qka.errors import ConfigError
+from qka.journal.folder import begin
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
@@ -145,6 +147,8 @@ class Engine(engine.Engine):
             keep=log.keep,
         )
         super()._open_records()
+        with contextlib.suppress(OSError):  # a report is then told the journal by who wants it
+            begin(self.folder, self.records.path, self.records.head.seq)
         self.contact.start()
         if self.monitor is not None:
             self.monitor.bind(self.folder)

@@ -7,13 +7,13 @@ from pathlib import Path
 from qka import settings
 from qka.clock import Clock, WallClock
 from qka.errors import ConfigError
+from qka.journal.folder import OWN
 from qka.journal.store import SqliteJournal
 from qka.settings import Settings
 
 # one for all projects of a user: an account has one engine, whatever journal it is given
 ACCOUNT_LOCKS = Path(tempfile.gettempdir()) / "qka-accounts"
 DEFAULT = Path("journals")
-IN_RUN = "journal.db"  # its name in a run's folder
 
 
 def journal_of_run(chosen: Settings, clock: Clock, folder: Path) -> SqliteJournal:
@@ -21,11 +21,11 @@ def journal_of_run(chosen: Settings, clock: Clock, folder: Path) -> SqliteJourna
     if not isinstance(clock, WallClock):
         # nothing waits for the disk: the run can be had again
         return SqliteJournal(
-            folder / IN_RUN, chosen.account.id, _kind(chosen), now=clock.now, durable=False
+            folder / OWN, chosen.account.id, _kind(chosen), now=clock.now, durable=False
         )
     path = account_path(chosen)
     if path is None:
-        return SqliteJournal(folder / IN_RUN, chosen.account.id, _kind(chosen), now=clock.now)
+        return SqliteJournal(folder / OWN, chosen.account.id, _kind(chosen), now=clock.now)
     return _account_journal(chosen, path, clock)
 
 

@@ -32,6 +32,7 @@ FLOORS = {
     "engine": 3,
     "terminal": 3,
     "server": 4,
+    "report": 4,
     "settings": 3,
     "logs": 4,
     "loading": 4,

@@ -17,6 +17,7 @@ from loguru import logger
 
 from qka.clock import WallClock
 from qka.errors import ConfigError
+from qka.secrets import hide_account
 from qka.server import tokens
 from qka.server.backend import Backend
 from qka.server.caller import Policy
@@ -94,6 +95,8 @@ class QMTServer(Server):
                 "mini_qmt_path is empty: name the folder userdata_mini of your QMT, "
                 "or simulate=True for a terminal that is not there"
             )
+        if not simulate:
+            hide_account(account_id)  # in the log, and in whatever else is said
         self.account_id = account_id
         self.mini_qmt_path = str(mini_qmt_path)
         super().__init__(

@@ -10,6 +10,7 @@ from qka.cli import alert, control, limits, operator, project, run, server, stra
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
+from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
@@ -33,6 +34,7 @@ app.command()(doctor)
 app.command()(verify)
 app.command()(replay)
 app.command()(why)
+app.command()(report)
 app.command()(control.status)
 app.command()(dashboard)
 app.command()(control.halt)

@@ -57,7 +57,8 @@ def announce(engine: Any) -> None:
     )
     page = "" if engine.monitor is None else engine.monitor.page
     if page:
-        typer.echo(f"qka: dashboard: {page}  (this address lets in once)", err=True)
+        words = say("qka: dashboard: {page}  (this address lets in once)").format(page=page)
+        typer.echo(words, err=True)
 
 
 async def progress(engine: Any) -> None:

@@ -131,6 +131,7 @@ class Desk:
             strategy,
             self._now(),
             next(self._signals),
+            self._ledger.arrival(wanted.symbol),
         )
 
     def say(self, decision: Signal | OrderDenied | CancelRequested) -> None:
@@ -147,6 +148,7 @@ class Desk:
         It publishes the signal to buy or sell so many shares and places its order: see `place`.
         """
         now, signals, say, place = self._now, self._signals, self.say, self.place
+        arrival = self._ledger.arrival
 
         def trade(
             symbol: str,
@@ -164,7 +166,7 @@ class Desk:
             reason = mask(str(reason)) if reason else ""
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-                now(), next(signals),
+                now(), next(signals), arrival(symbol),
             )  # fmt: skip
             say(signal)
             return place(signal, side, quantity, type)

@@ -36,6 +36,7 @@ from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.tally import Tally
+from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
@@ -183,6 +184,7 @@ class Engine:
         )
         self.history = History(history)
         self.tally = Tally(self.ledger)
+        self.appraiser = Appraiser(clock, self.ledger, journal)
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
         self.opened: Callable[[], None] | None = None  # the journal can be read
@@ -300,6 +302,7 @@ class Engine:
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
+        self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
         self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)
@@ -546,8 +549,6 @@ class Engine:
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
-        if not self.journal.durable:
-            return  # nobody starts from there
         self.journal.note(
             Note.SNAPSHOT,
             Checkpoint(

@@ -171,12 +171,16 @@ class Ledger:
             },
             [o for o in self.orders.values() if _matters(o, begin)],
             self.deals(day),
-            {
-                symbol: price
-                for symbol, held in sorted(self._holdings.items())
-                if held.quantity and (price := self.price(symbol) or held.price)
-            },
+            self.prices(),
         )
+
+    def prices(self) -> dict[str, float]:
+        """Symbol -> CNY a share of what is held, as last known."""
+        return {
+            symbol: price
+            for symbol, held in sorted(self._holdings.items())
+            if held.quantity and (price := self.price(symbol) or held.price)
+        }
 
     def deals(self, day: date) -> list[Fill]:
         """The deals of a day that are booked."""
@@ -453,6 +457,16 @@ class Ledger:
             return quote.last or quote.prev_close
         bar = self._bars.get(symbol)
         return bar.close if bar is not None else self._references.get(symbol, 0.0)
+
+    def arrival(self, symbol: str) -> float:
+        """CNY a share between the best bid and ask, `price` where one of them is missing."""
+        quote = self.quotes.get(symbol)
+        if quote is None:
+            return self.price(symbol)
+        bid, ask = quote.bid_prices[0], quote.ask_prices[0]
+        if bid > 0.0 and ask > 0.0:
+            return (bid + ask) * 0.5
+        return quote.last or quote.prev_close
 
     def claim(self, order: Order) -> Claim:
         """Cents that what is left of an order comes to: at its price, and that with all fees."""

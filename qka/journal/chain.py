@@ -36,6 +36,7 @@ class Note(enum.StrEnum):
     SCHEDULE = "schedule"  # key: a strategy and its timer: where it stands
     RULES = "rules"  # the gate's, in the order they are asked
     WIRE = "wire"  # key: an order: what went to the broker and what came, each of them counts
+    WORTH = "worth"  # what the account is worth, now and then: each of them counts
     SNAPSHOT = "snapshot"  # key: a view: all of it, so that nothing before is needed for it
 
 

@@ -66,7 +66,8 @@ class Signal(msgspec.Struct, frozen=True, gc=False, tag=True):
 
     Exactly one of `side`, `target_shares`, `target_value` (CNY) and `target_ratio` (of total
     assets) is set. `price` is a limit; without one the executor's price policy decides.
-    The engine fills in `strategy`, `time` and `id`.
+    The engine fills in `strategy`, `time`, `id` and `arrival`: CNY a share when it was made, the
+    middle of bid and ask or the last price there is, 0.0 when there is none.
     """
 
     symbol: str
@@ -82,6 +83,7 @@ class Signal(msgspec.Struct, frozen=True, gc=False, tag=True):
     strategy: str = ""
     time: int = 0
     id: int = 0
+    arrival: float = 0.0
 
 
 class Shortfall(msgspec.Struct, frozen=True, gc=False):

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from qka.clock import DrivenClock
 from qka.errors import DataError
 from qka.journal.port import Journal
+from qka.journal.records import Records, opened
 from qka.model.times import day_of
 from qka.recording.port import Head, Recorder
 from qka.recording.reading import Run, beside, days, runs
 from qka.replay.check import DECISIONS, Check, Diverged, Divergence
 from qka.replay.player import Player
-from qka.replay.records import Records, opened
 from qka.replay.script import Script
 from qka.replay.stage import PastJournal, PlayedFeed, ReplayedEngine
 

@@ -11,6 +11,7 @@ from qka.engine import engine
 from qka.engine.recovery import Checkpoint
 from qka.feeds.port import Report
 from qka.journal.port import Mark, Note, Record
+from qka.journal.records import Records
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset, Position
 from qka.model.actions import CorporateAction
 from qka.model.events import EngineState
@@ -21,7 +22,6 @@ from qka.model.times import day_of
 from qka.recording.port import Head
 from qka.replay.check import Check
 from qka.replay.player import Player
-from qka.replay.records import Records
 
 
 class PastJournal:

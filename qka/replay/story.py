@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from qka.brokers.words import STATUS_WORDS
 from qka.errors import ConfigError
 from qka.journal.port import Note, Record
+from qka.journal.records import Records, opened
 from qka.model.events import (
     REPORTS,
     Alert,
@@ -20,7 +21,6 @@ from qka.model.market import Bar, Quote
 from qka.model.order import Order
 from qka.recording.port import Due, Row
 from qka.recording.reading import beside, rows_before
-from qka.replay.records import Records, opened
 from qka.replay.words import said
 
 _SHOWN = 10  # orders that are named when none fits

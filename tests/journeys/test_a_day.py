@@ -314,6 +314,21 @@ def test_a_rebalance_says_at_once_what_it_sold_and_later_what_it_could_not_buy(t
     assert [e for e in journalled(path) if isinstance(e, qka.Rebalanced)] == [then]
 
 
+def test_a_strategy_that_answers_each_rebalance_with_another_is_stopped():
+    class Restless(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            self.rebalance({SYMBOL: 0.1})
+
+        def on_rebalance(self, rebalanced):
+            self.rebalance({SYMBOL: 0.1})
+
+    summary = engine(quotes([10.0] * 3), Restless()).run()
+    assert any("answered by itself without end" in alert for alert in summary["alerts"])
+    assert summary["orders"] == 1
+
+
 def test_a_target_leaves_what_was_bought_today_and_says_so():
     class Regret(Recorder):
         symbols = [SYMBOL]

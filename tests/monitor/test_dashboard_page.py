@@ -124,6 +124,25 @@ async def test_an_order_is_cancelled(chromium, tmp_path):
     ]
 
 
+async def test_what_flatten_can_not_sell_is_said(chromium, tmp_path):
+    held = {"000001.SZ": 500}
+    async with asked(tmp_path, Watcher(), held=held, **PAGE) as there, tab(chromium) as page:
+        await there.quote(symbol="000001.SZ")
+        await there.command("buy", SYMBOL, 300, 10.05)
+        await there.quote()
+        await logged_in(page, there)
+        await page.click("[data-ask=flatten]")
+        await page.click("#ask button[value=yes]")
+        await page.wait_for_selector("text=Acknowledged: positions are being left")
+        await page.wait_for_selector(f"#notes .bad:has-text('{SYMBOL}')")  # bought today
+        await shot(page, "flatten-en")
+        await there.quote(symbol="000001.SZ")
+        await there.quote()
+        await expect(page, "#positions tbody tr").to_have_count(1)
+        assert there.engine.ledger.position(SYMBOL).quantity == 300
+        assert there.engine.trading == "reducing"
+
+
 async def test_halt_is_acknowledged_and_nothing_leaves_after_it(chromium, tmp_path):
     async with asked(tmp_path, Eager(), **PAGE) as there, tab(chromium) as page:
         await logged_in(page, there)

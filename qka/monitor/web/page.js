@@ -278,7 +278,7 @@ async function give(asked, argument, why) {
     if (status === 200 && asked === "start" && said.state === "stopped") note(say("refused", { words: said.why }), "bad");
     else if (status === 200) note(say(`done_${asked}`, { ms, count: said.orders?.length ?? 0 }), "good");
     else note(say("refused", { words: said.detail ?? status }), "bad");
-    for (const line of said.unsold ?? []) note(line, "bad");
+    for (const { symbol, left } of said.exits ?? []) for (const words of left) note(`${symbol}: ${words}`, "bad");
   } catch {
     note(say("no_answer", { what: say(asked.replace("-", "_")) }), "bad");
   }

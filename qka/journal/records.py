@@ -9,7 +9,15 @@ from qka.errors import JournalDamaged
 from qka.journal import schema
 from qka.journal.chain import whole
 from qka.journal.port import Note, Record
-from qka.journal.reading import check_about, check_there, read_only, row, rows, unreadable
+from qka.journal.reading import (
+    check_about,
+    check_there,
+    last_seq,
+    read_only,
+    row,
+    rows,
+    unreadable,
+)
 from qka.journal.verify import verify
 from qka.journal.words import FILE_ERRORS, broken
 from qka.model.events import EngineState, OrderAdopted, OrderDenied, OrderRequested, Signal
@@ -45,6 +53,26 @@ class Records:
                 yield record
             if not chunk:
                 return
+
+    def last(self) -> int:
+        """The number of the last record there is now, 0 when there is none."""
+        return last_seq(self._connection)
+
+    def time(self, number: int) -> int:
+        """When a record was written (ns), 0 when there is none of that number."""
+        found = row(self._connection, number)
+        return found.ts if found is not None else 0
+
+    def within(self, begin: int, end: int) -> tuple[int, int]:
+        """(first, last) number of the records from one moment on and before another (ns); zeros
+        when there is none.
+        """
+        found = self._connection.execute(
+            "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM records "
+            "WHERE ts >= ? AND ts < ?",
+            (begin, end),
+        ).fetchone()
+        return int(found[0]), int(found[1])
 
     def hash(self, number: int) -> str:
         """Of the record of that number; empty when there is none."""

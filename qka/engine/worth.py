@@ -1,0 +1,62 @@
+"""What the account is worth, written down once a minute while the market is open.
+
+Nobody decides by it: it is for those who look back. Shares and cash between two notes are in the
+records of the fills; what is missing there is what the shares were worth.
+"""
+
+import contextlib
+
+import msgspec
+
+from qka.clock import Clock
+from qka.engine.ledger import Ledger
+from qka.journal.port import Journal, Note
+from qka.model.events import SessionPhase
+from qka.model.market import Phase
+from qka.model.times import MINUTE
+
+
+class Worth(msgspec.Struct, frozen=True):
+    """The account at one moment."""
+
+    total: int  # cents, cash and shares
+    prices: dict[str, float]  # symbol -> CNY a share of what is held
+
+
+class Appraiser:
+    """Notes the account's worth at the end of each minute in which it changed."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._journal = journal
+        self._open = False  # the market is
+        self._looking = False  # a look is due
+        self._told: int | None = None  # cents, the last note's
+
+    def on_phase(self, event: SessionPhase) -> None:
+        """A day begins with its first phase and ends with its last one."""
+        self._open = event.phase is not Phase.CLOSED
+        self._note()
+        self._again()
+
+    def _again(self) -> None:
+        if self._looking or not self._open:
+            return
+
+        def due() -> None:
+            self._looking = False
+            self._note()
+            self._again()
+
+        self._looking = True
+        # the last moment of a minute: what happens at a full one belongs to the next
+        self._clock.call_at(((self._clock.now() + 1) // MINUTE + 1) * MINUTE - 1, due)
+
+    def _note(self) -> None:
+        total = self._ledger.total_cents
+        if total == self._told:
+            return
+        self._told = total
+        with contextlib.suppress(OSError):  # it waits, or is told by whoever must be sure
+            self._journal.note(Note.WORTH, Worth(total, self._ledger.prices()))

@@ -1,0 +1,256 @@
+"""What a report says, in English and Chinese. The English words are the keys.
+
+Codes and states that the engine uses (`position_ratio`, `filled`) are shown as words too; reasons
+and messages stay as the engine wrote them.
+"""
+
+from collections.abc import Callable
+
+from qka.errors import ConfigError
+from qka.language import CHINESE, chosen
+
+Words = Callable[[str], str]  # English -> the reader's language
+
+UNKNOWN = (
+    "The journal does not say what the account held at first (an older qka wrote it), so nobody "
+    "can tell the profit."
+)
+_CHINESE = {
+    # the page
+    "Report": "交易报告",
+    "account": "账户",
+    "journal": "交易日志",
+    "as of": "截至",
+    "run": "运行",
+    "Equity and drawdown": "资产与回撤",
+    "drawdown": "回撤",
+    "at the start": "期初资产",
+    "at the end": "期末资产",
+    "profit": "盈亏",
+    "paid in": "净转入",
+    "paid in, below zero out": "净转入（负数为转出）",
+    "largest drawdown": "最大回撤",
+    "fees": "费用",
+    "turnover": "成交额",
+    "orders": "委托",
+    "fills": "成交",
+    "fill ratio": "成交率",
+    "slippage": "滑点",
+    "denied": "拒单",
+    "alerts": "告警",
+    "signals": "信号",
+    "{rate} of the total at the start": "占期初资产 {rate}",
+    "against the arrival price": "相对到达价",
+    "by the gate": "风控拦截",
+    "no price was known": "无到达价",
+    # sections
+    "Profit by strategy": "策略盈亏",
+    "Profit by symbol": "标的盈亏",
+    "By strategy and symbol": "按策略与标的",
+    "Positions at the end": "期末持仓",
+    "Trades": "交易明细（买卖配对）",
+    "Orders": "委托",
+    "Execution": "执行质量",
+    "Denials": "拒单",
+    "Programme trading": "程序化交易合规指标",
+    "Reconciliation": "对账",
+    "Alerts": "告警",
+    "Operator": "人工操作",
+    "Trading state": "交易状态变化",
+    "Runs": "运行记录",
+    "Days": "每日盈亏",
+    "Return and risk": "收益与风险",
+    # columns
+    "strategy": "策略",
+    "symbol": "标的",
+    "bought": "买入额",
+    "sold": "卖出额",
+    "realised": "已实现",
+    "unrealised": "浮动盈亏",
+    "change of unrealised": "浮盈变动",
+    "shares": "股数",
+    "cost": "成本",
+    "value": "市值",
+    "time": "时间",
+    "day": "日期",
+    "opened": "买入时间",
+    "closed": "卖出时间",
+    "proceeds": "卖出所得",
+    "side": "方向",
+    "price": "价格",
+    "average": "均价",
+    "arrival": "到达价",
+    "status": "状态",
+    "filled": "已成",
+    "quantity": "数量",
+    "rule": "规则",
+    "reason": "原因",
+    "severity": "级别",
+    "source": "来源",
+    "message": "内容",
+    "opening": "期初",
+    "closing": "期末",
+    "return": "收益率",
+    "when": "时点",
+    "result": "结果",
+    "differences": "差异",
+    "deals": "成交笔数",
+    "cash": "资金",
+    "cancels": "撤单",
+    "busiest second": "单秒峰值",
+    "cancels to orders": "撤单比",
+    "cancelled within a second": "一秒内撤单",
+    "command": "命令",
+    "details": "明细",
+    "who": "操作人",
+    "began": "开始",
+    "ended": "结束",
+    "trading": "交易状态",
+    "sum": "合计",
+    "the account": "账户自有",
+    "cash that came of no fill": "非成交资金变动",
+    "held before": "期前持有",
+    # execution
+    "outcome": "结果分布",
+    "from order to the broker's answer": "委托到柜台回报",
+    "from order to first fill": "委托到首笔成交",
+    "from order to last fill": "委托到末笔成交",
+    "from cancel to its confirmation": "撤单到确认",
+    "median": "中位数",
+    "95 of 100 within": "95% 不超过",
+    "longest": "最长",
+    "how many": "笔数",
+    "basis points": "基点",
+    # trades
+    "trades": "笔数",
+    "winners": "盈利笔数",
+    "win rate": "胜率",
+    "average gain": "平均盈利",
+    "average loss": "平均亏损",
+    "profit factor": "盈亏比（总盈利/总亏损）",
+    "best": "最好",
+    "worst": "最差",
+    # metrics
+    "days": "交易日数",
+    "annual return": "年化收益率",
+    "annual volatility": "年化波动率",
+    "Sharpe ratio": "夏普比率",
+    "Sortino ratio": "索提诺比率",
+    "Calmar ratio": "卡玛比率",
+    "value at risk, 95 %": "风险价值（95%）",
+    "best day": "最好的一天",
+    "worst day": "最差的一天",
+    "so few days say little": "交易日太少，仅供参考",
+    'these need a library: pip install "qka[report]"': '需要安装：pip install "qka[report]"',
+    # notes
+    UNKNOWN: "交易日志没有记录期初持仓（由旧版 qka 写入），无法计算盈亏。",
+    "The run has not ended, or was killed: these are the figures so far.": (
+        "运行尚未结束，或已被强行结束：以下为截至目前的数据。"
+    ),
+    "All rows add up to the account's profit, to the cent.": "各行之和等于账户盈亏，分毫不差。",
+    "Shares that one order bought and another sold, first in first out; fees are in it.": (
+        "一笔委托买入、另一笔委托卖出的股份，先进先出，已含费用。"
+    ),
+    "What fills cost more than at the price when the signal was made, the middle of bid and ask.": (
+        "成交相对信号产生时价格（买一卖一中间价）多付的金额。"
+    ),
+    "none": "无",
+    "the newest {shown} of {all}; all are in the export (--csv, --parquet)": (
+        "仅列最近 {shown} 条，共 {all} 条；完整数据请用 --csv 或 --parquet 导出"
+    ),
+    "made by qka from the journal; money in CNY": "由 qka 依据交易日志生成；金额单位：元",
+    "agree": "一致",
+    "explained": "差异已解释",
+    "accepted by the operator": "人工确认",
+    "differ": "不一致",
+    "still runs, or was killed": "仍在运行或被强行结束",
+}
+_CODES = {
+    # sides, states of an order, of trading, of a comparison
+    "buy": "买入",
+    "sell": "卖出",
+    "submitting": "报送中",
+    "submitted": "已报",
+    "accepted": "已受理",
+    "partially_filled": "部成",
+    "partly_filled": "部成部撤",
+    "pending_cancel": "待撤",
+    "filled": "已成",
+    "cancelled": "已撤",
+    "rejected": "废单",
+    "expired": "过期",
+    "unknown": "未知",
+    "active": "正常",
+    "reducing": "只减仓",
+    "halted": "暂停交易",
+    "start": "开机",
+    "run": "盘中",
+    "end": "日终",
+    "info": "提示",
+    "warning": "警告",
+    "error": "错误",
+    # rules
+    "cancel_ratio": "撤单比",
+    "capital": "资金上限",
+    "cash": "可用资金不足",
+    "closing_price": "盘后固定价格",
+    "daily_cap": "当日上限",
+    "daily_loss": "日亏损上限",
+    "daily_notional": "日委托金额上限",
+    "drawdown": "回撤上限",
+    "duplicate": "重复委托",
+    "gross_exposure": "总敞口上限",
+    "group_ratio": "分组仓位上限",
+    "holdings": "持股只数上限",
+    "instrument": "证券不可交易",
+    "journal": "日志无法写入",
+    "listed": "证券未上市",
+    "losing_trades": "连续亏损",
+    "lot": "数量不合整手",
+    "notional": "金额上限",
+    "order_size": "单笔数量超限",
+    "order_type": "委托类型不可用",
+    "phase": "时段不可委托",
+    "position_ratio": "单票仓位上限",
+    "price": "价格无效",
+    "price_cage": "价格笼子",
+    "price_distance": "偏离行情",
+    "price_limit": "超出涨跌停",
+    "programme": "程序化交易限额",
+    "quantity": "数量上限",
+    "quick_cancels": "频繁撤单",
+    "rate": "报单频率",
+    "rule_fault": "规则出错",
+    "self_trade": "自成交",
+    "sellable": "可卖数量不足",
+    "stale_quote": "行情过旧",
+    "stopped": "策略已停止",
+    "suspended": "停牌",
+    "tick": "价格不合最小变动",
+    "trading_day": "非交易日",
+    "trading_state": "交易状态",
+}
+
+
+def words(language: str) -> Words:
+    """What says a text of ours in a language."""
+    return (lambda text: _CHINESE.get(text, text)) if language == "zh" else str
+
+
+def codes(language: str) -> Words:
+    """What says a code of the engine's in a language; one it does not know as it stands."""
+    if language == "zh":
+        return lambda code: _CODES.get(code, code)
+    return lambda code: code.replace("_", " ")
+
+
+def language(asked: str = "") -> str:
+    """`zh` or `en`: as asked for, else the reader's.
+
+    Raises ConfigError for a language that a report does not speak.
+    """
+    if asked and asked not in ("zh", "en"):
+        raise ConfigError(f"--lang {asked}: a report speaks zh and en")
+    if asked:
+        return asked
+    return "zh" if chosen() == CHINESE else "en"
