@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from loguru import logger
 
-from qka import limits, loading, logs, settings
+from qka import compliance, limits, loading, logs, settings
 from qka.ashare import book
-from qka.ashare.calendar import exchange_calendar
+from qka.ashare.calendar import Calendar, EveryDay, exchange_calendar
 from qka.brokers.paper import PaperBroker
 from qka.clock import Clock, WallClock
 from qka.edges import Edges, edges
@@ -29,7 +29,7 @@ from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
 from qka.model.events import Alert, Distributed, SessionPhase, Severity, TradingState
-from qka.model.market import Quote
+from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
 from qka.monitor.contact import Contact, contact
@@ -38,10 +38,10 @@ from qka.recording.port import Recorder
 from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
 from qka.risk.losses import Losses
-from qka.risk.meter import Meter
+from qka.risk.meter import Figures, Meter
 from qka.risk.streak import Streak
 from qka.settings import Settings, StrategySettings
-from qka.settings.rulefile import RuleFile, read
+from qka.settings.rulefile import RuleFile, named
 from qka.wire import pretty
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Engine(engine.Engine):
     contact: Contact
     monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
+    days: Calendar | EveryDay = EveryDay()
     _holding = False  # the rule book
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
@@ -150,6 +151,9 @@ class Engine(engine.Engine):
         with contextlib.suppress(OSError):  # a report is then told the journal by who wants it
             begin(self.folder, self.records.path, self.records.head.seq)
         self.contact.start()
+        if soon := self.days.notice(day_of(self.clock.now())):
+            mend = self.days.mend if isinstance(self.days, Calendar) else ""
+            self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
         if self.monitor is not None:
             self.monitor.bind(self.folder)
 
@@ -168,8 +172,24 @@ class Engine(engine.Engine):
         running = self._state == "started"
         await super().stop()
         if running:
+            self._report(*self.gate.meter.told(self.clock.now()))
             (self.folder / "summary.json").write_bytes(pretty(self.summary()) + b"\n")
             logs.close()
+
+    def _on_day_over(self, event: SessionPhase) -> None:
+        if event.phase is Phase.CLOSED:
+            today = self.gate.meter.today(self.clock.now())
+            self._report(*([today] if today else []))
+
+    def _report(self, *days: Figures) -> None:
+        """Write the compliance reports of these days."""
+        now = self.clock.now()
+        for figures in days:
+            try:
+                compliance.write(self.folder, figures, self.account_id, self.settings.name, now)
+            except OSError as error:
+                words = f"the report of {figures.day} can't be written ({error.strerror})"
+                self.alert(Severity.WARNING, "compliance", words)
 
     async def _close(self) -> None:
         """Let go of everything; the last alerts leave."""
@@ -207,15 +227,16 @@ def _build(chosen: Settings, root: Path) -> Engine:
     edge = edges(chosen, [each.strategy for each in strategies], root)
     records = journal_of_run(chosen, edge.clock, folder)
     recording = _recorder(chosen, records, edge.clock)
-    own = rules_of(chosen, root)
-    trading = put_rules_in_force(chosen, own, edge.clock)
-    built = wire(Engine, chosen, strategies, edge, records, recording, trading)
+    own = named(chosen.rules.file, root)
+    days = put_rules_in_force(chosen, own, edge.clock)
+    built = wire(Engine, chosen, strategies, edge, records, recording, days.is_trading_day)
     if recording is not None:
         recording.trouble = _Trouble(built)
+    built.listen(SessionPhase, built._on_day_over)
     names = [each.strategy.name for each in strategies]
     built.limits = limits.InForce(built, chosen, names)
     built.folder, built.records = folder, records
-    built.recording, built.own_rules = recording, own.rows
+    built.recording, built.own_rules, built.days = recording, own.rows, days
     Lines(built)
     built.contact = contact(chosen, built, built.summary, send=not is_past(chosen))
     built.monitor = _monitor(built, chosen) if _is_asked(chosen) else None
@@ -356,27 +377,20 @@ def build_strategies(chosen: Settings, root: Path) -> list[Chosen]:
     return made
 
 
-def rules_of(chosen: Settings, root: Path) -> RuleFile:
-    """The config's rule file; a path that is not there is looked for in the project."""
-    if chosen.rules.file is None:
-        return RuleFile()
-    given = chosen.rules.file.expanduser()
-    return read(given if given.exists() else root / given)
-
-
-def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Callable[[date], bool]:
-    """Lay the rows of a rule file over the shipped ones; which days trade, by its calendar too.
+def put_rules_in_force(chosen: Settings, own: RuleFile, clock: Clock) -> Calendar | EveryDay:
+    """Lay the rows of a rule file over the shipped ones; the days that trade, by its own too.
 
     The days of recorded files, or of a made-up market, all trade. Raises ConfigError, also when
-    the calendar ends before today.
+    the calendar ends before today, unless it may be the time of a simulated server that is lived.
     """
     book.use(own.rows)
     if is_past(chosen):
-        return lambda day: True
+        return EveryDay()
     calendar = exchange_calendar(own.calendar)
-    if isinstance(clock, WallClock):
+    ours = chosen.feed.kind == "xtdata" or settings.trades_real_money(chosen)
+    if isinstance(clock, WallClock) and ours:
         calendar.is_trading_day(day_of(clock.now()))
-    return calendar.is_trading_day
+    return calendar
 
 
 def _strategy(entry: StrategySettings, cls: type[Strategy], params: Mapping[str, Any]) -> Strategy:

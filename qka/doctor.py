@@ -14,7 +14,7 @@ import ssl
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,10 +22,12 @@ import msgspec
 from msgspec.structs import replace
 
 from qka import settings
+from qka.ashare.calendar import NOTHING_OWN, Calendar, OwnDays, exchange_calendar
 from qka.clock import WallClock
 from qka.errors import QkaError
-from qka.model.times import SECOND, to_datetime
+from qka.model.times import SECOND, day_of, to_datetime
 from qka.settings import Settings
+from qka.settings.rulefile import named
 
 Verdict = Literal["ok", "note", "fail"]
 _PYTHONS = range(6, 14)  # of CPython 3: what the SDK's binaries are built for
@@ -56,12 +58,14 @@ class Plan(msgspec.Struct, frozen=True):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     data_dir: Path = Path.home()
+    own_days: OwnDays = NOTHING_OWN  # of the rule file
 
 
-def plan_of(chosen: Settings) -> Plan:
-    """What a config needs."""
+def plan_of(chosen: Settings, root: Path = Path()) -> Plan:
+    """What a config needs; `root`: the project it is of. Raises ConfigError for its rule file."""
     broker, feed = chosen.broker, chosen.feed
-    plan = Plan(chosen.account.id, data_dir=chosen.run.dir)
+    own = named(chosen.rules.file, root).calendar
+    plan = Plan(chosen.account.id, data_dir=chosen.run.dir, own_days=own)
     if isinstance(broker, settings.XtquantBroker):
         plan = replace(plan, qmt_path=str(broker.path))
     server = broker if isinstance(broker, settings.RemoteBroker) else feed
@@ -82,6 +86,8 @@ async def examine(plan: Plan) -> list[Finding]:
     if plan.url:
         found += [finding async for finding in _server(plan)]
     found.append(_clock())
+    if plan.qmt_path or plan.url or plan.port is not None:  # what lives in the world's time
+        found.append(days_left(exchange_calendar(plan.own_days), day_of(WallClock().now())))
     return found
 
 
@@ -121,6 +127,15 @@ def _clock() -> Finding:
         f"it is {now:%Y-%m-%d %H:%M:%S} in Shanghai by this machine",
         "compare it; let Windows set it from a time server (w32tm /resync)",
     )
+
+
+def days_left(calendar: Calendar, today: date) -> Finding:
+    """How long the trading calendar goes on."""
+    left = (calendar.last - today).days
+    soon = calendar.notice(today)
+    if not soon:
+        return Finding("calendar", "ok", f"trading days are known until {calendar.last}")
+    return Finding("calendar", "note" if left >= 0 else "fail", soon, calendar.mend)
 
 
 def _port(host: str, port: int) -> Finding:

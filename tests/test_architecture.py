@@ -40,6 +40,7 @@ FLOORS = {
     "doctor": 5,
     "journals": 5,
     "limits": 5,
+    "compliance": 5,
     "monitor": 5,
     "app": 6,
     "operator": 6,

@@ -1,6 +1,7 @@
 """The doctor: what it finds on a machine, and what it says to do."""
 
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from served import served
 from tls import a_certificate
 
 from qka import doctor, settings
+from qka.ashare.calendar import Calendar
 from qka.doctor import Plan, plan_of
 
 
@@ -19,6 +21,38 @@ async def test_a_machine_for_paper_needs_python_and_room(tmp_path):
     found = await findings(Plan(data_dir=tmp_path / "runs"))
     assert set(found) == {"python", "disk", "clock"}
     assert found["python"].verdict == "ok"
+
+
+SOON = date(2026, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("today", "verdict", "words"),
+    [
+        (date(2026, 12, 1), "ok", "trading days are known until 2026-12-31"),
+        (date(2026, 12, 2), "note", "ends on 2026-12-31, in 29 days: no order leaves after it"),
+        (date(2026, 12, 31), "note", "ends on 2026-12-31, in 0 days"),
+        (date(2027, 1, 1), "fail", "has ended on 2026-12-31: no order leaves after it"),
+    ],
+)
+def test_a_calendar_that_ends_soon_is_told_with_what_to_do(today, verdict, words):
+    calendar = Calendar({SOON}, SOON, source="upgrade exchange_calendars, ")
+    found = doctor.days_left(calendar, today)
+    assert found.verdict == verdict
+    assert words in found.words
+    if verdict != "ok":
+        assert "upgrade exchange_calendars" in found.mend
+        assert "calendar.until" in found.mend
+
+
+async def test_the_days_of_the_rule_file_count(tmp_path):
+    (tmp_path / "own.yaml").write_text("calendar: {until: 2099-12-31}\n", encoding="utf-8")
+    config = {
+        "rules": {"file": "own.yaml"},
+        "feed": {"kind": "remote", "url": "http://127.0.0.1:9"},
+    }
+    found = await findings(plan_of(settings.from_mapping(config), tmp_path))
+    assert found["calendar"].words == "trading days are known until 2099-12-31"
 
 
 async def test_a_folder_that_is_not_there_names_the_one_that_may_be_meant(tmp_path):

@@ -21,6 +21,7 @@ class OwnDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 NOTHING_OWN = OwnDays()
+_NOTICE = 30  # days before the end from which on a human is told
 
 
 class Calendar:
@@ -40,17 +41,44 @@ class Calendar:
         if day > self.last:
             raise ConfigError(
                 f"the trading calendar ends on {self.last} and {day} is after it: no order leaves "
-                f"then, those that work stay; {self._source}or say in rules.file which days are "
-                "closed and until when (calendar.closed, calendar.until)"
+                f"then, those that work stay; {self.mend}"
             )
         if day in self._closed:
             return False
         return day in self._days if day <= self._known else day.weekday() < 5
 
+    @property
+    def mend(self) -> str:
+        """What makes it go on."""
+        return (
+            f"{self._source}or say in rules.file which days are closed and until when "
+            "(calendar.closed, calendar.until)"
+        )
+
+    def notice(self, today: date) -> str:
+        """That it ends within 30 days, or has ended, in words; "" while it goes on for longer."""
+        left = (self.last - today).days
+        if left >= _NOTICE:
+            return ""
+        ends = f"ends on {self.last}, in {left} days" if left >= 0 else f"has ended on {self.last}"
+        return f"the trading calendar {ends}: no order leaves after it"
+
     def sessions(self, first: date, last: date) -> list[date]:
         """The trading days of a span, both ends with it; raises ConfigError beyond the end."""
         days = (first + timedelta(n) for n in range((last - first).days + 1))
         return [day for day in days if self.is_trading_day(day)]
+
+
+class EveryDay:
+    """The days of a recording, or of a made-up market: all that come up trade."""
+
+    def is_trading_day(self, day: date) -> bool:
+        """It is one."""
+        return True
+
+    def notice(self, today: date) -> str:
+        """It has no end."""
+        return ""
 
 
 def exchange_calendar(own: OwnDays = NOTHING_OWN) -> Calendar:

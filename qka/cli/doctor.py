@@ -40,9 +40,10 @@ def doctor(
 
     from qka import doctor as room
     from qka import logs, settings
+    from qka.app import project
 
     logs.setup("WARNING", None)
-    plan = room.plan_of(settings.load(config)) if config else room.Plan()
+    plan = room.plan_of(settings.load(config), project(config)) if config else room.Plan()
     given = {
         "account": account, "qmt_path": qmt_path, "url": url, "port": port,
         "tls_cert": tls_cert, "tls_key": tls_key,

@@ -300,6 +300,8 @@ class Engine:
         self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
+        for kind in (OrderDenied, OperatorCommand, EngineState):
+            self.bus.subscribe(kind, self.gate.meter.heard, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
@@ -410,6 +412,7 @@ class Engine:
                 await asyncio.wait([self._feeding], timeout=GRACE)
             await self._quiet(grace)
             self.recorder.stop()
+            self.executor.close()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)

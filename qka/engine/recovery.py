@@ -20,6 +20,8 @@ from qka.model.events import (
     EngineState,
     Fill,
     LinkState,
+    OperatorCommand,
+    OrderDenied,
     OrderRequested,
     Signal,
     TimerFired,
@@ -93,6 +95,8 @@ class Past:
                     case OrderRequested():
                         gate.sent(event.order)
                         self.sent(event.order)
+                    case OrderDenied() | OperatorCommand() | EngineState(state="trading"):
+                        gate.meter.heard(event)
                     case LinkState():
                         self.linked(event)
                     case EngineState(state="opening"):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from qka import settings
-from qka.app import build_strategies, project, put_rules_in_force, rules_of, wire
+from qka.app import build_strategies, project, put_rules_in_force, wire
 from qka.brokers.port import Broker
 from qka.edges import Edges, fees_of, paper
 from qka.errors import ConfigError
@@ -12,6 +12,7 @@ from qka.limits import InForce
 from qka.replay import day as days
 from qka.replay.stage import ReplayedEngine, SilentBroker
 from qka.settings import Settings
+from qka.settings.rulefile import named
 
 
 def journal_path(chosen: Settings) -> Path:
@@ -47,7 +48,7 @@ def builder(chosen: Settings, config: Path) -> days.Build:
             Edges(edges.clock, edges.feed, broker, fees),
             edges.journal,
             edges.recorder,
-            put_rules_in_force(chosen, rules_of(chosen, root), edges.clock),
+            put_rules_in_force(chosen, named(chosen.rules.file, root), edges.clock).is_trading_day,
         )
         InForce(built, chosen, [each.strategy.name for each in strategies])
         return built

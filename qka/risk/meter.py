@@ -10,12 +10,15 @@ from typing import Any
 
 import msgspec
 
-from qka.model.money import cents
+from qka.model.events import EngineState, OperatorCommand, OrderDenied
+from qka.model.money import cents, yuan
 from qka.model.order import Order
-from qka.model.times import DAY, SECOND, day_of, midnight
+from qka.model.times import DAY, SECOND, day_of, midnight, to_datetime
 from qka.risk.verdicts import Counter
 
 QUICK = SECOND  # an order cancelled before it is older has lived for an instant
+# orders and cancels that make an account a high-frequency one (rules of 2025-07-07, art. 33)
+MOST_A_SECOND, MOST_A_DAY = 300, 20_000
 _MANY = 10_000  # waiting to be counted
 
 
@@ -29,6 +32,12 @@ class Figures(msgspec.Struct):
     peak: int = 0  # most orders and cancels in any second
     by: dict[str, int] = {}  # strategy -> orders and cancels
     ordered: dict[str, int] = {}  # symbol -> cents of its orders, at their price
+    denied: dict[str, int] = {}  # code of a rule -> orders it refused
+    changes: list[str] = []  # of limits and of the trading state: when, who, what
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell of the day."""
+        return bool(self.orders or self.cancels or self.denied or self.changes)
 
     @property
     def sent(self) -> int:
@@ -61,6 +70,21 @@ class Meter(Counter):
         if len(self._waiting) > _MANY:
             self._count()
 
+    def heard(self, event: OrderDenied | OperatorCommand | EngineState) -> None:
+        """Count a denial, and keep what was changed, for the day's report."""
+        today = self.today(event.time)
+        if isinstance(event, OrderDenied):
+            today.denied[event.code] = today.denied.get(event.code, 0) + 1
+            return
+        if isinstance(event, OperatorCommand):
+            words = f"{event.who or 'an operator'}: {event.command} {event.args}".rstrip()
+            words += f" ({event.why})" if event.why else ""
+        elif event.state == "trading":
+            words = f"trading {event.trading}: {event.reason}"
+        else:
+            return
+        today.changes.append(f"{to_datetime(event.time):%H:%M:%S} {words}")
+
     def begin(self, now: int) -> None:
         """A run begins: days before are of other runs."""
         self.today(now)
@@ -75,9 +99,13 @@ class Meter(Counter):
         return self._today
 
     def report(self, now: int) -> list[dict[str, Any]]:
-        """Every day that anything was sent on, in plain values."""
+        """Every day that there is anything to tell of, in plain values."""
+        return [compliance(day) for day in self.told(now)]
+
+    def told(self, now: int) -> list[Figures]:
+        """Those days, today the last."""
         today = self.today(now)
-        return [compliance(day) for day in (*self.days, *([today] if today.sent else []))]
+        return [*self.days, today] if today else list(self.days)
 
     def kept(self) -> tuple[Figures, list[int]]:
         """Today's figures, and the moments of the last second."""
@@ -122,7 +150,7 @@ class Meter(Counter):
 
     def _begin(self, now: int) -> None:
         """A day begins."""
-        if self._today.sent:
+        if self._today:
             self.days.append(self._today)
         day = day_of(now)
         self._today, self._ends = Figures(day), midnight(day) + DAY
@@ -137,4 +165,16 @@ def compliance(figures: Figures) -> dict[str, Any]:
         "peak_per_second": figures.peak,
         "cancel_ratio": round(figures.cancel_ratio, 4),
         "quick_cancels": figures.quick,
+    }
+
+
+def full_report(figures: Figures) -> dict[str, Any]:
+    """A day's figures with all that is known of it; notional is in CNY, at the orders' prices."""
+    return {
+        **compliance(figures),
+        "high_frequency": figures.peak >= MOST_A_SECOND or figures.sent >= MOST_A_DAY,
+        "by_strategy": dict(sorted(figures.by.items())),
+        "notional": {symbol: yuan(money) for symbol, money in sorted(figures.ordered.items())},
+        "denied": dict(sorted(figures.denied.items())),
+        "changes": figures.changes,
     }

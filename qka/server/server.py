@@ -14,9 +14,9 @@ from aiohttp import web
 from loguru import logger
 
 from qka.ashare import book
-from qka.ashare.calendar import exchange_calendar
+from qka.ashare.calendar import EveryDay, exchange_calendar
 from qka.errors import ConfigError
-from qka.model.times import SECOND
+from qka.model.times import SECOND, day_of
 from qka.server.audit import Audit
 from qka.server.backend import Backend
 from qka.server.caller import Policy
@@ -160,8 +160,11 @@ class Server:
             book.hold(self._own.rows)
             self._stack.callback(book.release)
         if self.backend.simulated:
-            return lambda day: True
-        return exchange_calendar(self._own.calendar).is_trading_day
+            return EveryDay().is_trading_day
+        calendar = exchange_calendar(self._own.calendar)
+        if soon := calendar.notice(day_of(self.backend.now())):
+            logger.warning("{}; {}", soon, calendar.mend)
+        return calendar.is_trading_day
 
     async def _listen(self, http: Http) -> None:
         limits = self.limits

@@ -10,12 +10,12 @@ Every problem is told at once, each with its place and the nearest right key, in
     problems    what is wrong, in words
     layers      the sources laid over one another
     sources     load, from_mapping
-    live        require_live
+    live        require_live, trades_real_money
     reach       how a server is reached
     table       the documentation's table of keys
 """
 
-from qka.settings.live import require_live
+from qka.settings.live import require_live, trades_real_money
 from qka.settings.reach import Reach, reach
 from qka.settings.sections import (
     AccountSettings,
@@ -72,4 +72,5 @@ __all__ = [
     "reach",
     "reference",
     "require_live",
+    "trades_real_money",
 ]

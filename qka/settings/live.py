@@ -6,12 +6,15 @@ from qka.errors import ConfigError
 from qka.settings.sections import Settings
 
 
+def trades_real_money(settings: Settings) -> bool:
+    """Whether its broker is no simulated one."""
+    broker = settings.broker
+    return not (broker.kind == "paper" or (broker.kind == "remote" and broker.simulated))
+
+
 def require_live(settings: Settings, live: bool) -> None:
     """Raise `ConfigError` when the broker is live and neither `live` nor QKA_LIVE=1 says so."""
-    broker = settings.broker
-    if broker.kind == "paper" or (broker.kind == "remote" and broker.simulated):
-        return
-    if live or os.environ.get("QKA_LIVE") == "1":
+    if not trades_real_money(settings) or live or os.environ.get("QKA_LIVE") == "1":
         return
     raise ConfigError(
         f"broker.kind: {settings.broker.kind} trades real money; add --live or set QKA_LIVE=1"

@@ -35,6 +35,17 @@ class RuleFile(NamedTuple):
     calendar: OwnDays = NOTHING_OWN
 
 
+def named(file: Path | None, root: Path) -> RuleFile:
+    """What `rules.file` names, if anything; a path that is not there is looked for in `root`.
+
+    Raises ConfigError as `read` does.
+    """
+    if file is None:
+        return RuleFile()
+    given = file.expanduser()
+    return read(given if given.exists() else root / given)
+
+
 def read(path: Path) -> RuleFile:
     """The file's rows; raises ConfigError that names file, line, row and key of the first fault."""
     try:

@@ -460,6 +460,7 @@ class AlertSettings(Section):
     window: Seconds = Field(300.0, description="Length of the window, seconds.")
     quiet: QuietHours | None = Field(None, description="Quiet hours; none: there are none.")
     digest: bool = Field(False, description="Whether each day's figures are sent when it closes.")
+    report: bool = Field(False, description="Whether each day's report is sent when it is settled.")
     heartbeat: HeartbeatSettings = Field(
         default_factory=HeartbeatSettings, description="A sign of life."
     )

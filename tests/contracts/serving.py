@@ -92,7 +92,9 @@ def _over_the_vendor(terminal, folder):
         PATH, ACCOUNT, deadline=0.3, probe=0.2, pause=0.01, patience=0.02, sessions=range(1, 500)
     )
     link._pool._folder = folder
-    return LinkBackend(link, _NoQuotes())
+    backend = LinkBackend(link, _NoQuotes())
+    backend.now = terminal.now  # the world's time may be a night
+    return backend
 
 
 class _NoQuotes:

@@ -15,6 +15,7 @@ from qka.ashare.rules import TERMS
 from qka.clock import ManualClock, WallClock
 from qka.engine.sessions import Sessions
 from qka.errors import ConfigError
+from qka.model.events import Alert
 from qka.model.market import Phase
 from qka.model.times import at
 from qka.settings.rulefile import RuleFile
@@ -62,7 +63,7 @@ async def test_an_engine_is_not_built_on_a_day_that_the_calendar_does_not_know()
     with pytest.raises(ConfigError, match="2099-01-05 is after it"):
         put_rules_in_force(LIVE, RuleFile(), clock)
     clock.follow(at(date(2026, 11, 24), "10:00"))
-    is_trading_day = put_rules_in_force(LIVE, RuleFile(), clock)
+    is_trading_day = put_rules_in_force(LIVE, RuleFile(), clock).is_trading_day
     assert is_trading_day(date(2026, 9, 30))
     assert not is_trading_day(date(2026, 10, 1))
 
@@ -86,6 +87,22 @@ def named(tmp_path, up):
     path.write_text(f"limits: [{row}]\n", encoding="utf-8")
     config = {"feed": {"kind": "simulated", "symbols": 1}, "run": {"dir": str(tmp_path)}}
     return {**config, "rules": {"file": str(path)}}
+
+
+@pytest.mark.parametrize(("until", "told"), [("2026-01-20", True), ("2027-12-31", False)])
+def test_a_calendar_that_ends_soon_is_an_alert_at_the_start(tmp_path, until, told):
+    engine = Engine.from_config(named(tmp_path, 0.1))
+    last = date.fromisoformat(until)
+    engine.days, engine.clock.time = Calendar({DAY}, last), moment("00:00")
+    engine.register(Idle())
+    alerts = []
+    engine.listen(Alert, alerts.append)
+    engine.run()
+    words = [alert.message for alert in alerts if alert.source == "calendar"]
+    assert len(words) == told
+    if told:
+        assert "ends on 2026-01-20, in" in words[0]
+        assert "calendar.until" in words[0]
 
 
 class Idle(qka.Strategy):

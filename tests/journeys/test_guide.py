@@ -21,7 +21,8 @@ GUIDE = ROOT / "docs" / "trading-guide.zh-CN.md"
 SEED = ROOT.parent / "shared" / "seed" / "trading-guide.md"
 PATH = "C:/QMT/userdata_mini"
 
-# the terminal that the guide's server block finds at its path
+# the terminal that the guide's server block finds at its path, and the time that is there: an
+# order is taken in hours of trading, and the test may run in a night
 TERMINAL = """
 from qka.terminal.books import Opening
 from qka.terminal.install import install
@@ -31,6 +32,9 @@ opening = Opening(account_id="demo", positions={"600000.SH": 500})
 market = SimulatedMarket([opening], begin="10:00", speed=60.0, symbols=["600000.SH", "000001.SZ"])
 market.start()
 install(market.terminal, PATH)
+
+from qka.server.link import LinkBackend
+LinkBackend.now = lambda backend: market.terminal.now()
 """
 # what the reader adds between the blocks, to see that they do what they say
 LOOKS = {

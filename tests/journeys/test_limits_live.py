@@ -1,15 +1,17 @@
 """Limits while an engine runs: changed by the operator, told before they bind, kept over days."""
 
+import json
 from decimal import Decimal
 
 import pytest
-from builders import DAY, NEXT_DAY
+from builders import DAY, NEXT_DAY, moment
 from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
 from qka import limits, settings
 from qka.journal.port import Note
 from qka.journal.reading import readable, rows
+from qka.journal.store import SqliteJournal
 from qka.model.events import OperatorCommand, TradingState
 from qka.model.market import Quote
 from qka.model.order import OrderStatus as S
@@ -243,3 +245,60 @@ def test_limits_of_a_day_begin_anew_on_the_next(tmp_path):
     summary = engine(days, plan, gate=gate, meter=meter).run()
     assert [order.status is S.DENIED for order in plan.made] == [False, True, False, True]
     assert [day["orders"] for day in summary["compliance"]] == [1, 1]
+
+
+# ------------------------------------------------------------------ the compliance report
+
+
+def alone(tmp_path, plan):
+    """An engine over a simulated day with that strategy only."""
+    config = {"feed": {"kind": "simulated", "symbols": 1}, "run": {"dir": str(tmp_path)}}
+    engine = qka.Engine.from_config(config)
+    engine.register(plan)
+    return engine
+
+
+def test_a_day_leaves_a_report_of_what_was_sent_denied_and_changed(tmp_path):
+    class Busy(Plan):
+        def on_quote(self, quote):
+            super().on_quote(quote)
+            if self.seen == 5:
+                self.engine.set("risk.max_notional", 900, who="li", why="thin market")
+
+    plan = Busy({1: buy(price=9.5), 2: buy(150), 3: buy(price=99.0), 4: cancel(), 6: buy()})
+    plan.engine = engine = alone(tmp_path, plan)
+    engine.run()
+    (path,) = engine.folder.glob("compliance/*")
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert path.name == f"{told['day']}.json" == "2026-01-05.json"
+    assert (told["account"], told["orders"], told["cancels"]) == ("demo", 1, 1)
+    assert (told["cancel_ratio"], told["high_frequency"]) == (1.0, False)
+    assert told["by_strategy"] == {"Busy": 2}
+    assert told["notional"] == {SYMBOL: 950.0}
+    assert told["denied"] == {"lot": 1, "notional": 1, "price_limit": 1}
+    (change,) = told["changes"]
+    assert change.endswith("li: set risk.max_notional=900 (thin market)")
+    assert engine.summary()["compliance"][0]["orders"] == 1
+
+
+def test_a_report_that_cant_be_written_is_an_alert_and_the_run_ends_well(tmp_path):
+    engine = alone(tmp_path, Plan({1: lambda plan: blocked(engine), 2: buy(price=9.5)}))
+    summary = engine.run()
+    assert summary["ended"] == "done"
+    assert any("the report of 2026-01-05 can't be written" in words for words in summary["alerts"])
+
+
+def blocked(engine):
+    (engine.folder / "compliance").write_text("no folder")
+
+
+def test_the_report_counts_on_over_a_restart(tmp_path):
+    for _ in range(2):
+        meter = Meter()
+        journal = SqliteJournal(tmp_path / "journal.db", "demo", "STOCK", now=moment)
+        plan = Plan({1: buy(150), 2: lambda s: s.told.set_trading(TradingState.ACTIVE, "calm")})
+        plan.told = one = engine(quotes([10.0] * 3), plan, journal=journal, meter=meter)
+        one.run()
+    figures = meter.today(one.clock.now())
+    assert figures.denied == {"lot": 2}
+    assert [words[9:] for words in figures.changes] == ["trading active: calm"] * 2

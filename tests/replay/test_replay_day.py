@@ -179,7 +179,7 @@ async def test_timers_and_bars_come_when_they_came_then(floor):
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
     assert outcome.counts["CancelRequested"] == 1
-    assert outcome.counts["OrderRequested"] >= 3
+    assert outcome.counts["OrderRequested"] >= 2  # a third when the first quote was in time
 
 
 class Rebalancer(Clerk):
