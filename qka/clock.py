@@ -155,6 +155,7 @@ class ReplayClock(SimulatedClock):
         self.speed = speed
         self._idle: asyncio.Event | None = None
         self._anchor: tuple[float, int] | None = None
+        self._dawn = 0  # no event is to come before this moment (ns)
 
     async def advance(self, to: int) -> None:
         """Move to `to` (ns): wait for busy handlers, keep the pace, run what is due."""
@@ -179,11 +180,16 @@ class ReplayClock(SimulatedClock):
 
     async def _pace(self, to: int) -> None:
         assert self.speed is not None
+        # a night is not waited for, nor what comes due in it
+        if to - self.time > 3600 * SECOND:
+            self._dawn = to
+        if self.time < self._dawn:
+            self._anchor = None
+            return
         step = min([to, *(when for when, _, _ in self._timers[:1])])
         wall = _time.monotonic()
-        # a night between two recorded days is not waited for
-        if self._anchor is None or step - self.time > 3600 * SECOND:
-            self._anchor = (wall, step)
+        if self._anchor is None:
+            self._anchor = (wall, self.time)
         began, origin = self._anchor
         late = began + (step - origin) / SECOND / self.speed - wall
         if late > 0:

@@ -95,14 +95,19 @@ def _found(path: Path, root: Path) -> Path:
 def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
     """The simulated account that a config names."""
     account = chosen.account
-    assert isinstance(chosen.broker, settings.PaperBroker)
+    broker = chosen.broker
+    assert isinstance(broker, settings.PaperBroker)
     return PaperBroker(
         clock,
         fees,
         account.id,
         to_cents(account.cash),
         {symbol: held.quantity for symbol, held in account.positions.items()},
-        latency=chosen.broker.latency,
+        latency=broker.latency,
+        jitter=broker.jitter,
+        seed=broker.seed,
+        participation=broker.participation,
+        queue=broker.queue,
     )
 
 

@@ -65,7 +65,7 @@ def quotes(
                 min(prices[: i + 1]),
                 10.0,
                 volume,
-                volume * 10.0,
+                sum(prices[: i + 1]) * 1000,
                 13,
                 asks,
                 [lots] * 5,

@@ -163,6 +163,27 @@ async def test_a_paced_replay_comes_to_the_same_events():
     assert clock.now() == TEN + 60 * SECOND
 
 
+async def test_a_paced_replay_waits_for_no_night_whatever_comes_due_in_it(monkeypatch):
+    waits = []
+
+    async def wait(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    clock, minutes = ReplayClock(midnight(DAY), speed=1), []
+
+    def every_minute():
+        minutes.append(clock.now())
+        clock.call_at(clock.now() + 60 * SECOND, every_minute)
+
+    every_minute()
+    await clock.advance(TEN)
+    assert len(minutes) == 601
+    assert waits == []
+    await clock.advance(TEN + 3 * SECOND)
+    assert waits == [pytest.approx(3, abs=1)]
+
+
 async def test_the_wall_clock_calls_in_order_and_never_early():
     clock, called = WallClock(), asyncio.Queue()
     start = clock.now()

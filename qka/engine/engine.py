@@ -412,6 +412,7 @@ class Engine:
                 await asyncio.wait([self._feeding], timeout=GRACE)
             await self._quiet(grace)
             self.recorder.stop()
+            self.executor.close()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)

@@ -15,6 +15,7 @@ from qka.model.market import Phase
 from qka.model.order import FINAL, SELL, Order, OrderStatus, Side
 
 Place = Callable[[Signal, Side, int], Order]
+_STOPS = "the engine stops and the orders before them still work"
 _SHOWN = 5  # symbols named in an alert
 
 
@@ -70,6 +71,7 @@ class Executor:
         self._batches: dict[str, _Batch] = {}  # strategy -> what it has emitted
         self._waiting: list[_Batch] = []
         self._gone: set[str] = set()  # strategies that want nothing any more
+        self._over = False  # nothing is waited for any more
 
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """Which events it works on, and with what."""
@@ -127,7 +129,7 @@ class Executor:
                 words = f"its targets of {_names(batch)} wait for order {order.id}, which is "
                 self._alert(batch.strategy, f"{words}UNKNOWN: look it up in the broker's terminal")
             elif order.status is OrderStatus.EXPIRED:
-                self._end_of_day(batch, f"{order.side} {order.id} expired with the day")
+                self._end(batch, f"{order.side} {order.id} expired with the day")
             elif order.status in FINAL or (
                 order.id in batch.asked and order.status is not OrderStatus.PENDING_CANCEL
             ):
@@ -137,16 +139,24 @@ class Executor:
     def on_phase(self, event: SessionPhase) -> None:
         """The day is over: what its sells would have paid for is not bought."""
         if event.phase is Phase.CLOSED:
-            for batch in list(self._waiting):
-                self._end_of_day(batch, "the day is over and the orders before them still work")
+            self._end_all("the day is over and the orders before them still work")
 
-    def _end_of_day(self, batch: _Batch, why: str) -> None:
+    def close(self) -> None:
+        """The engine stops: what still waits is not ordered, and from now on nothing waits."""
+        self._over = True
+        self._end_all(_STOPS)
+
+    def _end_all(self, why: str) -> None:
+        for batch in list(self._waiting):
+            self._end(batch, why)
+
+    def _end(self, batch: _Batch, why: str) -> Rebalanced:
         if batch.signals:
             self._alert(batch.strategy, f"its targets of {_names(batch)} are dropped: {why}")
         for signal in batch.signals:
             batch.left.append(self.sizer.whole(signal, "closed", why))
         batch.signals.clear()
-        self._go_on(batch)
+        return self._go_on(batch)
 
     # ------------------------------------------------------------ a batch
 
@@ -174,6 +184,8 @@ class Executor:
         self._each(batch, self._make_room)
         if not batch.waits:
             self._each(batch, self._order)
+        if batch.signals and self._over and batch.strategy not in self._gone:
+            return self._end(batch, _STOPS)
         found = self._found(batch)
         if batch.signals:
             batch.told = True  # who asked does not know the end yet

@@ -7,11 +7,12 @@ where and whether people have had enough, and each target has a thread of its ow
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
+from datetime import date
 from typing import Any, NamedTuple
 
 from loguru import logger
 
-from qka.errors import ConfigError
+from qka.errors import ConfigError, QkaError
 from qka.language import say
 from qka.model.events import (
     Alert,
@@ -27,9 +28,11 @@ from qka.model.events import (
 )
 from qka.model.market import Phase
 from qka.model.order import Order
+from qka.model.times import MINUTE, at
 from qka.monitor.lines import Watched
 from qka.monitor.messages import Message, Writer
 from qka.monitor.outbox import Outbox
+from qka.monitor.pages import Pages
 from qka.monitor.targets import Target
 from qka.monitor.throttle import LOUDNESS, Quiet, Throttle
 from qka.settings import AlertSettings
@@ -70,14 +73,16 @@ class Alerts:
         writer: Writer,
         now: Callable[[], int],
         digest: Callable[[], str] = str,
+        pages: Pages | None = None,
     ) -> None:
         self.targets = targets_of(settings)
         self._rules = _rules(settings, self.targets)
         self._writer = writer
         self._now = now
         self._digest = digest if settings.digest else None
+        self._pages = pages if settings.report else None
         self._throttle = Throttle(settings.most, settings.window, _quiet(settings), self._summary)
-        self._inbox: Outbox[Message | tuple[Any, Order | None]] = Outbox(ROOM)
+        self._inbox: Outbox[Message | date | tuple[Any, Order | None]] = Outbox(ROOM)
         self._ledger: Any = None
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
 
@@ -85,7 +90,7 @@ class Alerts:
         """Listen to an engine."""
         self._ledger = engine.ledger
         engine.listen(TOLD, self.on_event)
-        if self._digest is not None:
+        if self._digest is not None or self._pages is not None:
             engine.listen(SessionPhase, self.on_phase)
 
     def start(self) -> None:
@@ -102,8 +107,13 @@ class Alerts:
         self._inbox.put((event, about), severity(event) is Severity.ERROR)
 
     def on_phase(self, event: SessionPhase) -> None:
-        """The day's figures, when it closes."""
-        if event.phase is Phase.CLOSED and self._digest is not None:
+        """The day's figures when it closes, its report when it is settled."""
+        morning = event.time < at(event.day, "12:00")
+        if event.phase is not Phase.CLOSED or morning or self._now() - event.time > MINUTE:
+            return  # an engine that starts after the close is told of a phase that began before
+        if self._pages is not None:
+            self._pages.after(event.day, lambda day: self._inbox.put(day, urgent=True))
+        if self._digest is not None:
             words = self._digest()
             message = self._writer.write("day", Severity.INFO, "digest", words, event.time)
             self._inbox.put(message._replace(asked=True), urgent=True)
@@ -140,10 +150,12 @@ class Alerts:
         for message in self._throttle.rest():
             self._send(message)
 
-    def _work(self, item: Message | tuple[Any, Order | None] | None) -> None:
+    def _work(self, item: Message | date | tuple[Any, Order | None] | None) -> None:
         message = None
         if isinstance(item, Message):
             message = item
+        elif isinstance(item, date):
+            message = self._report(item)
         elif item is not None:
             message = self._writer.of(*item)
         for late in self._throttle.due(message.time if message else self._now()):
@@ -154,6 +166,18 @@ class Alerts:
             self._send(self._more("engine", Severity.WARNING, words))
         if message is not None and self._goes(message) and self._throttle.admit(message):
             self._send(message)
+
+    def _report(self, day: date) -> Message:
+        """The day's report, or why there is none."""
+        assert self._pages is not None
+        try:
+            page = self._pages.make(day)
+            words = say("attached where the service takes files; it is kept as {path}")
+            words = words.format(path=page)
+        except QkaError as error:
+            page, words = None, say("it could not be made: {why}").format(why=error)
+        message = self._writer.write("day", Severity.INFO, "report", words, self._now())
+        return message._replace(asked=True, page=page)
 
     def _goes(self, message: Message) -> bool:
         return any(rule.takes(message) for rule in self._rules)

@@ -5,6 +5,7 @@ messages) and say so in `errcode`; Apprise takes the 200 for a delivery.
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import apprise
@@ -56,11 +57,15 @@ def service(url: str) -> Any:
     return ours(**ours.parse_url(url), asset=ASSET) if ours is not None else made
 
 
-def send(made: Any, title: str, body: str, severity: str) -> str:
-    """Send one message; "" when it was taken, else what the service said to it. Blocks."""
+def send(made: Any, title: str, body: str, severity: str, page: Path | None = None) -> str:
+    """Send one message; "" when it was taken, else what the service said to it. Blocks.
+
+    `page`: a file that goes with it; a service that takes none is sent the words alone.
+    """
     to = apprise.Apprise(asset=ASSET)
     to.add(made)
-    result = to.notify(body=body, title=title, notify_type=_TYPES[severity])
+    attached = str(page) if page is not None and made.attachment_support else None
+    result = to.notify(body=body, title=title, notify_type=_TYPES[severity], attach=attached)
     if result:
         return ""
     said = [entry.message for entry in result.logs()]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qka.monitor.digest import digest
+from qka.monitor.pages import Pages
 from qka.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def contact(
 
         names = {strategy.name for strategy in engine.strategies}
         writer = Writer(chosen.name or "run", chosen.account.id, names)
-        alerts = Alerts(told, writer, engine.clock.now, lambda: digest(summary()))
+        alerts = Alerts(told, writer, engine.clock.now, lambda: digest(summary()), Pages(engine))
         alerts.watch(engine)
     if told.heartbeat.url is not None:
         from qka.monitor.heartbeat import Heartbeat

@@ -1,5 +1,6 @@
 """What a human is told of an event: what happened, what it means for open orders, what to do."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from qka.language import Say, mark, say
@@ -29,6 +30,7 @@ class Message(NamedTuple):
     body: str
     time: int  # ns, when it happened
     asked: bool = False  # it was asked for: no severity, quiet hour or rate holds it back
+    page: Path | None = None  # a file that goes with it, where the service takes files
 
 
 class Advice(NamedTuple):
@@ -108,6 +110,7 @@ ADVICE = {
         mark("read the log, mend the cause, start again: a start finds out what is true."),
     ),
     "digest": Advice(mark("The day")),
+    "report": Advice(mark("The day's report")),
     "more": Advice(mark("Not sent one by one")),
     "test": Advice(mark("Test")),
 }

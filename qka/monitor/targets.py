@@ -82,7 +82,7 @@ class Target:
         """Send one message now; "" when it was taken, else why not. Blocks."""
         try:
             said = self._bots.send(
-                self._service, message.title, message.body, str(message.severity)
+                self._service, message.title, message.body, str(message.severity), message.page
             )
         except Exception as error:  # whatever a service's plugin raises stays here
             said = f"{type(error).__name__}: {error}"

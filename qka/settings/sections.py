@@ -144,6 +144,17 @@ class PaperBroker(Section):
         description="Seconds from sending an order to its reaching the market; "
         "none: 0.05 with quotes, 0 with bars.",
     )
+    jitter: Annotated[Number, Field(ge=0, le=600)] = Field(
+        0.0, description="Up to so many seconds more, at random; no request overtakes another."
+    )
+    seed: Whole = Field(1, description="Seed of what is random.")
+    participation: Ratio = Field(
+        0.25,
+        description="Share of what trades, between two quotes or in a bar, that orders may have.",
+    )
+    queue: Literal["behind", "anywhere"] = Field(
+        "behind", description="Whose orders in a queue are taken to cancel: those behind, or any."
+    )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
@@ -449,6 +460,7 @@ class AlertSettings(Section):
     window: Seconds = Field(300.0, description="Length of the window, seconds.")
     quiet: QuietHours | None = Field(None, description="Quiet hours; none: there are none.")
     digest: bool = Field(False, description="Whether each day's figures are sent when it closes.")
+    report: bool = Field(False, description="Whether each day's report is sent when it is settled.")
     heartbeat: HeartbeatSettings = Field(
         default_factory=HeartbeatSettings, description="A sign of life."
     )

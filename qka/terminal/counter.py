@@ -25,13 +25,9 @@ from qka.risk.rules import instrument, sellable
 from qka.risk.verdicts import Denial, Rule
 
 REMARK_BYTES = 24  # MiniQMT cuts what is longer
+_PRICED = {OrderType.LIMIT, OrderType.FIXED}  # of all others the price is a protection, or none
 # error ids: every counter has its own; these are made up
 NOT_LOGGED_IN, BAD_ORDER, REFUSED, NOT_CANCELLABLE = -1, -2, -61, -62
-_TOP_FIVE = {
-    words.MARKET_SH_CONVERT_5_CANCEL,
-    words.MARKET_SZ_CONVERT_5_CANCEL,
-    words.MARKET_SZ_INSTBUSI_RESTCANCEL,
-}
 
 
 class Refused(Exception):
@@ -121,24 +117,17 @@ class Counter:
 
     def _order(self, name: str, request: Request) -> Order | str:
         symbol, price_type, price = request.stock_code, request.price_type, request.price
-        side, kind = request.side, OrderType.LIMIT
-        if words.exchange_of(symbol) not in words.PRICE_TYPES[price_type]:
+        side, kind = request.side, words.sent_type_of(price_type)
+        if words.exchange_of(symbol) not in words.PRICE_TYPES[price_type] or kind is None:
             return f"{words.exchange_of(symbol)} takes no orders of price_type {price_type}"
-        if price_type != words.FIX_PRICE:
+        if kind not in _PRICED or price_type == words.LATEST_PRICE:
             quote = self.quotes.get(symbol)
             if quote is None:
                 return f"{symbol} has no quote yet to price the order by"
-            buying = side is Side.BUY
-            if price_type in _TOP_FIVE:
-                kind, price = OrderType.MARKET, _worst(quote, buying)
-            elif price_type == words.LATEST_PRICE:
+            if price_type == words.LATEST_PRICE:
                 price = quote.price
-            elif price_type == words.MARKET_PEER_PRICE_FIRST:
-                price = quote.ask1 if buying else quote.bid1
-            elif price_type == words.MARKET_MINE_PRICE_FIRST:
-                price = quote.bid1 if buying else quote.ask1
             else:
-                return f"the simulated exchange has no price_type {price_type}"
+                price = price or _worst(quote, side is Side.BUY)
         return Order(name, symbol, side, request.volume, price, kind, time=self.now())
 
 

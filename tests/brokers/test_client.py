@@ -136,6 +136,7 @@ except Exception as e:
 @pytest.fixture
 def served(tmp_path):
     with served_thread(tmp_path) as server:
+        server.terminal.quote(a_quote(10.4, time=moment() + 2))  # the guide buys at 10.50
         yield server
 
 
@@ -171,7 +172,8 @@ def test_every_snippet_of_the_guide_works_word_by_word(trader, served, capsys):
     said = {}
     for minute, (name, code) in enumerate(GUIDE.items(), 1):
         exec(code, {"client": trader, "xtconstant": words})
-        served.terminal.quote(a_quote(time=moment(f"10:0{minute}")))  # what was ordered trades
+        # what was ordered trades
+        served.terminal.quote(a_quote(10.4, time=moment(f"10:0{minute}")))
         said[name] = capsys.readouterr().out
     assert "总资产" in said["查询账户信息"]
     assert "正常" in said["查询账户信息"]
@@ -261,7 +263,7 @@ def test_records_become_data_frames(trader):
     assert frame.loc[0, "volume"] == 1000
     assert trader.api("query_stock_asset").to_frame(chinese=True).loc[0, "总资产"] == 1_010_000
     ticks = trader.api("get_full_tick", code_list=["600000.SH", "000001.SZ"]).to_frame()
-    assert ticks.loc["600000.SH", "lastPrice"] == 10.0
+    assert ticks.loc["600000.SH", "lastPrice"] == 10.4
 
 
 def test_the_same_key_is_one_order_also_after_the_server_was_restarted(trader, served):

@@ -20,6 +20,7 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from paper_desk import LATENCY, Desk
 
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.paper import PaperBroker
@@ -38,62 +39,7 @@ from qka.model.events import (
 )
 from qka.model.market import Phase
 from qka.model.order import Approved, OrderStatus, Side
-from qka.model.times import MILLISECOND, MINUTE, SECOND, at
-
-LATENCY = 0.05
-
-
-class Desk:
-    """A paper account, its clock, and everything it reported."""
-
-    def __init__(self, cash=1_000_000, held=None, start="10:00", latency=LATENCY):
-        self.clock = ManualClock(moment(start))
-        self.reports = []
-        self.broker = PaperBroker(self.clock, FEES, "demo", int(cash * 100), held, latency=latency)
-        asyncio.run(self.broker.connect(self.reports.append))
-
-    def send(self, order, arrives=True):
-        """Submit an order now; unless told it also arrives."""
-        order = replace(order, time=self.clock.now())
-        self.broker.submit(Approved(order))
-        if arrives:
-            self.clock.advance(by=LATENCY)
-        return order
-
-    def cancel(self, order):
-        self.broker.cancel(order)
-        self.clock.advance(by=LATENCY)
-
-    def to(self, clock_time, day=DAY):
-        self.clock.advance(to=at(day, clock_time))
-
-    def quote(self, last=10.0, at_=None, day=DAY, **changes):
-        """A snapshot now, or at a Shanghai time."""
-        if at_ is not None:
-            self.to(at_, day)
-        else:
-            self.clock.advance(by=3)
-        self.broker.on_quote(a_quote(last, time=self.clock.now(), **changes))
-
-    def phase(self, phase, clock_time, day=DAY):
-        self.to(clock_time, day)
-        self.broker.on_phase(SessionPhase(self.clock.now(), day, phase))
-
-    @property
-    def kinds(self):
-        return [type(report) for report in self.reports]
-
-    @property
-    def fills(self):
-        return [(r.price, r.quantity) for r in self.reports if isinstance(r, Fill)]
-
-    @property
-    def snapshot(self):
-        return asyncio.run(self.broker.snapshot())
-
-    @property
-    def reason(self):
-        return self.reports[-1].reason
+from qka.model.times import MILLISECOND, MINUTE, SECOND
 
 
 def a_sell(quantity=1000, price=10.0, **changes):
@@ -229,7 +175,7 @@ def test_a_partial_fill_keeps_working_for_the_rest():
     desk.send(an_order(1500, 10.01))
     desk.quote(10.0)
     assert desk.snapshot.orders[0].status is OrderStatus.PARTIALLY_FILLED
-    desk.quote(10.0)
+    desk.quote(10.0, volume=101_000)
     assert desk.fills == [(10.01, 1000), (10.01, 500)]
     assert desk.snapshot.orders[0].status is OrderStatus.FILLED
 
@@ -238,7 +184,7 @@ def test_the_least_commission_is_paid_once_an_order():
     desk = Desk()
     desk.send(an_order(1500, 10.01))
     desk.quote(10.0)
-    desk.quote(10.0)
+    desk.quote(10.0, volume=101_000)
     fees = [report.fees for report in desk.reports if isinstance(report, Fill)]
     assert fees == [Decimal("5.10"), Decimal("0.05")]
     assert desk.snapshot.asset.cash == 1_000_000 - Decimal("15015.00") - sum(fees)
@@ -418,7 +364,7 @@ class Counted(FeeSchedule):
 
 def test_the_thousandth_order_takes_no_more_work_than_the_first():
     desk = Desk(cash=10**8, held={SYMBOL: 1_000_000})
-    desk.broker._fees = fees = Counted(Decimal(0), Decimal(0))
+    desk.broker._books.fees = fees = Counted(Decimal(0), Decimal(0))
     work = []
     for n in range(500):
         before = fees.asked

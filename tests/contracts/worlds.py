@@ -166,8 +166,10 @@ class World:
         return await insisting(lambda: self.broker.snapshot())
 
     def quote(self, last=10.0, symbol="", **changes):
-        """Three seconds later somebody offers 1,000 shares on each of five levels."""
+        """Three seconds later somebody offers 1,000 shares on each of five levels, new ones."""
         self.pass_time(3.0)
+        now = self.clock.now()
+        changes.setdefault("volume", (now - at(day_of(now), "09:00")) // SECOND * 1_000)
         for each in [symbol] if symbol else [BOUGHT, HELD]:
             self.hear_quote(a_quote(last, symbol=each, time=self.clock.now(), **changes))
 
@@ -188,7 +190,7 @@ class World:
         """Ten in the morning of the next trading day; the market is at 10.00 again."""
         day = day_of(self.clock.now()) + timedelta(days=1)
         self.go_to(at(day, "10:00"))
-        self.quote(volume=1_000)
+        self.quote()
 
     def breathe(self):
         """Whatever is due by now happens."""

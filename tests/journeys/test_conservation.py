@@ -105,9 +105,9 @@ def conserved(seed, walk, cash, held, lots):
     positions = {p.symbol: p.quantity for p in built.ledger.positions()}
     assert positions == {symbol: count for symbol, count in shares.items() if count}
 
-    theirs = built.broker
-    assert theirs._cash == built.ledger._cash
-    assert {s: held.quantity for s, held in theirs._shares.items() if held.quantity} == positions
+    theirs = built.broker.books()
+    assert theirs.asset.cash == built.ledger.asset.cash
+    assert {held.symbol: held.quantity for held in theirs.positions} == positions
 
     account, books = summary["account"], summary["strategies"]
     made = sum(book["profit"] for book in books.values())

@@ -111,3 +111,28 @@ def test_an_exit_waits_while_trading_is_halted_is_told_once_and_follows():
     assert "trading is HALTED: the exit waits until it is not" in alert
     assert denials == []
     assert made.ledger.positions() == []
+
+
+class Leaves(Switches):
+    """Wants more when the run ends: what can be at once, and what would have to wait."""
+
+    def on_stop(self):
+        self.last = self.order_target_shares(OTHER, 300, 10.05)
+        self.bid = self.buy(SYMBOL, 100, 9.9)
+        self.late = self.order_target_shares(SYMBOL, 0, 10.55)
+
+
+def test_when_the_engine_stops_what_waits_is_not_ordered_and_that_is_told():
+    trader = Leaves(price=10.55)
+    made = engine(two([10.0] * 40), trader, cash=10_000, held={SYMBOL: 1000}, gate=rules(1.0))
+    made.clock.call_at(moment("09:31"), made.request_stop)
+    summary = made.run()
+    assert any(
+        "its targets of 000001.SZ are dropped: the engine stops" in a for a in summary["alerts"]
+    )
+    assert trader.found.waiting == (OTHER,)
+    assert trader.last.quantity == 300
+    assert (trader.late.done, [left.code for left in trader.late.left]) == (True, ["closed"])
+    bought = [o for o in made.ledger.orders.values() if o.symbol == OTHER]
+    assert [o.id for o in bought] == [trader.last.id]
+    assert [left.code for found in trader.told for left in found.left] == ["closed"]

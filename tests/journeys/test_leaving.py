@@ -39,6 +39,14 @@ def test_a_position_of_unknown_cost_has_its_best_price_only():
     assert Stops(0.05, 0.1, 0.1).due(given, 9.0, 10.0).startswith("trailing stop")
 
 
+SEALED = {
+    "bid_lots": [0] * 5,
+    "bid_prices": [0.0] * 5,
+    "ask_lots": [5_000, 1, 1, 1, 1],
+    "ask_prices": [9.0, 9.01, 9.02, 9.03, 9.04],
+}
+
+
 class Idle(Recorder):
     """Watches; buys at its first quote when told to."""
 
@@ -107,7 +115,7 @@ def test_they_are_sold_the_next_day():
 
 def test_at_the_limit_down_the_exit_waits_in_the_queue_and_that_is_told_once(tmp_path):
     sealed = [
-        replace(quote, bid_lots=[0] * 5, bid_prices=[0.0] * 5) if quote.last == 9.0 else quote
+        replace(quote, **SEALED) if quote.last == 9.0 else quote
         for quote in quotes([10.0, 10.0] + [9.0] * 12)
     ]
     path = tmp_path / "journal.db"

@@ -64,12 +64,12 @@ def test_a_day_is_settled_to_the_cent_and_written_down(tmp_path):
     ("tamper", "row"),
     [
         pytest.param(
-            lambda broker: broker._shares[SYMBOL].__setattr__("quantity", 900),
+            lambda broker: broker.grant(SYMBOL, -100, 0),
             f"{SYMBOL}  1000 shares  900 shares  nothing",
             id="shares",
         ),
         pytest.param(
-            lambda broker: setattr(broker, "_cash", broker._cash - 100_000),
+            lambda broker: broker.grant(SYMBOL, 0, -100_000),
             "cash  989984.90 CNY  988984.90 CNY  nothing",
             id="cash",
         ),
@@ -91,11 +91,11 @@ def test_a_difference_within_the_days_fees_is_the_brokers_fees_and_is_taken_over
     assert built.ledger.trading is TradingState.ACTIVE
     (alert,) = summary["alerts"]
     assert "fees: the broker's are 3.00 CNY more than broker.fees says" in alert
-    assert built.ledger.asset.cash == yuan(built.broker._cash)
+    assert built.ledger.asset.cash == built.broker.books().asset.cash
 
 
 def _charge(broker, cents):
-    broker._cash -= cents
+    broker.grant(SYMBOL, 0, -cents)
 
 
 # ------------------------------------------------------------------ what explains it

@@ -174,7 +174,7 @@ async def test_orders_placed_by_hand_are_adopted_and_shown_as_such(desk):
 async def test_what_nothing_explains_holds_the_trading_until_it_is_accepted(desk):
     async with desk.engine() as engine:
         assert engine.ledger.trading is TradingState.ACTIVE
-    desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"].quantity += 100  # a transfer
+    desk.terminal._accounts[ACCOUNT]._exchange.grant("000001.SZ", 100, 0)  # a transfer
     async with desk.engine() as engine:
         assert engine.ledger.trading is TradingState.HALTED
         order = desk.strategy.buy(SYMBOL, 100, 10.0)
@@ -302,7 +302,7 @@ async def test_money_paid_out_and_accepted_is_no_loss(desk):
     async with desk.engine(losses=Losses(0.01, 0.01)) as engine:
         before = engine.breaker.losses.marks
     exchange = desk.terminal._accounts[ACCOUNT]._exchange
-    exchange._cash -= 5_000_000
+    exchange.grant("000001.SZ", 0, -5_000_000)
     async with desk.engine(losses=Losses(0.01, 0.01)) as engine:
         (alert,) = engine.summary()["alerts"]
         mark = alert.partition("qka accept CONFIG ")[2][:6]
@@ -318,9 +318,9 @@ async def test_money_paid_out_and_accepted_is_no_loss(desk):
 
 
 async def test_while_it_runs_a_difference_that_stays_holds_and_when_it_goes_trading_goes_on(desk):
-    shares = desk.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"]
+    exchange = desk.terminal._accounts[ACCOUNT]._exchange
     async with desk.engine() as engine:
-        shares.quantity += 100
+        exchange.grant("000001.SZ", 100, 0)
         await engine.reconciler.look()
         assert (
             engine.ledger.trading is TradingState.ACTIVE
@@ -329,7 +329,7 @@ async def test_while_it_runs_a_difference_that_stays_holds_and_when_it_goes_trad
         assert engine.ledger.trading is TradingState.HALTED
         await engine.reconciler.look()
         assert len(engine.summary()["alerts"]) == 1  # told once
-        shares.quantity -= 100
+        exchange.grant("000001.SZ", -100, 0)
         await engine.reconciler.look()
         assert engine.ledger.trading is TradingState.ACTIVE
         await desk.placed(engine)

@@ -1,5 +1,6 @@
 """Alerts of a real engine, from what happens to what arrives."""
 
+import base64
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ from stage import engine, quotes
 
 import qka
 from qka.app import Engine
-from qka.errors import ConfigError
+from qka.errors import ConfigError, JournalDamaged
 from qka.journal.verify import verify
 from qka.model.events import Alert, LinkState, Severity, TradingState
 from qka.monitor import alerts as module
@@ -249,6 +250,28 @@ def test_the_day_is_the_same_with_alerts_and_without(project, receiver, monkeypa
     assert heads[0] == heads[1]
     assert any(got.path == "/ping" for got in receiver.got)
     assert any("Fill" in got.body.get("title", "") for got in receiver.got)
+
+
+def test_a_days_report_is_sent_as_a_page_when_the_day_is_settled(project, receiver, monkeypatch):
+    monkeypatch.setenv("QKA__ALERTS__TARGETS__PHONE", receiver.address)
+    built = Engine.from_config(project, overrides=["alerts.send=true", "alerts.report=true"])
+    built.run()
+    assert receiver.titles == ["[qka paper demo] Strategy", "[qka paper demo] The day's report"]
+    (sent,) = receiver.got[-1].body["attachments"]
+    (page,) = built.folder.glob("*.html")
+    assert base64.b64decode(sent["base64"]) == page.read_bytes()
+    assert sent["filename"] == page.name == "journal-2026-01-05.html"
+    assert "600000.SH" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_made_is_told(project, receiver, monkeypatch):
+    def fails(*args):
+        raise JournalDamaged("record 7 was changed")
+
+    monkeypatch.setenv("QKA__ALERTS__TARGETS__PHONE", receiver.address)
+    monkeypatch.setattr("qka.report.day.day_report", fails)
+    Engine.from_config(project, overrides=["alerts.send=true", "alerts.report=true"]).run()
+    assert "it could not be made: record 7 was changed" in receiver.words
 
 
 def test_a_run_that_cannot_start_is_told(project, receiver, monkeypatch):

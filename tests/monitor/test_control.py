@@ -6,6 +6,7 @@ import random
 import pytest
 from asked import asked
 from builders import SYMBOL
+from qmt import eventually
 from stage import journalled
 
 import qka
@@ -209,6 +210,29 @@ async def test_no_order_leaves_once_a_halt_is_acknowledged(tmp_path):
         refused += type(event).__name__ == "OrderDenied"
     assert sent > 40
     assert refused > 40
+
+
+class Thinker(qka.Strategy):
+    """Thinks for as long as it is let, then buys."""
+
+    symbols = [SYMBOL]
+
+    def on_start(self):
+        self.thought = asyncio.Event()
+
+    async def on_quote(self, quote):
+        await self.thought.wait()
+        self.buy(SYMBOL, 100, 9.9, reason="at last")
+
+
+async def test_a_halt_comes_through_while_an_async_handler_is_slow(tmp_path):
+    thinker = Thinker()
+    async with asked(tmp_path, thinker) as there:
+        await there.command("halt")
+        thinker.thought.set()
+        await eventually(lambda: there.orders)
+        (order,) = there.orders
+        assert (order.status, order.reason) == (S.DENIED, "trading is halted: only cancels pass")
 
 
 async def test_a_halt_outlives_the_run(tmp_path):

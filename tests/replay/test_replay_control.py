@@ -1,6 +1,8 @@
 """A day on which a human stepped in is the same again: his word is an input like any other."""
 
 import pytest
+from asked import asked
+from builders import DAY
 from qmt import a_terminal, eventually
 from replays import SYMBOL, Floor, S
 
@@ -8,6 +10,8 @@ import qka
 from qka import settings
 from qka.limits import InForce
 from qka.model.events import TradingState
+from qka.replay.config import builder
+from qka.replay.day import replay
 
 
 class Buyer(qka.Strategy):
@@ -99,3 +103,25 @@ async def test_a_loss_that_trips_while_the_account_is_held_does_not_lift_the_hol
         assert engine.ledger.trading is TradingState.REDUCING
         await floor.heard(10.1)
     assert {order.status for order in engine.ledger.orders.values()} == {S.DENIED}
+
+
+async def test_a_run_by_a_config_with_every_kind_of_command_is_the_same_again(tmp_path):
+    config = {
+        "strategies": [{"use": f"{__file__}:Buyer", "name": "buyer"}],
+        "journal": {"record": True},
+        "account": {"positions": {SYMBOL: {"quantity": 500, "cost": 10.0}}},
+    }
+    async with asked(tmp_path, **config) as there:
+        for command in (
+            ["halt"], ["resume"], ["buy", SYMBOL, 200, 10.01], ["stop", "buyer"],
+            ["start", "buyer"], ["set", "risk.max_quantity=300"], ["cancel-all"], ["flatten"],
+        ):  # fmt: skip
+            await there.command(*command, why="to be had again")
+            await there.quote()
+    chosen = settings.from_mapping({**config, "monitor": {"enabled": True}})
+    build = builder(chosen, tmp_path / "config.yaml")
+    outcome = await replay(DAY, there.engine.records.path, build)
+    assert outcome.divergence is None, outcome
+    assert outcome.told == []
+    assert outcome.counts["OrderRequested"] >= 4
+    assert outcome.counts["CancelRequested"] >= 2

@@ -179,7 +179,7 @@ async def test_timers_and_bars_come_when_they_came_then(floor):
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
     assert outcome.counts["CancelRequested"] == 1
-    assert outcome.counts["OrderRequested"] >= 3
+    assert outcome.counts["OrderRequested"] >= 2  # a third when the first quote was in time
 
 
 class Rebalancer(Clerk):
@@ -242,7 +242,7 @@ async def test_a_hold_and_what_the_operator_accepted_are_there_again(floor):
             return engine.summary()
 
     await run()
-    floor.terminal._accounts[ACCOUNT]._exchange._shares["000001.SZ"].quantity += 10_000  # a gift
+    floor.terminal._accounts[ACCOUNT]._exchange.grant("000001.SZ", 10_000, 0)  # a gift
     (alert, *_) = (await run())["alerts"]
     journal = SqliteJournal(floor.path, ACCOUNT, "STOCK", now=lambda: 1)
     journal.open()

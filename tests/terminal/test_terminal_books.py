@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from terminal_stage import ACCOUNT, SELL, Client, order_of
 
 from qka.clock import ManualClock
-from qka.model.market import Phase
 from qka.terminal.books import Opening
 from qka.terminal.faults import KNOWN, Faults
 from qka.terminal.terminal import SimTerminal, TerminalGone
@@ -21,19 +20,19 @@ SYMBOLS = (SYMBOL, "000001.SZ")
 def test_an_order_is_rounded_to_the_cent_and_not_each_of_its_deals():
     fund = "510300.SH"
     opening = Opening(account_id=ACCOUNT, positions={fund: 10}, costs={fund: 1.0})
-    terminal = SimTerminal(ManualClock(moment("14:56")), [opening])
-    at_close = {"symbol": fund, "limit_up": 1.1, "limit_down": 0.9, "prev_close": 1.0}
-    terminal.quote(a_quote(1.001, time=moment("14:56"), volume=1000, **at_close))
+    terminal = SimTerminal(ManualClock(moment("10:00")), [opening])
+    fields = {"symbol": fund, "limit_up": 1.1, "limit_down": 0.9, "prev_close": 1.0}
+    terminal.quote(a_quote(1.001, time=moment("10:00"), volume=1000, **fields))
     client = Client(terminal)
     client.order(symbol=fund, side=SELL, volume=10, price=0.999)
-    for second, volume in (("15:00:00", 1005), ("15:00:03", 1010)):
-        phase = int(Phase.CLOSED)
-        terminal.quote(a_quote(1.001, time=moment(second), volume=volume, phase=phase, **at_close))
+    for second, volume in (("03", 1000), ("06", 1005), ("09", 1010)):
+        time = moment(f"10:00:{second}")
+        terminal.quote(a_quote(1.001, time=time, volume=volume, **fields))
     books = terminal.books(ACCOUNT)
     assert [deal.quantity for deal in books.deals] == [5, 5]
-    assert books.orders[0].turnover == 10_01  # 5.005 twice, not 5.01 twice
+    assert books.orders[0].turnover == 9_99  # 4.995 twice, not 5.00 twice
     assert books.problems() == []
-    assert books.cash == opening.cash + 10_01 - books.orders[0].fees
+    assert books.cash == opening.cash + 9_99 - books.orders[0].fees
 
 
 class Day:
@@ -149,6 +148,6 @@ def test_books_that_do_not_add_up_say_so(terminal, change, problem):
     terminal.quote(a_quote(9.98, time=moment("10:00:06")))
     books = terminal.books(ACCOUNT)
     assert books.problems() == []
-    assert books.orders[0].turnover == 199_800
+    assert books.orders[0].turnover == 200_000
     assert books.orders[0].fees == 502
     assert any(problem in found for found in replace(books, **change).problems())

@@ -94,7 +94,7 @@ def test_fills_orders_by_itself(make_market):
     market = make_market(speed=300.0, latency=0.5)
     market.start()
     client = Client(market.terminal)
-    price = market.terminal.instrument("000001.SZ")["UpStopPrice"]
+    price = round(market.terminal.instrument("000001.SZ")["PreClose"] * 1.015, 2)
     client.order(symbol="000001.SZ", price=price, volume=5000)
     eventually(lambda: client.statuses()[-1] == 56)
     assert client.statuses()[:2] == [49, 50]

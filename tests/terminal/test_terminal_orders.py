@@ -43,10 +43,10 @@ class TestAnOrder:
         (trade,) = client.told("trade")
         assert trade.traded_id
         assert (trade.order_id, trade.order_remark, trade.traded_volume) == (1, "mine", 200)
-        assert trade.traded_price == 9.99
-        assert trade.traded_amount == 1998.0
+        assert trade.traded_price == 10.0  # it waited: the price is its own
+        assert trade.traded_amount == 2000.0
         assert trade.order_sysid == client.told("order")[-1].order_sysid
-        assert client.told("order")[-1].traded_price == 9.99
+        assert client.told("order")[-1].traded_price == 10.0
 
     def test_is_accepted_only_after_the_latency(self, make_terminal):
         terminal = make_terminal(latency=0.5)
@@ -81,14 +81,23 @@ class TestAnOrder:
         assert client.statuses() == [49, 50, *[55] * 5, 53]
         assert client.told("order")[-1].traded_volume == 5000
 
-    @pytest.mark.parametrize(("price_type", "limit"), [(5, 10.0), (44, 10.01), (45, 9.99)])
-    def test_may_be_priced_by_the_quote(self, connect, terminal, price_type, limit):
+    @pytest.mark.parametrize(("price_type", "limit"), [(5, 10.0), (45, 9.99)])
+    def test_may_be_priced_by_the_quote_and_wait(self, connect, terminal, price_type, limit):
         client = connect()
         client.order(price_type=price_type, price=0.0)
         terminal.quote(later(ask_prices=[round(limit + 0.01, 2), 0, 0, 0, 0]))
         assert client.told("trade") == []
-        terminal.quote(later("10:00:09", ask_prices=[limit, 0, 0, 0, 0]))
+        below = {"bid_prices": [9.98, 0, 0, 0, 0], "ask_prices": [limit, 0, 0, 0, 0]}
+        terminal.quote(later("10:00:09", **below))
         assert client.told("trade")[0].traded_price == limit
+
+    @pytest.mark.parametrize("price_type", [43, 44])
+    def test_may_take_what_is_there_and_wait_for_the_rest(self, connect, terminal, price_type):
+        client = connect()
+        client.order(price_type=price_type, price=0.0, volume=600)
+        terminal.quote(later(ask_lots=[4, 0, 0, 0, 0]))
+        assert [trade.traded_price for trade in client.told("trade")] == [10.01]
+        assert client.statuses() == [49, 50, 55]
 
 
 class TestARefusal:
@@ -138,7 +147,6 @@ class TestARefusal:
             ({"price": 8.99}, "limit down"),
             ({"side": SELL}, "sellable"),
             ({"price_type": 47, "price": 0.0}, "price_type 47"),
-            ({"price_type": 43, "price": 0.0}, "price_type 43"),
             ({"symbol": "600001.SH", "price_type": 42, "price": 0.0}, "no quote"),
         ],
     )
@@ -261,7 +269,7 @@ class TestMoney:
         assert asset.frozen_cash == 0
         assert asset.market_value == 10_000 + 200 * 9.98
         assert asset.total_asset == pytest.approx(asset.cash + asset.market_value)
-        assert asset.cash == 100_000 - 1998 - 5.02
+        assert asset.cash == 100_000 - 2000 - 5.02
 
     def test_is_not_pushed_where_the_terminal_does_not(self, make_terminal):
         client = Client(make_terminal(tells_assets=False))

@@ -163,7 +163,7 @@ class TestQueries:
         assert client.call("query_stock_order", account, 2).price == 9.0
         assert client.call("query_stock_order", account, 3) is None
         (trade,) = client.call("query_stock_trades", account)
-        assert trade.traded_amount == 1998.0
+        assert trade.traded_amount == 2000.0
         positions = client.call("query_stock_positions", account)
         assert [position.stock_code for position in positions] == ["000001.SZ", SYMBOL]
         assert client.call("query_stock_position", account, SYMBOL).can_use_volume == 0
