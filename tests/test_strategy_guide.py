@@ -192,10 +192,12 @@ def test_the_first_chapter_works_from_nothing(project, monkeypatch):
     assert len(list(Path("runs").iterdir())) == 2
     for run in Path("runs").iterdir():
         assert {file.name for file in run.iterdir()} == {
+            "compliance",
             "journal.db",
             "journal.db.head",
             "journal.db.lock",
             "log.jsonl",
+            "run.json",
             "summary.json",
         }
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from qka.ashare.rules import TERMS, tick_price
-from qka.ashare.sessions import cancels_from
+from qka.ashare.sessions import cancels_from, order_kinds
 from qka.brokers.port import Broker
 from qka.clock import Clock
 from qka.engine.guest import words
@@ -31,7 +31,7 @@ from qka.model.events import (
 )
 from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
 from qka.model.symbol import check_symbol
-from qka.model.times import MILLISECOND, time_of_day, to_datetime
+from qka.model.times import MILLISECOND, day_of, time_of_day, to_datetime
 from qka.risk.gate import Gate
 from qka.risk.verdicts import Denial
 from qka.secrets import mask
@@ -183,15 +183,16 @@ class Desk:
     ) -> Order:
         """Send the order that a signal comes to, if every rule lets it pass; returns it as it is.
 
-        Unless its `kind` is said it is a limit order with a price and a market order without; what
-        has no price of its own is protected by the day's limit. A `denial` is one that is certain
-        already. Raises SymbolError for a symbol that can't exist; all else that is
-        wrong is a denial with its reason.
+        Unless its `kind` is said it is a limit order with a price and a market order without, where
+        the exchange takes any; what has no price of its own is protected by the day's limit. A
+        `denial` is one that is certain already. Raises SymbolError for a symbol that can't exist;
+        all else that is wrong is a denial with its reason.
         """
         symbol, price = signal.symbol, signal.price
         now = self._now()
         if kind is None:
-            kind = _MARKET if price is None else _LIMIT
+            market = price is None and _MARKET in order_kinds(symbol, day_of(now))
+            kind = _MARKET if market else _LIMIT
         if price is None:
             price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else

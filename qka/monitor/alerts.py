@@ -123,10 +123,11 @@ class Alerts:
         message = self._writer.write("day", Severity.ERROR, topic, words, self._now())
         self._inbox.put(message, urgent=True)
 
-    def close(self, within: float = FLUSH) -> None:
+    def close(self, within: float | None = None) -> None:
         """Send what waits and end; what takes longer than so many seconds is not sent. Blocks."""
         if not self._thread.ident:
             return
+        within = FLUSH if within is None else within
         self._inbox.close()
         self._thread.join(within / 2)
         targets = self.targets.values()

@@ -5,7 +5,7 @@ from stage import SYMBOL, Recorder, engine, journalled, quotes
 
 import qka
 from qka import OrderType
-from qka.model.events import OrderRequested
+from qka.model.events import Fill, OrderRequested
 
 
 class Once(Recorder):
@@ -19,7 +19,7 @@ class Once(Recorder):
     def on_quote(self, quote):
         if self.order_made is None and self.error is None:
             try:
-                self.order_made = self.buy(SYMBOL, 100, **self.how)
+                self.order_made = self.buy(quote.symbol, 100, **self.how)
             except ValueError as error:
                 self.error = str(error)
 
@@ -45,6 +45,16 @@ async def placed(tmp_path=None, **how):
 async def test_an_order_is_of_the_type_asked_for_and_protected(how, kind, price):
     order = (await placed(**how)).order_made
     assert (order.type, order.price) == (kind, price)
+
+
+async def test_where_an_exchange_has_no_market_orders_one_is_a_limit_order_at_the_days_limit():
+    bond = "113050.SH"
+    strategy = Once()
+    strategy.symbols = [bond]
+    await engine(quotes([10.0, 10.0], symbol=bond), strategy).run_async()
+    order = strategy.order_made
+    assert (order.type, order.price, order.reason) == (OrderType.LIMIT, 11.0, "")
+    assert any(isinstance(heard, Fill) for heard in strategy.heard)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -45,10 +46,13 @@ class Loose(qka.Strategy):
     def on_order(self, order):
         if order.is_final:
             raise ValueError(self.after)
-    def on_fill(self, fill):
-        import asyncio
-        asyncio.get_running_loop().call_later(1, os.kill, os.getpid(), 2)
 """
+
+
+def stopped(run, receiver, told):
+    """Ctrl-C, when its fill and its error have arrived."""
+    receiver.wait_for(lambda got: told in receiver.words and "ValueError" in receiver.words, 60)
+    run.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -75,6 +79,7 @@ def test_nothing_of_a_run_has_its_secrets_or_its_whole_account(server, tmp_path,
     for name, text in (("loose.yaml", CONFIG), ("loose.py", STRATEGY)):
         text = text.replace("ACCOUNT", ACCOUNT).replace("URL", made.url)
         (project / name).write_text(text, encoding="utf-8")
+    told = "Fill" if language == "en" else "成交"
     with receiving() as receiver:
         hidden = {
             "QKA__BROKER__TOKEN": made.token,
@@ -94,6 +99,7 @@ def test_nothing_of_a_run_has_its_secrets_or_its_whole_account(server, tmp_path,
         )
         patience = threading.Timer(60, done.kill)
         patience.start()
+        threading.Thread(target=stopped, args=(done, receiver, told), daemon=True).start()
         lines = []
         for line in done.stdout:
             lines.append(line)
@@ -101,14 +107,14 @@ def test_nothing_of_a_run_has_its_secrets_or_its_whole_account(server, tmp_path,
                 terminal.quote(a_quote(10.04, time=moment("10:00:03")))
         patience.cancel()
     console = "".join(lines)
-    run = next((project / "runs").iterdir())
+    run = next(path for path in (project / "runs").iterdir() if path.is_dir())
     logged = (run / "log.jsonl").read_text(encoding="utf-8")
     # it did tell all it knew
     assert "I know" in logged
     assert "I know" in console
     assert "ValueError" in console
     assert "ValueError" in receiver.words
-    assert ("Fill" if language == "en" else "成交") in receiver.words
+    assert told in receiver.words
     tokens = [*hidden.values(), "tokenX12345", "awayTOKEN99", "passw0rdX", "uuid-0a1b2c"]
     everything = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for secret in tokens:

@@ -22,6 +22,12 @@ from qka.settings.sections import AlertRule, AlertSettings
 ERROR = Severity.ERROR
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """A busy machine may take longer than people would wait."""
+    monkeypatch.setattr(module, "FLUSH", 60.0)
+
+
 @pytest.fixture
 def receiver():
     with receiving() as made:
