@@ -270,7 +270,7 @@ def test_the_task_for_windows_asks_for_what_the_server_takes():
         assert option in takes
 
 
-@pytest.mark.parametrize("page", [*PAGES, "alerts", "config", "strategy-guide", "report"])
+@pytest.mark.parametrize("page", [*PAGES, "alerts", "config", "paper", "strategy-guide", "report"])
 def test_both_languages_of_a_page_have_the_same_parts(page):
     english, chinese = (DOCS / f"{page}{tongue}.md" for tongue in ("", ".zh-CN"))
     assert levels(english) == levels(chinese)

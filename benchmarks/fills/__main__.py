@@ -11,7 +11,7 @@ from benchmarks.fills.report import sample, table
 def main() -> None:
     """Judge a sample of the real orders of every day that is recorded, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fills", description=__doc__)
-    parser.add_argument("--orders", type=int, default=500, help="of each day, 500 unless told")
+    parser.add_argument("--orders", type=int, default=200, help="of each day, 200 unless told")
     parser.add_argument("--seed", type=int, default=1, help="another sample")
     asked = parser.parse_args()
     began = perf_counter()

@@ -69,6 +69,15 @@ def test_a_price_that_surely_traded_counts_for_a_lot_at_least(changes):
     assert tape.until(mills(9.97, Side.BUY)) == 0
 
 
+def test_what_stood_at_better_prices_traded_first():
+    """600 bid above our price were taken before it: of 1,000 no more than 400 are left."""
+    was, now = traded((9.98, 400), (9.99, 600))
+    was |= {"bid_prices": [9.99, 9.98, 9.97, 9.96, 9.95], "bid_lots": [6, 50, 1, 1, 1]}
+    assert two(was, now).until(mills(9.98, Side.BUY)) == 400
+    was["bid_lots"] = [9, 50, 1, 1, 1]  # 300 of them were cancelled: the mean knows better
+    assert two(was, now).until(mills(9.98, Side.BUY)) == 400
+
+
 def test_a_turnover_that_is_not_told_or_makes_no_sense_is_not_believed():
     was, now = traded((10.01, 1_000))
     for amount in (was["amount"], was["amount"] + 1.0):
@@ -135,25 +144,19 @@ def test_cancellations_come_from_behind_or_from_anywhere(queue, shown, before):
     assert place.before == before
 
 
-@pytest.mark.parametrize(
-    ("shown", "now", "part", "before"),
-    [
-        (0, 900, 1 / 3, 300),
-        (600, 0, 0.5, 0),
-        (600, 900, 0.0, 600),
-        (None, 900, 0.5, 900),
-        (600, None, 0.5, None),
-    ],
-)
-def test_it_arrives_between_two_snapshots(shown, now, part, before):
+def test_all_that_the_first_snapshot_after_its_arrival_displays_stands_before_it():
     place = Place()
-    place.join(shown, now, part)
-    assert place.before == before
+    place.see(900)
+    assert place.before == 900
+    place.see(400)  # the others are gone, whoever they were
+    assert place.before == 400
+    place.see(1_200)  # who comes now comes behind it
+    assert place.before == 400
 
 
 def test_deeper_than_the_levels_only_what_trades_through_reaches_it():
     place = Place()
-    place.join(None, None, 0.5)
+    place.see(None)
     assert move(place, [(9.90, 5_000)], None, limit=9.90) == 0
     assert move(place, [(9.89, 200), (9.90, 4_800)], None, limit=9.90) > 0
 

@@ -82,9 +82,7 @@ class Exchange:
         self._book.setdefault(order.symbol, {})[order.id] = entry
         quote = self._last.get(order.symbol)
         if quote is not None and is_book(quote) and order.type is OrderType.LIMIT:
-            sight = Sight(quote, order.side)
-            entry.rested = not sight.against(entry.limit)
-            entry.seen, entry.shown = quote.time, sight.shown(entry.limit)
+            entry.rested = not Sight(quote, order.side).against(entry.limit)
 
     def back(self, order: Order) -> None:
         """An order of an earlier run: it rests, behind everything displayed."""
@@ -215,11 +213,8 @@ class Exchange:
         if gone:
             self._drop(entry.order, gone)
         else:
-            shown, part = sight.shown(entry.limit), 1.0
-            if entry.rested and entry.seen:
-                part = max(0.0, (entry.arrived - entry.seen) / (quote.time - entry.seen))
             entry.rested = True
-            entry.place.join(entry.shown, shown, part)
+            entry.place.see(sight.shown(entry.limit))
 
     def _wait(self, entry: Working, sight: Sight, levels: Levels, shares: int) -> None:
         """A resting order: what came to it, and what is displayed against it, at its own price."""

@@ -1,9 +1,9 @@
 """Who stands before a resting order, by price and time.
 
-It arrives between two snapshots: of what came to its price between them, the part before it is
-in proportion to the time. What stands before it grows less by what trades at its price, and by
-cancellations: nobody sees whose they are, so a rule on a shelf says it. Never more stands before
-it than is displayed.
+All that the first snapshot after its arrival displays at its price: some of it came later, but
+orders come in bursts, and nobody sees which. What stands before it grows less by what trades at
+its price, and by cancellations: nobody sees whose they are, so a rule on a shelf says it. Never
+more stands before it than is displayed.
 """
 
 from collections.abc import Callable
@@ -35,12 +35,6 @@ class Place:
     def __init__(self) -> None:
         self.before: int | None = None  # shares that trade before it
         self._shown: int | None = None  # shares at its price, last seen
-
-    def join(self, shown: int | None, now: int | None, part: float) -> None:
-        """Arrive at `part` of the time between two snapshots, with so many shares at its price."""
-        if shown is not None and now is not None:
-            self.before = int(shown + (now - shown) * part)
-        self.see(now)
 
     def move(self, limit: int, tick: int, tape: Tape, shown: int | None, leaving: Leaving) -> int:
         """Go on to the next snapshot; the shares of the tape that came as far as the order."""

@@ -9,7 +9,7 @@ class Working:
     """An order that the exchange has: as it stands, and what became of it so far."""
 
     __slots__ = (
-        "arrived", "called", "closed", "limit", "met", "order", "place", "rested", "seen", "shown",
+        "arrived", "called", "closed", "limit", "met", "order", "place", "rested",
     )  # fmt: skip
 
     def __init__(self, order: Order, arrived: int) -> None:
@@ -17,8 +17,6 @@ class Working:
         self.arrived = arrived  # ns
         self.limit = mills(order.price, order.side)  # that it trades at now
         self.place = Place()
-        self.seen = 0  # ns of the book that was there when it came, 0 when there was none
-        self.shown: int | None = None  # shares at its price in that
         self.met = False  # it has met an order book
         self.rested = False  # it was no better than the book when it came: it waits at its price
         self.called = self.closed = False  # the opening, the closing print has been looked at
