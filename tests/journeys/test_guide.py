@@ -24,12 +24,17 @@ PATH = "C:/QMT/userdata_mini"
 # the terminal that the guide's server block finds at its path, and the time that is there: an
 # order is taken in hours of trading, and the test may run in a night
 TERMINAL = """
+from datetime import date
+
 from qka.terminal.books import Opening
 from qka.terminal.install import install
 from qka.terminal.market import SimulatedMarket
 
 opening = Opening(account_id="demo", positions={"600000.SH": 500})
-market = SimulatedMarket([opening], begin="10:00", speed=60.0, symbols=["600000.SH", "000001.SZ"])
+names = ["600000.SH", "000001.SZ"]
+market = SimulatedMarket(
+    [opening], day=date(2026, 1, 5), begin="10:00", speed=60.0, symbols=names
+)
 market.start()
 install(market.terminal, PATH)
 
