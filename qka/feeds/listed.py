@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
 
 from qka.clock import ReplayClock
 from qka.errors import ConfigError
@@ -9,6 +13,8 @@ from qka.feeds.port import BATCH, Report, play
 from qka.model.actions import CorporateAction
 from qka.model.events import InstrumentState, MarketEvent
 from qka.model.market import Bar, Quote
+
+E = TypeVar("E", bound=msgspec.Struct)
 
 
 class ListFeed:
@@ -24,8 +30,8 @@ class ListFeed:
         past: Iterable[Bar] = (),
     ) -> None:
         self._clock = clock
-        self._events = sorted(events, key=lambda event: event.time)
-        self._past = list(past)
+        self._events = sorted(map(_plain, events), key=lambda event: event.time)
+        self._past = list(map(_plain, past))
         self._symbols: frozenset[str] = frozenset()
 
     @property
@@ -73,3 +79,14 @@ class ListFeed:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _plain(event: E) -> E:
+    """With numbers of Python's own: rows of a DataFrame bring numpy's; no journal can hold those."""
+    return type(event)(*map(_number, msgspec.structs.astuple(event)))
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_number, value))
+    return value.item() if isinstance(value, np.generic) else value

@@ -291,7 +291,8 @@ class Player:
         """An ordinary end of an ordinary day."""
         world = self.world
         name = await world.works(9.2, side=Side.BUY, symbol=BOUGHT)
-        buys = await world.works(10.9, side=Side.BUY, symbol=BOUGHT)
+        world.quote(10.0)  # its cage decides what may be bid
+        buys = await world.works(10.15, side=Side.BUY, symbol=BOUGHT)
         world.quote(10.0, ask_lots=[10_000] * 5)
         await self._comes(lambda: world.order(buys).status is OrderStatus.FILLED)
         assert world.life.of(Fill, buys)

@@ -223,12 +223,13 @@ class World:
 
     async def works(self, price=9.5, **wish) -> str:
         """Send orders until one is accepted; those before it were not sent. The id of that one."""
-        while True:
+        for _ in range(1000):
             name = self.submit(100, price, **wish)
             await self.until(lambda name=name: self.order(name).status in _KNOWN)
             if self.order(name).status is OrderStatus.ACCEPTED:
                 return name
             await asyncio.sleep(0.01)  # it is being mended
+        raise AssertionError(f"no order is accepted: {self.order(name)}")
 
     async def is_settled(self, order_id):
         """Until it is clear whether the order is at the exchange."""

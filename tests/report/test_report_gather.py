@@ -111,7 +111,7 @@ def test_the_curve_is_what_the_account_was_worth_minute_by_minute(path):
 
 def test_what_a_broker_charged_beyond_its_fees_is_the_accounts_own_loss(path):
     def charge(_):
-        built.broker._cash -= 300
+        built.broker._books.cash -= 300
 
     strategy = scripted(q1=("buy", 1000, 10.05), q5=charge)
     built = engine(quotes([10.0] * 20), strategy, journal=path)
