@@ -82,7 +82,7 @@ class ListFeed:
 
 
 def _plain(event: E) -> E:
-    """With numbers of Python's own: rows of a DataFrame bring numpy's; no journal can hold those."""
+    """With numbers of Python's own: a DataFrame brings numpy's, which no journal can hold."""
     return type(event)(*map(_number, msgspec.structs.astuple(event)))
 
 
