@@ -305,6 +305,7 @@ class Engine:
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
+        self.bus.subscribe(Fill, self.appraiser.on_fill, self)
         self.bus.subscribe(Distributed, self._on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.bus.subscribe(REPORTS, self._on_report, self)

@@ -11,9 +11,14 @@ import msgspec
 from qka.clock import Clock
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
-from qka.model.events import SessionPhase
+from qka.model.events import Fill, SessionPhase
 from qka.model.market import Phase
 from qka.model.times import MINUTE
+
+# there are prices; what else changes in between is noted when the next phase begins
+_PRICED = frozenset(
+    {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
+)
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -35,19 +40,23 @@ class Appraiser:
         self._told: int | None = None  # cents, the last note's
 
     def on_phase(self, event: SessionPhase) -> None:
-        """A day begins with its first phase and ends with its last one."""
-        self._open = event.phase is not Phase.CLOSED
+        """Nights and breaks have no minutes to look at: a timer there would be most of them."""
+        self._open = event.phase in _PRICED
         self._note()
         self._again()
 
+    def on_fill(self, fill: Fill) -> None:
+        """There may be something whose price moves."""
+        self._again()
+
     def _again(self) -> None:
-        if self._looking or not self._open:
+        if self._looking or not (self._open and self._ledger.invested):
             return
 
         def due() -> None:
             self._looking = False
             self._note()
-            self._again()
+            self._again()  # not while nothing is held: what changes the account then is a fill
 
         self._looking = True
         # the last moment of a minute: what happens at a full one belongs to the next
