@@ -161,8 +161,8 @@ def test_hours_are_those_of_the_product_on_the_day(symbol, day, clock_time, kind
 @pytest.mark.parametrize(
     ("clock_time", "kind", "words"),
     [
-        ("12:10", T.LIMIT, "at 12:10:00 (break): the broker keeps it until 13:00"),
-        ("12:10", T.MARKET, "takes no market orders at 12:10:00 (break); from 13:00 on it would"),
+        ("12:10", T.LIMIT, "in 11:30-13:00 (break): the broker keeps it until 13:00"),
+        ("12:10", T.MARKET, "takes no market orders in 11:30-13:00 (break); from 13:00 on it would"),
         ("14:58", T.PEER, "(closing_call); on the next trading day it would pass"),
         ("16:00", T.LIMIT, "(closed); on the next trading day it would pass"),
     ],
