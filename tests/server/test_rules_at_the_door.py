@@ -323,6 +323,46 @@ ROW = (
 )
 
 
+EVENING = """days:
+  - kinds: [main]
+    exchange: SH
+    effective_from: 2026-01-01
+    source: the broker takes orders for tomorrow
+    confidence: single
+    spans:
+      - {start: 00:00, phase: pre_open, limit: queued}
+      - {start: 09:30, phase: continuous, limit: taken, market: taken, cancel: taken}
+      - {start: 15:00, phase: closed}
+      - {start: 17:00, phase: closed, limit: queued}
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "changes", "words"),
+    [
+        ("16:00", {}, "phase: 600000.SH takes no limit orders in 15:00-17:00 (closed)"),
+        ("20:00", {}, ""),
+        ("20:00", {"price": 11.01}, ""),  # today's limits are not tomorrow's
+        ("20:00", {"price": 9.905}, "tick: "),
+        (
+            "20:00",
+            {"price_type": 42, "price": 0},
+            "phase: 600000.SH takes no market orders in 17:00",
+        ),
+    ],
+)
+async def test_an_evenings_order_passes_where_the_rule_file_says_that_the_broker_keeps_it(
+    tmp_path, at, changes, words
+):
+    path = tmp_path / "own.yaml"
+    path.write_text(EVENING, encoding="utf-8")
+    async with running(tmp_path / "a", Backend(at), rules=read(path)) as stage:
+        _, told = await stage.order(**changes)
+        assert told.get("detail", "").startswith(f"order_stock: {words}" if words else "")
+        assert len(stage.backend.orders) == (not words)
+    book.use()
+
+
 async def test_a_servers_rule_file_is_laid_over_the_shipped_rows(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(ROW + "calendar: {closed: [2026-01-05]}\n", encoding="utf-8")
