@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from qka.ashare.rules import TERMS
 from qka.ashare.sessions import window_at
-from qka.brokers.words import FIX_PRICE, sent_type_of, side_of
+from qka.brokers.words import FIX_PRICE, SENT_TYPES, SIDES
 from qka.errors import SymbolError
 from qka.feeds.xtdata_words import limit_from_xt, quote_from_xt, state_from_xt, tidied
 from qka.model.events import InstrumentState
@@ -95,26 +95,26 @@ class Rules:
         """What the terminal says of a symbol today, and its last tick."""
         self._why[symbol] = "it has not answered yet"
         try:
-            told = self._told(symbol, await self._ask(symbol, False))
-            tick = await self._listen(symbol) if told else None
+            detail = await self._ask(symbol, False)
+            if detail:
+                self._told(symbol, detail)
+                tick = await self._listen(symbol)
+                if tick is not None:
+                    self._ticks.setdefault(symbol, tick)  # what was pushed meanwhile is newer
+            else:
+                self._why[symbol] = "it knows no such instrument"
         except Exception as error:  # whatever it is: what is not known passes no order
             logger.warning("{}: what orders on it are judged by is not known ({!r})", symbol, error)
             self._why[symbol] = f"it could not say ({error})"
-            tick = None
-        if tick is not None:
-            self._ticks.setdefault(symbol, tick)  # what was pushed meanwhile is newer
         self._ask_after[symbol] = self._now() + _AGAIN
 
-    def _told(self, symbol: str, detail: Mapping[str, Any] | None) -> bool:
-        """Keep what the terminal says of a symbol; whether it is of the day that is lived."""
-        if not detail:
-            self._why[symbol] = "it knows no such instrument"
-            return False
+    def _told(self, symbol: str, detail: Mapping[str, Any]) -> None:
+        """Keep what the terminal says of a symbol, if it is of the day that is lived."""
         state = state_from_xt(symbol, detail)
         if state is None or midnight(state.day) != self._from:
             self._why[symbol] = f"what it says is of {state.day if state else 'no day'}"
             self._early.add(symbol)
-            return False
+            return
         up, down, close, tick = (
             limit_from_xt(detail.get(name))
             for name in ("UpStopPrice", "DownStopPrice", "PreClose", "PriceTick")
@@ -124,7 +124,6 @@ class Rules:
         quote = self.quotes.get(symbol) or _untraded(symbol, self._from, close)
         self.quotes[symbol] = replace(quote, limit_up=up, limit_down=down)
         self.instruments[symbol] = state
-        return True
 
     def _see(self, symbol: str, tick: Tick, now: int) -> None:
         """A symbol's last tick as the quote that orders are judged by; one that is none is not."""
@@ -134,7 +133,7 @@ class Rules:
             quote = quote_from_xt(symbol, tidied(tick), *limits)
         except (KeyError, TypeError, ValueError):
             return
-        if same_day(quote.time, now):
+        if same_day(quote.time, now) and (known is None or quote.time >= known.time):
             self.quotes[symbol] = quote
 
     # ------------------------------------------------------------ orders
@@ -144,7 +143,7 @@ class Rules:
 
         What is no plain buy or sell, or has a price type of other markets, is the terminal's.
         """
-        side, kind = side_of(params["order_type"]), sent_type_of(params["price_type"])
+        side, kind = SIDES.get(params["order_type"]), SENT_TYPES.get(params["price_type"])
         if side is None or kind is None:
             return None
         symbol, now = params["stock_code"], self._now()
@@ -163,7 +162,7 @@ class Rules:
             order = Order("", symbol, side, params["order_volume"], price, kind, time=now)
             for rule in self._rules:
                 verdict = rule(order, self)  # type: ignore[arg-type]  # these ask for the market
-                if type(verdict) is Denial:
+                if verdict is not None and type(verdict) is Denial:
                     return verdict
             return None if symbol in self.quotes else self._unknown(symbol, now)
         except SymbolError as error:
@@ -181,10 +180,8 @@ class Rules:
         if symbol in self._early and window_at(symbol, now).span.phase is Phase.PRE_OPEN:
             return None
         why = self._why.get(symbol, "it was not asked")
-        words = (
-            f"what price {symbol} may have today is not known: the terminal was asked, and {why}"
-        )
-        return Denial(UNJUDGED, f"{words}; an order in some seconds asks it again")
+        words = f"what price {symbol} may have today is not known: the terminal was asked, and "
+        return Denial(UNJUDGED, f"{words}{why}; an order in some seconds asks it again")
 
 
 def _untraded(symbol: str, time: int, close: float) -> Quote:

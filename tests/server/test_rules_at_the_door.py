@@ -168,8 +168,6 @@ async def test_the_days_first_order_on_a_symbol_is_judged_like_the_next_ones(tmp
     detail, last, changes, words = FIRST[name]
     async with running(tmp_path, Backend(**detail)) as stage:
         stage.backend.ticks_now = {"600000.SH": last} if last else {}
-        if last and detail.get("TradingDay"):
-            stage.backend.push("quotes", {"600000.SH": last})
         for number in range(2):
             again = key and f"{key}{number}"
             _, told = await stage.order(again, **{**BUY, "price": 9.9, **changes})
