@@ -108,6 +108,7 @@ def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
         seed=broker.seed,
         participation=broker.participation,
         queue=broker.queue,
+        auction=broker.auction,
     )
 
 

@@ -155,6 +155,11 @@ class PaperBroker(Section):
     queue: Literal["behind", "anywhere"] = Field(
         "behind", description="Whose orders in a queue are taken to cancel: those behind, or any."
     )
+    auction: Literal["shared", "better", "never"] = Field(
+        "shared",
+        description="Who trades at the print of a call: those with a better limit and, at its "
+        "price, a share of what the other side left; only those with a better one; or nobody.",
+    )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
