@@ -99,6 +99,7 @@ def engine(
     losses: Losses | None = None,
     streak: Streak | None = None,
     meter: Meter | None = None,
+    tax: Decimal = Decimal(0),
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
     clock = ReplayClock(speed=speed)
@@ -124,7 +125,7 @@ def engine(
     built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
     built.listen(Distributed, broker.on_distributed)
-    built.listen(SessionPhase, overnight(built).on_phase)
+    built.listen(SessionPhase, overnight(built, tax).on_phase)
     for strategy in strategies:
         built.register(strategy, policy)
     return built
