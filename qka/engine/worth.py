@@ -20,7 +20,7 @@ _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
 # ns from one note to the next; of bars there are years to go through, with little else to do
-_QUOTES, _BARS = MINUTE, 15 * MINUTE
+_QUOTES, _BARS = MINUTE, 30 * MINUTE
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Worth(msgspec.Struct, frozen=True):
 class Appraiser:
     """Notes the account's worth at the end of each minute in which it changed.
 
-    Where bars come and no quotes it is a quarter of an hour.
+    Where bars come and no quotes it is half an hour.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
