@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
-from qka.model.times import DAY, SECOND, day_of, midnight
+from qka.model.times import DAY, SECOND, day_of, midnight, time_of_day
 
 Callback = Callable[[], None]
 Told = Callable[[int], None]
@@ -153,14 +153,16 @@ class ManualClock(SimulatedClock):
 class ReplayClock(SimulatedClock):
     """The clock of a recorded or simulated day.
 
-    `speed` is a multiple of real time; None means as fast as the events can be worked. Time
-    never passes an event that an async handler is still working on.
+    `speed` is a multiple of real time; None means as fast as the events can be worked. It holds
+    from `paced_from` on, ns of a day: what comes before passes at once. Time never passes an event
+    that an async handler is still working on.
     """
 
-    def __init__(self, start: int = 0, speed: float | None = None) -> None:
+    def __init__(self, start: int = 0, speed: float | None = None, paced_from: int = 0) -> None:
         super().__init__(start)
         self.speed = speed
         self._paced = speed is not None
+        self._paced_from = paced_from
         self._idle: asyncio.Event | None = None
         self._anchor: tuple[float, int] | None = None
         self._dawn = 0  # no event is to come before this moment (ns)
@@ -191,7 +193,7 @@ class ReplayClock(SimulatedClock):
         # a night is not waited for, nor what comes due in it
         if to - self.time > 3600 * SECOND:
             self._dawn = to
-        if self.time < self._dawn:
+        if self.time < self._dawn or time_of_day(self.time) < self._paced_from:
             self._anchor = None
             return
         step = min([to, *(when for when, _, _ in self._timers[:1])])

@@ -17,7 +17,7 @@ from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
 from qka.model.events import Distributed, TradingState
-from qka.model.market import Bar, Phase, Quote
+from qka.model.market import HALTS, Bar, Phase, Quote
 from qka.model.order import BUY
 from qka.model.times import SECOND, day_of
 from qka.risk.stops import NO_STOPS
@@ -93,7 +93,7 @@ class Leaver:
         if last > best:
             best = self._best[symbol] = last
             self._changed = True
-        halted = type(event) is Quote and event.phase == Phase.HALTED
+        halted = type(event) is Quote and event.phase in HALTS
         if type(event) is Quote and event.phase != Phase.CONTINUOUS and not halted:
             return
         why = self.stops.due(position, last, best)

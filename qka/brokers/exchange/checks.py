@@ -42,6 +42,8 @@ def price(order: Order, quote: Quote, now: int) -> str:
     if quote.phase in HALTS and not quote.volume:
         return f"{symbol} is suspended"
     if order.type not in _PRICED:  # what it carries is its protection
+        if quote.phase in HALTS:  # for a while: they wait for the call that ends it
+            return f"{order.type} orders of {symbol} are not taken while it is halted"
         kind = order_kinds(symbol, day_of(now)).get(order.type)
         bound = kind is None or kind.on_no_limit_days or _limits(quote) is not None
         return "" if bound else f"{order.type} orders are not taken on a day without limits"
