@@ -38,9 +38,10 @@ class History:
 
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""
-        kept = self._bars.get(bar.period)
-        if kept is not None and bar.symbol in kept:
-            kept[bar.symbol].append(bar)
+        of = self._bars.get(bar.period)
+        kept = of.get(bar.symbol) if of is not None else None
+        if kept is not None:
+            kept.append(bar)
 
     def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""
