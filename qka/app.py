@@ -29,7 +29,14 @@ from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
-from qka.model.events import Alert, Distributed, SessionPhase, Severity, TradingState
+from qka.model.events import (
+    Alert,
+    Distributed,
+    InstrumentState,
+    SessionPhase,
+    Severity,
+    TradingState,
+)
 from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -317,6 +324,7 @@ def wire(
         built.listen(Quote, edge.broker.on_quote)
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
+        built.listen(InstrumentState, edge.broker.on_instrument)
         built.listen(Distributed, edge.broker.on_distributed)
         built.listen(SessionPhase, overnight(built, chosen.broker.dividend_tax).on_phase)
     built.stop_at(limits.stops(risk))

@@ -17,7 +17,7 @@ from qka.feeds.listed import ListFeed
 from qka.journal.port import Journal, NoJournal
 from qka.journal.reading import readable, rows
 from qka.journal.store import SqliteJournal
-from qka.model.events import Distributed, SessionPhase
+from qka.model.events import Distributed, InstrumentState, SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
@@ -124,6 +124,7 @@ def engine(
     built.listen(Quote, broker.on_quote)
     built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
+    built.listen(InstrumentState, broker.on_instrument)
     built.listen(Distributed, broker.on_distributed)
     built.listen(SessionPhase, overnight(built, tax).on_phase)
     for strategy in strategies:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from qka.ashare import book
 from qka.ashare.rows import Cage, Limit, Reach, Tick
 from qka.model.actions import CorporateAction
+from qka.model.events import InstrumentState
 from qka.model.market import Quote, Status
 from qka.model.money import on_tick
 from qka.model.order import Side
@@ -71,6 +72,22 @@ def day_limits(quote: Quote, *, st: bool = False) -> tuple[float, float] | None:
     if quote.limit_up and quote.limit_down:
         return quote.limit_up, quote.limit_down
     return price_limits(quote.symbol, quote.prev_close, day_of(quote.time), st=st)
+
+
+def holding_limits(
+    quote: Quote, state: InstrumentState | None = None
+) -> tuple[float, float] | None:
+    """The same, but none where the day is known to have other ones than those computed.
+
+    By what the terminal said of the day (`state`), or because it has gone beyond them.
+    """
+    limits = day_limits(quote)
+    if limits is None or quote.limit_up:
+        return limits
+    if state is not None and state.unlimited and state.day == day_of(quote.time):
+        return None
+    seen = [price for price in (quote.high, quote.low, quote.last) if price]
+    return limits if all(limits[1] <= price <= limits[0] for price in seen) else None
 
 
 def reach(symbol: str, day: date, *, opening: bool, base: float) -> tuple[float, float] | None:

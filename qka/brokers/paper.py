@@ -76,6 +76,7 @@ class PaperBroker:
         # every quote and bar comes by here: nothing stands between
         self.on_quote = self._exchange.on_quote
         self.on_bar = self._exchange.on_bar
+        self.on_instrument = self._exchange.on_instrument
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._deals = self._numbers = 0  # given so far
         self._fills: list[Fill] = []  # of today

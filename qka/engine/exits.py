@@ -6,7 +6,7 @@ Shared by who leaves positions: stops, and a human who flattens.
 from typing import NamedTuple
 
 from qka.ashare import rules as ashare
-from qka.ashare.limits import cage_reference, price_cage
+from qka.ashare.limits import cage_reference, holding_limits, price_cage
 from qka.ashare.sessions import order_kinds, span_at
 from qka.clock import Clock
 from qka.engine.desk import Trade
@@ -16,7 +16,6 @@ from qka.model.market import Phase, Quote
 from qka.model.order import SELL, Order, OrderStatus, OrderType
 from qka.model.times import day_of, same_day
 
-FURTHEST = 0.1  # below the last price, of an exit on a day without limits or cage
 _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 
 
@@ -79,6 +78,8 @@ class Exits:
         day, state = day_of(now), self._ledger.instruments.get(symbol)
         row = order_kinds(symbol, day).get(OrderType.MARKET)
         unlimited = state is not None and state.day == day and state.unlimited
+        if quote is not None:
+            unlimited = holding_limits(quote, state) is None
         call = span_at(symbol, now).phase in _CALLS
         if row is not None and not call and (row.on_no_limit_days or not unlimited):
             return None
@@ -86,6 +87,4 @@ class Exits:
         if quote is not None and not call:
             market = cage_reference(SELL, quote.ask1, quote.bid1, quote.last, quote.prev_close)
             edge = price_cage(symbol, SELL, market, day)
-        if unlimited:
-            return edge or self._ledger.price(symbol) * (1 - FURTHEST)
         return max(edge or 0.0, protection(self._ledger, symbol, SELL))

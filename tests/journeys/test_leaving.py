@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
+from qka.ashare.rules import tick_price, tick_size
 from qka.model.account import Position
 from qka.model.events import InstrumentState, OrderDenied, OrderRequested
 from qka.model.market import Phase, Status
@@ -227,6 +228,47 @@ def test_on_a_day_without_limits_an_exit_follows_the_market_inside_its_cage():
     assert first.status is OrderStatus.CANCELLED  # the market went on without it
     assert more[-1].status is OrderStatus.FILLED
     assert made.ledger.positions() == []
+
+
+BOARDS = [
+    "600000.SH", "688981.SH", "000001.SZ", "300059.SZ", "920002.BJ",
+    "510300.SH", "159915.SZ", "110059.SH", "123219.SZ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", BOARDS)
+@pytest.mark.parametrize("bid", ["a tick below", "13% below", "nobody"])
+@pytest.mark.parametrize(
+    ("close", "last"), [(0.5, 0.2), (0.5, 1.3), (10.05, 10.05), (10.05, 4.0), (10.05, 31.15)]
+)
+@pytest.mark.parametrize("told", [True, False], ids=["the terminal said so", "nobody said so"])
+def test_on_a_day_without_limits_no_exit_is_refused(symbol, bid, close, last, told):
+    """By the gate or by the exchange; and each would trade at the last price."""
+    tick = float(tick_size(symbol))
+    best = tick_price(symbol, {"a tick below": last - tick, "13% below": last * 0.87}.get(bid, 0))
+    seen = [
+        replace(
+            quote,
+            prev_close=close,
+            limit_up=0.0,
+            limit_down=0.0,
+            bid_prices=[best, 0.0, 0.0, 0.0, 0.0],
+            bid_lots=[1 if best else 0, 0, 0, 0, 0],
+            ask_prices=[tick_price(symbol, last + tick), 0.0, 0.0, 0.0, 0.0],
+            ask_lots=[1, 0, 0, 0, 0],
+        )
+        for quote in quotes([last] * 3, symbol=symbol)
+    ]
+    made = engine(seen, Idle(symbols=[symbol]), held={symbol: 1000}, gate=rules(1.0))
+    if told:
+        made.publish(InstrumentState(0, symbol, DAY, Status.NEW, unlimited=True))
+    made.stop_at(Stops(loss=1e-9, profit=1e-9))  # a cost of 10 CNY
+    made.run()
+    orders = list(made.ledger.orders.values())
+    assert orders
+    for order in orders:
+        assert order.status not in (OrderStatus.DENIED, OrderStatus.REJECTED), order.reason
+        assert order.price <= last
 
 
 def test_an_odd_remainder_is_left_with_the_rest():

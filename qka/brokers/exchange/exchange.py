@@ -20,6 +20,7 @@ from qka.brokers.exchange.queue import LEAVING
 from qka.brokers.exchange.sight import Sight, in_cny, is_book, mills
 from qka.brokers.exchange.tape import Tape
 from qka.brokers.exchange.working import Working
+from qka.model.events import InstrumentState
 from qka.model.market import HALTS, Bar, Phase, Quote
 from qka.model.order import FINAL, Order, OrderType, Side
 from qka.model.symbol import lot_size
@@ -61,6 +62,7 @@ class Exchange:
         self._late_for_bars = late_for_bars
         self._book: dict[str, dict[str, Working]] = {}  # symbol -> order id -> working
         self._last: dict[str, Quote] = {}  # symbol -> its last quote of today
+        self._states: dict[str, InstrumentState] = {}  # symbol -> what was said of it last
         self._levels: dict[tuple[str, Side], Levels] = {}  # of today
         self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
 
@@ -76,7 +78,7 @@ class Exchange:
             refused = checks.hours(order, now)
         quote = self._last.get(order.symbol)
         if not refused and quote is not None:
-            refused = checks.price(order, quote, now)
+            refused = checks.price(order, quote, self._states.get(order.symbol), now)
         return refused
 
     def enter(self, order: Order, now: int) -> None:
@@ -126,6 +128,10 @@ class Exchange:
         ]
 
     # ------------------------------------------------------------ quotes
+
+    def on_instrument(self, state: InstrumentState) -> None:
+        """What the terminal says of a security, for the day that it names."""
+        self._states[state.symbol] = state
 
     def on_quote(self, quote: Quote) -> None:
         """Match the day's working orders of the symbol against a new snapshot."""
