@@ -100,6 +100,7 @@ def engine(
     streak: Streak | None = None,
     meter: Meter | None = None,
     past: Iterable[Bar] = (),
+    tax: Decimal = Decimal(0),
 ) -> Engine:
     """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each.
 
@@ -128,7 +129,7 @@ def engine(
     built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
     built.listen(Distributed, broker.on_distributed)
-    built.listen(SessionPhase, overnight(built).on_phase)
+    built.listen(SessionPhase, overnight(built, tax).on_phase)
     for strategy in strategies:
         built.register(strategy, policy)
     return built

@@ -106,7 +106,8 @@ def ex_reference(
 def after_action(action: CorporateAction, price: float) -> float:
     """A price of before the ex-date as it is on it, in CNY on tick: see `ex_reference`."""
     close, tick = Decimal(repr(price)), _tick(action.symbol, action.day)
-    return max(0.0, float(ex_reference(close, action.cash, action.bonus, tick=tick)))
+    given = action.cash, action.bonus, action.rights, action.rights_price
+    return max(0.0, float(ex_reference(close, *given, tick=tick)))
 
 
 def cage_reference(side: Side, ask: float, bid: float, last: float, prev_close: float) -> float:
