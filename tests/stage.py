@@ -99,9 +99,13 @@ def engine(
     losses: Losses | None = None,
     streak: Streak | None = None,
     meter: Meter | None = None,
+    past: Iterable[Bar] = (),
     tax: Decimal = Decimal(0),
 ) -> Engine:
-    """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
+    """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each.
+
+    `past`: bars of before the first event.
+    """
     clock = ReplayClock(speed=speed)
     held = held or {}
     if isinstance(journal, Path):
@@ -109,7 +113,7 @@ def engine(
     broker = PaperBroker(clock, FEES, "demo", cash * 100, held, latency=latency)
     built = Engine(
         clock=clock,
-        feed=ListFeed(clock, events),
+        feed=ListFeed(clock, events, past),
         broker=broker,
         journal=journal or NoJournal(),
         rules=rules() if gate is None else gate,
