@@ -3,6 +3,7 @@
 Shared by who leaves positions: stops, and a human who flattens.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from qka.ashare import rules as ashare
@@ -27,12 +28,15 @@ class Exit(NamedTuple):
 
 
 class Exits:
-    """`trade` places an order."""
+    """`trade` places an order, `largest` tells how many shares such a one may have."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, trade: Trade) -> None:
+    def __init__(
+        self, clock: Clock, ledger: Ledger, trade: Trade, largest: Callable[[Order], int]
+    ) -> None:
         self._clock = clock
         self._ledger = ledger
         self._trade = trade
+        self._largest = largest
 
     def leave(self, symbol: str, why: str) -> Exit:
         """Sell all of a symbol that can be, at the market, in as many orders as it needs.
@@ -58,7 +62,7 @@ class Exits:
             done.left.append(("sealed", words))
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         while free > 0:
-            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
+            shares = self._size(symbol, free, price, kind)
             order = self._trade(symbol, SELL, shares, price, why)
             done.orders.append(order)
             if order.status is OrderStatus.DENIED:
@@ -66,6 +70,14 @@ class Exits:
                 break
             free -= shares
         return done
+
+    def _size(self, symbol: str, free: int, price: float | None, kind: OrderType) -> int:
+        """Shares of the next order: what the exchange takes in one, and the limits let pass."""
+        most = min(free, ashare.most(symbol, kind))
+        worst = price or protection(self._ledger, symbol, SELL)
+        order = Order("", symbol, SELL, most, worst, kind, time=self._clock.now())
+        fitting = ashare.sellable(symbol, min(most, self._largest(order)), free)
+        return fitting or ashare.sellable(symbol, most, free)  # too tight: the gate says so
 
     def today(self, symbol: str) -> Quote | None:
         """The last quote, if it is of this day."""

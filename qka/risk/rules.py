@@ -13,7 +13,7 @@ from qka.model.money import yuan
 from qka.model.order import BUY, SELL, Order, OrderType
 from qka.model.view import MarketView, View
 from qka.risk.sizes import affordable
-from qka.risk.verdicts import Caution, Denial, Rule
+from qka.risk.verdicts import Caution, Denial, Rule, Sized
 
 _NOISE = 1e-4  # ticks: what a float on its tick may seem to be off it
 _LIMIT = OrderType.LIMIT
@@ -116,6 +116,12 @@ class ForStrategy:
         """None, or why not."""
         return self.rule(order, view) if order.strategy == self.strategy else None
 
+    def largest(self, order: Order) -> int | None:
+        """Of the rule, if it says anything of the order."""
+        rule: object = self.rule
+        bound = order.strategy == self.strategy
+        return rule.largest(order) if bound and isinstance(rule, Sized) else None
+
 
 @dataclass(frozen=True)
 class ForSymbol:
@@ -130,3 +136,9 @@ class ForSymbol:
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         return self.rule(order, view) if order.symbol == self.symbol else None
+
+    def largest(self, order: Order) -> int | None:
+        """Of the rule, if it says anything of the order."""
+        rule: object = self.rule
+        bound = order.symbol == self.symbol
+        return rule.largest(order) if bound and isinstance(rule, Sized) else None

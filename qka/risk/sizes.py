@@ -66,6 +66,10 @@ class MaxQuantity:
         words += f"; {would} would pass"
         return _judged(most, quantity, "quantity", words, quantity > most)
 
+    def largest(self, order: Order) -> int:
+        """Shares of one order."""
+        return self._most
+
 
 class MaxNotional:
     """At most so many CNY an order, at its price."""
@@ -88,6 +92,10 @@ class MaxNotional:
         words = f"{order.quantity} {order.symbol} come to {yuan(value)} CNY, {yuan(most)} an order "
         words += f"are the limit; {would} would pass"
         return _judged(most / 100, value / 100, "notional", words, value > most)
+
+    def largest(self, order: Order) -> int:
+        """Shares of one order at its price."""
+        return shares_for(self._most, order.price)
 
 
 class DailyNotional:

@@ -1,5 +1,7 @@
 """Positions that are left: at a loss, a profit, a fall from the best price; and that can't be."""
 
+from decimal import Decimal
+
 import pytest
 from builders import DAY, NEXT_DAY
 from msgspec.structs import replace
@@ -12,6 +14,8 @@ from qka.model.events import InstrumentState, OrderDenied, OrderRequested
 from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.risk.conflicts import self_trade
+from qka.risk.rules import ForStrategy, ForSymbol
+from qka.risk.sizes import MaxNotional, MaxQuantity
 from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.verdicts import Denial
 
@@ -200,6 +204,32 @@ def test_an_exit_of_more_than_one_order_may_have_is_several():
     sizes = [o.quantity for o in made.ledger.orders.values() if o.time == first.time]
     assert sizes == [150_000, 150_000, 100_000]  # ChiNext's most of a market order
     assert made.ledger.positions() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [
+        ([MaxQuantity(400)], [400, 400, 250]),
+        ([MaxNotional(Decimal(5_000))], [550, 500]),  # at its protection, 9.00
+        ([MaxQuantity(400), ForSymbol(SYMBOL, MaxQuantity(350))], [350, 300, 300, 100]),
+        ([ForSymbol("000001.SZ", MaxQuantity(100)), ForStrategy("x", MaxQuantity(1))], [1050]),
+    ],
+    ids=["shares of an order", "CNY of one", "the symbol's own", "of others"],
+)
+def test_an_exit_keeps_to_what_one_order_may_have(limits, sizes):
+    """A position that is larger than an order may be is left all the same, in several."""
+    seen = quotes([10.0, 9.5, 9.5, 9.5, 9.5])
+    made, summary = run([], Stops(loss=0.05), held=1050, events=seen, gate=[*rules(1.0), *limits])
+    assert [order.quantity for order in made.ledger.orders.values()] == sizes
+    assert made.ledger.positions() == []
+    assert summary["alerts"] == []
+
+
+def test_where_a_limit_is_below_what_can_be_sold_the_exit_is_refused_and_that_is_told():
+    made, summary = run([10.0, 9.5, 9.5], Stops(loss=0.05), gate=[*rules(1.0), MaxQuantity(50)])
+    assert made.ledger.position(SYMBOL).quantity == 1000
+    (alert,) = summary["alerts"]
+    assert "was refused: 1000 600000.SH, 50 shares an order are the limit" in alert
 
 
 def test_a_bond_which_takes_no_market_orders_is_left_by_a_limit_order():
