@@ -24,6 +24,7 @@ GROUPS = {
     "server": "server",
     "halt": "control",
     "monitor": "monitor",
+    "start": "start",
 }
 
 

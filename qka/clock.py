@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
-from qka.model.times import DAY, SECOND, day_of, midnight
+from qka.model.times import DAY, SECOND, day_of, midnight, time_of_day
 
 wall_time = _time.time_ns  # ns since the epoch, UTC: for those of whom nobody makes a replay
 Callback = Callable[[], None]
@@ -72,8 +72,9 @@ class SimulatedClock:
 
     def __init__(self, start: int = 0) -> None:
         self.time = start
-        self.due = 0  # nothing happens by itself before this moment
+        self.due = 0  # until this moment nothing comes due and nobody needs to be waited for
         self.held = 0  # async handlers still busy: time must wait
+        self._paced = False  # every step of time is waited for
         self._timers: list[tuple[int, int, Timer]] = []
         self._ties = itertools.count()
         self._hooks: list[DayHook] = []
@@ -88,7 +89,8 @@ class SimulatedClock:
         """Call back at `when` (ns), or as soon as the current event is done if that is past."""
         timer = Timer(when, callback)
         heapq.heappush(self._timers, (when, next(self._ties), timer))
-        self.due = min(self.due, when)
+        if when < self.due:
+            self.due = when
         return timer
 
     def on_day(self, hook: DayHook) -> None:
@@ -111,13 +113,15 @@ class SimulatedClock:
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
         self.held += change
+        self.due = 0
 
     def fire(self, until: int) -> bool:
         """Move to the next due moment not after `until` and run what is due; False when none."""
         timers = self._timers
-        if timers and timers[0][0] <= min(until, self._day_end - 1):
-            when, _, timer = heapq.heappop(timers)
-            self.time = max(self.time, when)
+        if timers and (when := timers[0][0]) <= until and when < self._day_end:
+            timer = heapq.heappop(timers)[2]
+            if when > self.time:
+                self.time = when
             if timer.callback is not None:
                 self._told(when)
                 timer.callback()
@@ -130,7 +134,10 @@ class SimulatedClock:
                 hook(day)
             return True
         self.time = max(self.time, until)
-        self.due = min(timers[0][0], self._day_end) if timers else self._day_end
+        if self.held or self._paced:
+            self.due = 0
+        else:
+            self.due = min(timers[0][0], self._day_end) if timers else self._day_end
         return False
 
 
@@ -147,13 +154,16 @@ class ManualClock(SimulatedClock):
 class ReplayClock(SimulatedClock):
     """The clock of a recorded or simulated day.
 
-    `speed` is a multiple of real time; None means as fast as the events can be worked. Time
-    never passes an event that an async handler is still working on.
+    `speed` is a multiple of real time; None means as fast as the events can be worked. It holds
+    from `paced_from` on, ns of a day: what comes before passes at once. Time never passes an event
+    that an async handler is still working on.
     """
 
-    def __init__(self, start: int = 0, speed: float | None = None) -> None:
+    def __init__(self, start: int = 0, speed: float | None = None, paced_from: int = 0) -> None:
         super().__init__(start)
         self.speed = speed
+        self._paced = speed is not None
+        self._paced_from = paced_from
         self._idle: asyncio.Event | None = None
         self._anchor: tuple[float, int] | None = None
         self._dawn = 0  # no event is to come before this moment (ns)
@@ -171,7 +181,7 @@ class ReplayClock(SimulatedClock):
 
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
-        self.held += change
+        super().hold(change)
         if not self.held and self._idle is not None:
             self._idle.set()
 
@@ -184,7 +194,7 @@ class ReplayClock(SimulatedClock):
         # a night is not waited for, nor what comes due in it
         if to - self.time > 3600 * SECOND:
             self._dawn = to
-        if self.time < self._dawn:
+        if self.time < self._dawn or time_of_day(self.time) < self._paced_from:
             self._anchor = None
             return
         step = min([to, *(when for when, _, _ in self._timers[:1])])

@@ -19,6 +19,7 @@ from qka.feeds.port import Feed
 from qka.feeds.replay import ReplayFeed
 from qka.feeds.simulated import SimulatedFeed
 from qka.model.money import to_cents
+from qka.model.times import since_midnight
 from qka.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges
             )
         if chosen.clock == "live":
             raise ConfigError(f"clock: a {feed.kind} feed brings its own time; leave clock at auto")
-        clock = ReplayClock(speed=None if feed.speed == "max" else float(feed.speed))
+        clock = ReplayClock(
+            speed=None if feed.speed == "max" else float(feed.speed),
+            paced_from=since_midnight(feed.paced_from),
+        )
         return Edges(clock, _past(feed, clock, root), paper(chosen, clock, fees), fees)
     if chosen.clock == "simulated":
         raise ConfigError(f"clock: a {feed.kind} feed lives in the world's time; leave it at auto")
@@ -108,6 +112,7 @@ def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
         seed=broker.seed,
         participation=broker.participation,
         queue=broker.queue,
+        auction=broker.auction,
     )
 
 

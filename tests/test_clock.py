@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qka.clock import DrivenClock, ManualClock, ReplayClock, WallClock
 from qka.model.times import DAY as A_DAY
-from qka.model.times import MILLISECOND, SECOND, midnight
+from qka.model.times import MILLISECOND, SECOND, at, midnight, since_midnight
 
 TEN = moment("10:00")
 
@@ -181,6 +181,21 @@ async def test_a_paced_replay_waits_for_no_night_whatever_comes_due_in_it(monkey
     assert len(minutes) == 601
     assert waits == []
     await clock.advance(TEN + 3 * SECOND)
+    assert waits == [pytest.approx(3, abs=1)]
+
+
+async def test_a_paced_day_waits_from_a_time_of_day_on_and_passes_the_auction_at_once(monkeypatch):
+    waits = []
+
+    async def wait(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    clock = ReplayClock(at(DAY, "09:15"), speed=1, paced_from=since_midnight("09:30"))
+    for time in ("09:15:03", "09:25", "09:30:01"):
+        await clock.advance(at(DAY, time))
+    assert waits == []
+    await clock.advance(at(DAY, "09:30:04"))
     assert waits == [pytest.approx(3, abs=1)]
 
 

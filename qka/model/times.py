@@ -44,11 +44,12 @@ def time_of_day(ns: int) -> int:
 
 def at(day: date, clock_time: str | time) -> int:
     """A moment of a day: `at(date(2026, 1, 5), "14:50")`; raises ValueError on a bad time."""
-    return midnight(day) + _since_midnight(clock_time)
+    return midnight(day) + since_midnight(clock_time)
 
 
 @lru_cache(maxsize=64)
-def _since_midnight(clock_time: str | time) -> int:
+def since_midnight(clock_time: str | time) -> int:
+    """Nanoseconds from midnight to a time of day; raises ValueError on a bad one."""
     t = time.fromisoformat(clock_time) if isinstance(clock_time, str) else clock_time
     return ((t.hour * 60 + t.minute) * 60 + t.second) * SECOND + t.microsecond * 1000
 

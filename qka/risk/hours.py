@@ -51,7 +51,8 @@ class Hours:
         self._from = midnight(day)
         self._to = self._from + DAY
         try:
-            self._closed = "" if self._trades(day) else f"{day} is no trading day"
+            closed = f"{day} is no trading day; on the next one it would pass"
+            self._closed = "" if self._trades(day) else closed
         except ConfigError as error:
             self._closed = str(error)
 

@@ -107,7 +107,7 @@ async def test_bars_have_no_phases_a_daily_strategy_orders_at_the_close():
 async def test_no_order_leaves_on_a_day_off_nor_beyond_the_calendar():
     gate = [Hours(lambda day: day != date(2026, 1, 5)), *rules()]
     order, _ = await lived(buys(), at("10:00"), gate=gate)
-    assert order.reason == "2026-01-05 is no trading day"
+    assert order.reason == "2026-01-05 is no trading day; on the next one it would pass"
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
         for day in (date(2026, 9, 30), date(2026, 10, 1), date(2026, 9, 30), date(2027, 1, 4))
     ]
     assert [told(v) for v in verdicts] == ["passes", "denial trading_day"] * 2
-    assert verdicts[1].reason == "2026-10-01 is no trading day"
+    assert verdicts[1].reason == "2026-10-01 is no trading day; on the next one it would pass"
     assert verdicts[3].reason == "the trading calendar ends on 2026-12-31"
 
 
