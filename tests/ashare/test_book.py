@@ -163,7 +163,49 @@ def test_an_empty_file_changes_nothing(use):
         ),
         (
             f"ticks:\n  - {{kinds: [main], tick: 0.01, tock: 1, {SAID}}}\n",
-            r"rules.yaml:2: ticks\[0\]: Object contains unknown field `tock`",
+            r"ticks\[0\]: Object contains unknown field `tock`; did you mean tick\?",
+        ),
+        (
+            f"ticks:\n  - {{kinds: [main], exchange: SX, tick: 0.01, {SAID}}}\n",
+            r"ticks\[0\].exchange: Invalid enum value 'SX'; there are SH, SZ, BJ",
+        ),
+        (
+            "ticks:\n  - {kinds: [main], tick: 0.01, effective_from: 2026-13-01, source: x, "
+            "confidence: single}\n",
+            r"ticks\[0\].effective_from: no date like 2026-07-06",
+        ),
+        (
+            "ticks:\n  - {kinds: [main], tick: 0.01, effective_from: 2026-01-05, source: x, "
+            "confidence: xx}\n",
+            r"confidence: Invalid enum value 'xx'; there are verified, measured, single, unver",
+        ),
+        (
+            f"fees:\n  - {{kinds: [main], name: stamp_duty, sides: [sel], rate: 0.001, {SAID}}}\n",
+            r"fees\[0\].sides\[.*\]: Invalid enum value 'sel'; did you mean sell\?",
+        ),
+        (
+            f"fees:\n  - {{kinds: [main], name: stamp_duty, sides: [sell], rate: 5, {SAID}}}\n",
+            r"fees\[0\]: rate: 5 is not between 0 and 0.1",
+        ),
+        (
+            f"lots:\n  - {{kinds: [main], least: 9, step: 0, most: 9, most_market: 9, {SAID}}}\n",
+            r"lots\[0\].step: Expected `int` >= 1",
+        ),
+        (
+            f"limits:\n  - {{kinds: [main], up: 20, down: 20, {SAID}}}\n",
+            r"limits\[0\]: up: 20 is not between 0.001 and 9",
+        ),
+        (
+            f"cages:\n  - {{kinds: [main], share: 2, ticks: 10, {SAID}}}\n",
+            r"cages\[0\]: share: 2 is not between 0.001 and 1",
+        ),
+        (
+            f"ticks:\n  - {{kinds: [main], tick: 0, {SAID}}}\n",
+            r"ticks\[0\]: tick: 0 is not between 0.0001 and 1",
+        ),
+        (
+            f"days:\n  - {{kinds: [main], spans: [{{start: '00:00', phase: opn}}], {SAID}}}\n",
+            r"days\[0\].spans\[.*\].phase: no phase of the day; .*",
         ),
         (
             f"ticks:\n  - {{kinds: [main], tick: much, {SAID}}}\n",
