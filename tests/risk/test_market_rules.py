@@ -175,7 +175,9 @@ def test_it_is_told_when_it_would_pass(clock_time, kind, words):
 def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     def trades(day):
         if day.year > 2026:
-            raise ConfigError("the trading calendar ends on 2026-12-31")
+            raise ConfigError(
+                "the trading calendar has ended on 2026-12-31: no order leaves after it"
+            )
         return day != date(2026, 10, 1)
 
     rule = Hours(trades)
@@ -185,7 +187,10 @@ def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     ]
     assert [told(v) for v in verdicts] == ["passes", "denial trading_day"] * 2
     assert verdicts[1].reason == "2026-10-01 is no trading day"
-    assert verdicts[3].reason == "the trading calendar ends on 2026-12-31"
+    assert (
+        verdicts[3].reason
+        == "the trading calendar has ended on 2026-12-31: no order leaves after it"
+    )
 
 
 @pytest.mark.parametrize("clock_time", ["08:00", "12:00", "15:00", "20:00"])
