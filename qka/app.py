@@ -6,6 +6,7 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -28,7 +29,14 @@ from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_run
 from qka.model.dated import Row
-from qka.model.events import Alert, Distributed, SessionPhase, Severity, TradingState
+from qka.model.events import (
+    Alert,
+    Distributed,
+    InstrumentState,
+    SessionPhase,
+    Severity,
+    TradingState,
+)
 from qka.model.market import Phase, Quote
 from qka.model.money import to_cents
 from qka.model.times import day_of, to_datetime
@@ -312,19 +320,21 @@ def wire(
     )
     built.ledger.trading = TradingState(chosen.risk.trading)
     if isinstance(edge.broker, PaperBroker):
+        assert isinstance(chosen.broker, settings.PaperBroker)
         built.listen(Quote, edge.broker.on_quote)
         built.before_bar = edge.broker.on_bar
         built.listen(SessionPhase, edge.broker.on_phase)
+        built.listen(InstrumentState, edge.broker.on_instrument)
         built.listen(Distributed, edge.broker.on_distributed)
-        built.listen(SessionPhase, overnight(built).on_phase)
+        built.listen(SessionPhase, overnight(built, chosen.broker.dividend_tax).on_phase)
     built.stop_at(limits.stops(risk))
     for entry, strategy, build in strategies:
         built.register(strategy, Policy(entry.max_errors, entry.on_error), build)
     return built
 
 
-def overnight(built: engine.Engine) -> Overnight:
-    """Settles the nights of an account on paper."""
+def overnight(built: engine.Engine, tax: Decimal = Decimal(0)) -> Overnight:
+    """Settles the nights of an account on paper; `tax`: part of dividends that is withheld."""
     past = built.past
     return Overnight(
         built.clock,
@@ -333,6 +343,7 @@ def overnight(built: engine.Engine) -> Overnight:
         last=lambda: past.away[0] if past.known else None,
         tell=built.tell,
         warn=lambda message: built.alert(Severity.WARNING, "account", message),
+        tax=tax,
     )
 
 

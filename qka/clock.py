@@ -15,6 +15,7 @@ from typing import Protocol
 
 from qka.model.times import DAY, SECOND, day_of, midnight, time_of_day
 
+wall_time = _time.time_ns  # ns since the epoch, UTC: for those of whom nobody makes a replay
 Callback = Callable[[], None]
 Told = Callable[[int], None]
 DayHook = Callable[[date], None]
@@ -71,8 +72,9 @@ class SimulatedClock:
 
     def __init__(self, start: int = 0) -> None:
         self.time = start
-        self.due = 0  # nothing happens by itself before this moment
+        self.due = 0  # until this moment nothing comes due and nobody needs to be waited for
         self.held = 0  # async handlers still busy: time must wait
+        self._paced = False  # every step of time is waited for
         self._timers: list[tuple[int, int, Timer]] = []
         self._ties = itertools.count()
         self._hooks: list[DayHook] = []
@@ -87,7 +89,8 @@ class SimulatedClock:
         """Call back at `when` (ns), or as soon as the current event is done if that is past."""
         timer = Timer(when, callback)
         heapq.heappush(self._timers, (when, next(self._ties), timer))
-        self.due = min(self.due, when)
+        if when < self.due:
+            self.due = when
         return timer
 
     def on_day(self, hook: DayHook) -> None:
@@ -110,13 +113,15 @@ class SimulatedClock:
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
         self.held += change
+        self.due = 0
 
     def fire(self, until: int) -> bool:
         """Move to the next due moment not after `until` and run what is due; False when none."""
         timers = self._timers
-        if timers and timers[0][0] <= min(until, self._day_end - 1):
-            when, _, timer = heapq.heappop(timers)
-            self.time = max(self.time, when)
+        if timers and (when := timers[0][0]) <= until and when < self._day_end:
+            timer = heapq.heappop(timers)[2]
+            if when > self.time:
+                self.time = when
             if timer.callback is not None:
                 self._told(when)
                 timer.callback()
@@ -129,7 +134,10 @@ class SimulatedClock:
                 hook(day)
             return True
         self.time = max(self.time, until)
-        self.due = min(timers[0][0], self._day_end) if timers else self._day_end
+        if self.held or self._paced:
+            self.due = 0
+        else:
+            self.due = min(timers[0][0], self._day_end) if timers else self._day_end
         return False
 
 
@@ -154,6 +162,7 @@ class ReplayClock(SimulatedClock):
     def __init__(self, start: int = 0, speed: float | None = None, paced_from: int = 0) -> None:
         super().__init__(start)
         self.speed = speed
+        self._paced = speed is not None
         self._paced_from = paced_from
         self._idle: asyncio.Event | None = None
         self._anchor: tuple[float, int] | None = None
@@ -172,7 +181,7 @@ class ReplayClock(SimulatedClock):
 
     def hold(self, change: int) -> None:
         """An async handler became busy (+1) or idle (-1)."""
-        self.held += change
+        super().hold(change)
         if not self.held and self._idle is not None:
             self._idle.set()
 

@@ -112,6 +112,7 @@ def paper(chosen: Settings, clock: Clock, fees: FeeSchedule) -> PaperBroker:
         seed=broker.seed,
         participation=broker.participation,
         queue=broker.queue,
+        auction=broker.auction,
     )
 
 

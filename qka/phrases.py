@@ -70,7 +70,7 @@ def _piece(part: str) -> str:
     if not _NAME.fullmatch(part):
         return re.escape(part)
     name = part[1:-1]
-    held = ".+?" if name in _SENTENCES else "[^;]+?" if name in _LONG else r"[^\s;]+?"
+    held = ".+?" if name in _SENTENCES else "[^;]+?" if name in _LONG else r"[^\s;]*?"
     return f"(?P<{name}>{held})"
 
 
@@ -100,8 +100,20 @@ PHRASES = (
         "{count} shares of {symbol}, an ST security, bought today with this order; {most} "
         "are the limit"
     ),
-    mark("{symbol} takes no {kind} orders at {time} ({phase}): the broker keeps it until {later}"),
-    mark("{symbol} takes no {kind} orders at {time} ({phase})"),
+    mark("{symbol} takes no {kind} orders in {span} ({phase}): the broker keeps it until {what}"),
+    mark("{symbol} takes no {kind} orders in {span} ({phase})"),
+    mark("the next trading day"),
+    mark("on the next one it would pass"),
+    mark("no order on it would pass"),
+    mark("a sell would pass"),
+    mark("it would pass once it trades again"),
+    mark("it would pass in {span} s"),
+    mark("it would pass tomorrow"),
+    mark("then it would pass"),
+    mark("once it is quoted a price on its tick would pass"),
+    mark("nothing would pass"),
+    mark("{kind} orders of {symbol} are not taken while it is halted"),
+    mark("{price} is not taken on a day without limits: {low} to {high} are"),
     mark("from {later} on it would pass"),
     mark("on the next trading day it would pass"),
     mark("{day} is no trading day"),
@@ -139,7 +151,7 @@ PHRASES = (
     ),
     mark(
         "{count} orders of today were cancelled within a second, {most} are the limit; buys "
-        "pass again tomorrow"
+        "would pass tomorrow"
     ),
     mark(
         "the last quote of {symbol} is {age} s old, {most} s are the limit; it would pass "

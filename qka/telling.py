@@ -105,6 +105,10 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             return say("the phase {phase} of {day}").format(
                 phase=say(PHASES.get(event.phase, str(event.phase))), day=event.day
             )
+        case Distributed(action=action) if action.rights and not action.cash and not action.bonus:
+            return say(
+                "{symbol} goes ex-rights: {rights} shares a share at {price} CNY, not taken up"
+            ).format(symbol=action.symbol, rights=action.rights, price=action.rights_price)
         case Distributed(action=action):
             return say("{symbol} goes ex: {cash} CNY and {bonus} shares a share").format(
                 symbol=action.symbol, cash=action.cash, bonus=action.bonus

@@ -17,7 +17,7 @@ from qka.feeds.listed import ListFeed
 from qka.journal.port import Journal, NoJournal
 from qka.journal.reading import readable, rows
 from qka.journal.store import SqliteJournal
-from qka.model.events import Distributed, SessionPhase
+from qka.model.events import Distributed, InstrumentState, SessionPhase
 from qka.model.market import Bar, Quote
 from qka.model.times import SECOND, at
 from qka.risk.losses import Losses
@@ -99,8 +99,13 @@ def engine(
     losses: Losses | None = None,
     streak: Streak | None = None,
     meter: Meter | None = None,
+    past: Iterable[Bar] = (),
+    tax: Decimal = Decimal(0),
 ) -> Engine:
-    """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each."""
+    """A real engine; `cash` in CNY, `held` in shares that cost 10 CNY each.
+
+    `past`: bars of before the first event.
+    """
     clock = ReplayClock(speed=speed)
     held = held or {}
     if isinstance(journal, Path):
@@ -108,7 +113,7 @@ def engine(
     broker = PaperBroker(clock, FEES, "demo", cash * 100, held, latency=latency)
     built = Engine(
         clock=clock,
-        feed=ListFeed(clock, events),
+        feed=ListFeed(clock, events, past),
         broker=broker,
         journal=journal or NoJournal(),
         rules=rules() if gate is None else gate,
@@ -123,8 +128,9 @@ def engine(
     built.listen(Quote, broker.on_quote)
     built.before_bar = broker.on_bar
     built.listen(SessionPhase, broker.on_phase)
+    built.listen(InstrumentState, broker.on_instrument)
     built.listen(Distributed, broker.on_distributed)
-    built.listen(SessionPhase, overnight(built).on_phase)
+    built.listen(SessionPhase, overnight(built, tax).on_phase)
     for strategy in strategies:
         built.register(strategy, policy)
     return built

@@ -14,6 +14,7 @@ import tokenize
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from builders import NEXT_DAY, a_bar, a_quote, moment
 from loguru import logger
@@ -172,6 +173,23 @@ def test_a_part_of_a_strategy_runs_inside_one(text):
     part = names["Part"](symbols=SYMBOLS)
     summary = play(part, "1m")
     assert summary["signals"] or {"looked"} <= set(part.state)
+
+
+def test_what_the_guide_adjusts_knows_no_ex_date():
+    """300750, 2023-04-26: 385.90 the day before is 212.99 then; 10:3 and 0.10 CNY later on."""
+    (text,) = (text for text in PARTS if "cumprod" in text)
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("step ")]
+    lines += [line.strip() for line in text.splitlines() if line.strip().startswith("closes =")]
+    days = pd.DataFrame(
+        {"close": [380.0, 385.9, 220.0, 170.0, 171.0], "prev_close": [0, 380, 212.99, 169.16, 0.0]}
+    )
+    names = {"days": days}
+    exec("\n".join(lines), names)
+    second = 169.16 / 220.0
+    first = 212.99 / 385.9 * second
+    assert list(names["closes"]) == pytest.approx(
+        [380 * first, 385.9 * first, 220 * second, 170.0, 171.0]
+    )
 
 
 # ------------------------------------------------------------------ config and commands

@@ -121,6 +121,15 @@ LINES = [
         "600000.SH 除权除息：每股派 0.32 元，送转 0.1 股",
     ),
     (
+        Distributed(
+            NOW,
+            CorporateAction("600000.SH", DAY, rights=Decimal("0.3"), rights_price=Decimal("7.2")),
+        ),
+        None,
+        "600000.SH goes ex-rights: 0.3 shares a share at 7.2 CNY, not taken up",
+        "600000.SH 配股除权：每股配 0.3 股，配股价 7.2 元，未认购",
+    ),
+    (
         Rebalanced(NOW, "S", (an_order(),)), None,
         "S placed 1 orders for its targets; nothing is left out",
         "S 为目标仓位下了 1 笔委托；没有遗漏",

@@ -22,6 +22,8 @@ R = TypeVar("R", bound=Scoped)
 _forget: list[Callable[[], None]] = []
 _tables: dict[type[Scoped], list[Scoped]] = {}
 _changes: list[date] = []
+# what was looked up; between two changes the answer is the same for a kind and its exchange
+_found: dict[tuple[object, ...], Scoped | None] = {}
 _own: tuple[Row, ...] = ()  # a user's, in force
 _holders = 0
 
@@ -48,6 +50,7 @@ def use(own: Iterable[Row] = ()) -> None:
     # sorting keeps the order of equals: a user's row stays behind the shipped one it corrects
     for table in _tables.values():
         table.sort(key=lambda row: row.effective_from)
+    _found.clear()
     _changes[:] = sorted({row.effective_from for table in _tables.values() for row in table})
     for forget in _forget:
         forget()
@@ -84,15 +87,20 @@ def row(table: type[R], symbol: str, day: date, **fields: Any) -> R | None:
     `fields`: what must stand in it besides. Raises SymbolError for what can't exist.
     """
     kind, exchange = kind_of(symbol), symbol[-2:]
-    for one in reversed(_tables.get(table, [])):
-        if (
-            one.effective_from <= day
-            and kind in one.kinds
-            and one.exchange in (None, exchange)
-            and all(getattr(one, name) == value for name, value in fields.items())
-        ):
-            return cast(R, one)
-    return None
+    key = (table, kind, exchange, bisect_right(_changes, day), *fields.items())
+    if key not in _found:
+        _found[key] = next(
+            (
+                one
+                for one in reversed(_tables.get(table, []))
+                if one.effective_from <= day
+                and kind in one.kinds
+                and one.exchange in (None, exchange)
+                and all(getattr(one, name) == value for name, value in fields.items())
+            ),
+            None,
+        )
+    return cast("R | None", _found[key])
 
 
 def changes(after: date, until: date) -> bool:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from qka.ashare import book
 from qka.ashare.rows import Cage, Limit, Reach, Tick
 from qka.model.actions import CorporateAction
+from qka.model.events import InstrumentState
 from qka.model.market import Quote, Status
 from qka.model.money import on_tick
 from qka.model.order import Side
@@ -73,6 +74,22 @@ def day_limits(quote: Quote, *, st: bool = False) -> tuple[float, float] | None:
     return price_limits(quote.symbol, quote.prev_close, day_of(quote.time), st=st)
 
 
+def holding_limits(
+    quote: Quote, state: InstrumentState | None = None
+) -> tuple[float, float] | None:
+    """The same, but none where the day is known to have other ones than those computed.
+
+    By what the terminal said of the day (`state`), or because it has gone beyond them.
+    """
+    limits = day_limits(quote)
+    if limits is None or quote.limit_up:
+        return limits
+    if state is not None and state.unlimited and state.day == day_of(quote.time):
+        return None
+    seen = [price for price in (quote.high, quote.low, quote.last) if price]
+    return limits if all(limits[1] <= price <= limits[0] for price in seen) else None
+
+
 def reach(symbol: str, day: date, *, opening: bool, base: float) -> tuple[float, float] | None:
     """(lowest, highest) price taken on a day without limits; None where no rule says anything.
 
@@ -106,7 +123,8 @@ def ex_reference(
 def after_action(action: CorporateAction, price: float) -> float:
     """A price of before the ex-date as it is on it, in CNY on tick: see `ex_reference`."""
     close, tick = Decimal(repr(price)), _tick(action.symbol, action.day)
-    return max(0.0, float(ex_reference(close, action.cash, action.bonus, tick=tick)))
+    given = action.cash, action.bonus, action.rights, action.rights_price
+    return max(0.0, float(ex_reference(close, *given, tick=tick)))
 
 
 def cage_reference(side: Side, ask: float, bid: float, last: float, prev_close: float) -> float:

@@ -42,7 +42,8 @@ class PaperBroker:
 
     `latency`: seconds from here to the exchange. None is 0.05 with quotes and nothing with bars:
     an order made when a bar ends is there when the next one begins. `jitter`: up to so many seconds
-    more, at random by `seed`. `participation`, `queue`: see `Exchange`.
+    more, at random by `seed`. `participation`, `queue` and
+    `auction`: see `Exchange`.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class PaperBroker:
         seed: int = 1,
         participation: float = PARTICIPATION,
         queue: str = "behind",
+        auction: str = "shared",
     ) -> None:
         self._clock = clock
         self._account_id = account_id
@@ -68,11 +70,13 @@ class PaperBroker:
             self._drop,
             participation=participation,
             queue=queue,
+            auction=auction,
             late_for_bars=latency is not None,
         )
         # every quote and bar comes by here: nothing stands between
         self.on_quote = self._exchange.on_quote
         self.on_bar = self._exchange.on_bar
+        self.on_instrument = self._exchange.on_instrument
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._deals = self._numbers = 0  # given so far
         self._fills: list[Fill] = []  # of today

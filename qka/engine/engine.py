@@ -21,8 +21,10 @@ from qka.engine.breaker import Breaker
 from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
+from qka.engine.entrance import Entrance
 from qka.engine.executor import Executor
 from qka.engine.guest import Guest, named, words
+from qka.engine.herald import Herald
 from qka.engine.history import History
 from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
@@ -35,19 +37,16 @@ from qka.engine.recovery import Checkpoint, Past, Standing
 from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
+from qka.engine.supply import Supply
 from qka.engine.tally import Tally
 from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
-from qka.feeds.bars import BarBuilder
 from qka.feeds.port import Feed
 from qka.journal.port import Journal, Note
 from qka.model.account import AccountSnapshot
 from qka.model.events import (
-    REPORTS,
     Alert,
-    AssetChanged,
     CancelRefused,
-    CancelRequested,
     Distributed,
     EngineState,
     Fill,
@@ -60,10 +59,8 @@ from qka.model.events import (
     OrderDenied,
     OrderExpired,
     OrderRejected,
-    OrderRequested,
     OrderSubmitted,
     OrderUnknown,
-    PositionChanged,
     Rebalanced,
     SessionPhase,
     Severity,
@@ -74,7 +71,7 @@ from qka.model.events import (
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
 from qka.model.times import SECOND, day_of, show
-from qka.recording.port import Head, NoRecorder, Recorder
+from qka.recording.port import Head, Recorder
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.meter import Meter, compliance
@@ -151,14 +148,13 @@ class Engine:
         self.feed = feed
         self.broker = broker
         self.journal = journal
-        self.recorder = recorder or NoRecorder()
-        self._records = recorder is not None
         self.account_id = account_id
         self.is_trading_day = is_trading_day
         self.bus = Bus(self._soon)
         self.publish = self.bus.publish
-        # whoever is outside tells it here, on the loop's thread
-        self.tell = self._told if self._records else self.publish
+        self.entrance = Entrance(self.bus, recorder)
+        self.recorder = self.entrance.recorder
+        self.tell = self.entrance.tell
         self.door = Door(self.tell)
         self.ledger = Ledger(clock, fees, cash, positions, publish=self._ledger_says)
         self.gate = Gate(rules, self.ledger, meter, self._near)
@@ -183,13 +179,12 @@ class Engine:
             failed=self._signal_failed,
         )
         self.history = History(history)
+        self.supply = Supply(self.bus, clock, self.history)
         self.tally = Tally(self.ledger)
         self.appraiser = Appraiser(clock, self.ledger, journal)
         # what a bar filled is booked before anyone sees the bar: a paper broker's part
         self.before_bar: Callable[[Bar], None] | None = None
         self.opened: Callable[[], None] | None = None  # the journal can be read
-        self._symbols: list[str] = []  # that the feed brings
-        self._only_period: str | None = None  # of bars, when no others exist
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
@@ -228,9 +223,17 @@ class Engine:
             self.desk.trader(LEAVER),
             self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
+            self.gate.largest,
         )
         self.operator = Operator(self)
-        self._opening_books = False  # strategies have not begun: what comes is kept for them
+        self.herald = Herald(
+            clock,
+            self.ledger,
+            self.past,
+            self._runners,
+            self.publish,
+            first=(self.executor.on_order, self.operator.flattener.on_order),
+        )
         self.held = ""  # why new orders wait for the account's books to agree
         self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
@@ -285,7 +288,7 @@ class Engine:
         """
         if not self._boxes or not self.clock.waits:
             self._boxes.append(
-                Mailbox(self.clock.hold, turn=self.recorder.turn if self._records else None)
+                Mailbox(self.clock.hold, turn=self.recorder.turn if self.entrance.records else None)
             )
         return self._boxes[-1]
 
@@ -299,19 +302,16 @@ class Engine:
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
         self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
-        self.bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, self)
         for kind in (OrderDenied, OperatorCommand, EngineState):
             self.bus.subscribe(kind, self.gate.meter.heard, self)
         self.bus.subscribe(SessionPhase, self.breaker.on_phase, self)
         self.bus.subscribe(Fill, self.breaker.on_fill, self)
         self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
         self.bus.subscribe(Fill, self.appraiser.on_fill, self)
-        self.bus.subscribe(Distributed, self._on_distributed, self)
+        self.bus.subscribe(Distributed, self.breaker.on_distributed, self)
+        self.bus.subscribe(Distributed, self.leaver.on_distributed, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
-        self.bus.subscribe(REPORTS, self._on_report, self)
-        self.bus.subscribe(Fill, self._on_fill, self)
-        self.bus.subscribe(Rebalanced, self._on_rebalanced, self)
-        self.bus.subscribe(TimerFired, self._on_timer, self)
+        self.herald.subscribe(self.bus, self)
         self.bus.subscribe(OperatorCommand, self.operator.on_command, self)
 
     # ------------------------------------------------------------ run
@@ -335,10 +335,10 @@ class Engine:
         """
         self._check_strategies()
         try:
-            symbols = list(await self.feed.open(self._wanted_symbols()))
+            await self.supply.open(self.feed, self._runners.values())
             for runner in self._runners.values():
-                self._check_period(runner, self.feed.provides())
-            return symbols
+                self.supply.check(runner)
+            return self.supply.symbols
         finally:
             await self.feed.close()
 
@@ -452,9 +452,9 @@ class Engine:
 
     async def _open(self) -> None:
         self._check_strategies()
-        self._symbols = list(await self.feed.open(self._wanted_symbols()))
+        await self.supply.open(self.feed, self._runners.values())
         self.ledger.quoted = self.feed.provides() == "quote"
-        self._wire_market_data(self._symbols)
+        self.supply.wire(self._runners.values(), self)
         self._open_records()
         self._record()
         if self.opened is not None:
@@ -467,12 +467,12 @@ class Engine:
         self.desk.go_on(self.tally.signal)
         self._resume_trading()
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
-        self._opening_books = True
+        self.herald.early = True
         for fill in self.past.unheard:
-            self._tell_fill(fill)
+            self.herald.fill(fill)
         self.door.open()
         self.broker.wire = self._wired
-        identity = await self.broker.connect(self._reported())
+        identity = await self.broker.connect(self.entrance.reports())
         if identity.account_id != self.account_id:
             raise EngineFault(
                 f"the broker serves account {shown(identity.account_id)}, the config names "
@@ -490,7 +490,7 @@ class Engine:
         for runner in self._runners.values():
             kept = self.past.state(runner.name)
             await runner.start(kept, self.past.timers, self.past.away)
-        self._opening_books = False
+        self.herald.early = False
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
@@ -500,9 +500,13 @@ class Engine:
         if self.clock.waits:
             for box in self._boxes:
                 box.patience = PATIENCE
-        self._check_warmth()
+        for runner, missing in self.supply.cold(self._runners.values()):
+            self.alert(Severity.WARNING, runner.name, missing)
         if not self._asked:
-            self._feeding = asyncio.create_task(self.feed.run(self._entrance()))
+            # where quotes come a paper broker settles by them: it listens like everyone else
+            settle = None if self.feed.provides() == "quote" else self.before_bar
+            events = self.entrance.feed(settle, self.fault)
+            self._feeding = asyncio.create_task(self.feed.run(events))
 
     # ------------------------------------------------------------ what outlives the run
 
@@ -563,7 +567,7 @@ class Engine:
                 self.past.timers,
                 self.past.memory,
                 {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
-                self._opening_books,
+                self.herald.early,
                 self.past.unheard,
                 list(self.reconciler.dues),
             ),
@@ -632,82 +636,21 @@ class Engine:
             except OSError as error:
                 self.fault(unwritable(error))
 
-    # ------------------------------------------------------------ the feed
-
-    def _entrance(self) -> Callable[[Any], None]:
-        """Where the feed's events come in.
-
-        A bar is known when it has ended: what it filled is booked before anyone sees it.
-        """
-        publish, settle = self.publish, self.before_bar
-        if self._records:
-            publish = self._recorded(publish)
-        if settle is None or self.feed.provides() == "quote":
-            return publish
-
-        def let_in(event: Any) -> None:
-            if event.__class__ is Bar:
-                try:
-                    settle(event)
-                except Exception as error:
-                    self.fault(f"{named(settle)} failed: {words(error)}")
-            publish(event)
-
-        return let_in
-
-    def _recorded(self, publish: Callable[[Any], None]) -> Callable[[Any], None]:
-        enter, tell = self.recorder.enter, self._told
-
-        def let_in(event: Any) -> None:
-            if event.__class__ in _MARKET:
-                enter(event)
-                publish(event)
-            else:
-                tell(event)
-
-        return let_in
-
-    def _told(self, event: Any) -> None:
-        """Publish what is told from outside; what waits to be heard is heard before, and said so.
-
-        So a replay hears it at the same place; without a recording the bus does it by itself.
-        """
-        if self.bus.depth() < 0:
-            self._hear()
-        self.publish(event)
-
-    def _hear(self) -> None:
-        self.recorder.said()
-        self.bus.drain()
-
     def _record(self) -> None:
         """From here on all that enters is kept, if anybody keeps it."""
-        if self._records:
+        if self.entrance.records:
             last = self.journal.head
             self.recorder.open(
                 Head(
                     last.seq,
                     last.hash.hex(),
-                    tuple(self._symbols),
+                    tuple(self.supply.symbols),
                     self.feed.provides(),
                     self.clock.waits,
                     self.history.kept(),
                 )
             )
             self.clock.watch(self.recorder.due)
-
-    def _reported(self) -> Callable[[Any], None]:
-        """Where the broker's reports come in: all but one kind of them are journalled."""
-        if not self._records:
-            return self.publish
-        enter, tell = self.recorder.enter, self._told
-
-        def report(event: Any) -> None:
-            if event.__class__ is CancelRequested:
-                enter(event)
-            tell(event)
-
-        return report
 
     def _wired(self, order_id: str, what: str, data: Any) -> None:
         """What went over the wire is noted, and nobody waits for that."""
@@ -721,25 +664,6 @@ class Engine:
         last = self.journal.latest(Note.RULES)
         if last is None or last.value != self.gate.names:
             self.journal.note(Note.RULES, self.gate.names)
-
-    def _check_warmth(self) -> None:
-        """Say which strategy begins with less history than it wants."""
-        for runner in self._runners.values():
-            wanted = runner.strategy.warmup
-            for period in runner.periods if wanted else ():
-                there = {
-                    symbol: len(self.history.bars(symbol, period, wanted))
-                    for symbol in runner.symbols or self._symbols
-                }
-                short = [symbol for symbol, count in there.items() if count < wanted]
-                if short:
-                    more = f" and {len(short) - 1} more" if len(short) > 1 else ""
-                    self.alert(
-                        Severity.WARNING,
-                        runner.name,
-                        f"it wants {wanted} {period} bars before the first event, and the feed "
-                        f"knows {there[short[0]]} of {short[0]}{more}",
-                    )
 
     def _open_records(self) -> None:
         """Everything is known to be right: from here on the run leaves traces."""
@@ -770,63 +694,12 @@ class Engine:
         if not self._runners:
             raise ConfigError("no strategy: name one under `strategies`, or engine.register(...)")
 
-    def _wanted_symbols(self) -> list[str]:
-        """Everything the strategies name; empty (all there is) when one names nothing."""
-        if not all(runner.symbols for runner in self._runners.values()):
-            return []
-        named = [s for runner in self._runners.values() for s in runner.symbols]
-        return list(dict.fromkeys(named))
-
-    def _wire_market_data(self, symbols: Sequence[str]) -> None:
-        """Decide who makes which bars, warm the history up, and let the strategies hear."""
-        provided = self.feed.provides()
-        warmups: dict[tuple[str, str], int] = {}  # (symbol, period) -> bars wanted before the start
-        for runner in self._runners.values():
-            self._check_period(runner, provided)
-            for period in runner.periods:
-                for symbol in runner.symbols or symbols:
-                    known = warmups.get((symbol, period), 0)
-                    warmups[symbol, period] = max(known, runner.strategy.warmup)
-        builder = BarBuilder(self.clock, self.publish)
-        built: set[str] = set()  # symbols whose bars are built here
-        for (symbol, period), count in warmups.items():
-            self.history.keep(symbol, period, self.feed.history(symbol, period, count))
-            if period != provided:
-                builder.watch(symbol, period)
-                built.add(symbol)
-        periods = {period for _, period in warmups}
-        if periods:
-            self.bus.subscribe(Bar, self.history.on_bar, self)
-        if built and provided == "quote":
-            self.bus.subscribe(Quote, builder.on_quote, self, built)
-        elif built:
-            self.bus.subscribe(Bar, builder.on_bar, self, built)
-        kinds = periods | {provided} - {"quote"}
-        self._only_period = next(iter(kinds)) if len(kinds) == 1 else None
-        for runner in self._runners.values():
-            runner.subscribe(self.bus, self._only_period)
-
-    def _check_period(self, runner: Runner, provided: str) -> None:
-        if provided == "quote":
-            return
-        for period in runner.periods:
-            if period != provided and provided != "1m":
-                raise ConfigError(
-                    f"{runner.name} wants {period} bars, the feed brings {provided} bars: "
-                    f"set its `bars: {provided}`"
-                )
-        if runner.defines("on_quote") and not runner.defines("on_bar"):
-            raise ConfigError(
-                f"{runner.name} listens to quotes only, the feed brings {provided} bars: "
-                "nothing would ever reach it; define on_bar, or replay quotes"
-            )
-
     # ------------------------------------------------------------ decide
 
     @property
     def running(self) -> bool:
         """Whether the strategies have begun and are not told to finish yet."""
-        return self._state == "started" and not self._opening_books
+        return self._state == "started" and not self.herald.early
 
     @property
     def faults(self) -> frozenset[str]:
@@ -865,7 +738,7 @@ class Engine:
         runner = Runner(strategy, self, stopped.policy, stopped.build)
         self._runners[runner.name] = runner
         self.executor.welcome(runner.name)
-        runner.subscribe(self.bus, self._only_period)
+        runner.subscribe(self.bus, self.supply.only_period)
         runner.begin(stopped.strategy.state)
         return runner
 
@@ -901,7 +774,7 @@ class Engine:
 
     def _soon(self, drain: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # no loop runs: the first event brings it
-            asyncio.get_running_loop().call_soon(self._hear)
+            asyncio.get_running_loop().call_soon(self.entrance.hear)
 
     # ------------------------------------------------------------ route
 
@@ -916,61 +789,6 @@ class Engine:
             f"order {order.id} was placed by others: {order.side} {order.quantity} {order.symbol} "
             f"at {order.price:g}; it counts in every limit",
         )
-
-    def _on_own_order(self, event: OrderRequested | OrderDenied) -> None:
-        if self.past.memory and type(event) is OrderRequested:
-            self.past.sent(event.order)
-        self._tell(event.order)
-
-    def _on_report(self, event: Any) -> None:
-        order = self.ledger.order(event.order_id)
-        if order is not None:
-            self._tell(order)
-
-    def _on_fill(self, fill: Fill) -> None:
-        if self.ledger.booked is None:
-            return  # heard before
-        if self._opening_books:
-            self.past.unheard.append(fill)
-        self._tell_fill(fill)
-        now = self.clock.now()
-        self.publish(PositionChanged(now, self.ledger.position(fill.symbol)))
-        self.publish(AssetChanged(now, self.ledger.asset))
-
-    def _on_distributed(self, event: Distributed) -> None:
-        self.breaker.on_distributed(event)
-        self.leaver.on_distributed(event)
-        now = self.clock.now()
-        self.publish(PositionChanged(now, self.ledger.position(event.action.symbol)))
-        self.publish(AssetChanged(now, self.ledger.asset))
-
-    def _tell_fill(self, fill: Fill) -> None:
-        """The order's own strategy hears of it."""
-        order = self.ledger.order(fill.order_id)
-        if order is not None:
-            runner = self._runners.get(order.strategy)
-            if runner is not None:
-                runner.on_fill(fill)
-            self._tell(order)
-
-    def _tell(self, order: Order) -> None:
-        """The executor and the order's own strategy hear of it as it stands now."""
-        self.executor.on_order(order)
-        self.operator.flattener.on_order(order)
-        runner = self._runners.get(order.strategy)
-        if runner is not None:
-            runner.on_order(order)
-
-    def _on_rebalanced(self, event: Rebalanced) -> None:
-        runner = self._runners.get(event.strategy)
-        if runner is not None:
-            runner.on_rebalance(event)
-
-    def _on_timer(self, event: TimerFired) -> None:
-        self.past.timers[f"{event.strategy} {event.name}"] = event.time
-        runner = self._runners.get(event.strategy)
-        if runner is not None:
-            runner.on_timer(event)
 
     # ------------------------------------------------------------ our own handlers on the bus
 

@@ -3,10 +3,11 @@
 Shared by who leaves positions: stops, and a human who flattens.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from qka.ashare import rules as ashare
-from qka.ashare.limits import cage_reference, price_cage
+from qka.ashare.limits import cage_reference, holding_limits, price_cage
 from qka.ashare.sessions import order_kinds, span_at
 from qka.clock import Clock
 from qka.engine.desk import Trade
@@ -16,7 +17,6 @@ from qka.model.market import Phase, Quote
 from qka.model.order import SELL, Order, OrderStatus, OrderType
 from qka.model.times import day_of, same_day
 
-FURTHEST = 0.1  # below the last price, of an exit on a day without limits or cage
 _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 
 
@@ -28,12 +28,15 @@ class Exit(NamedTuple):
 
 
 class Exits:
-    """`trade` places an order."""
+    """`trade` places an order, `largest` tells how many shares such a one may have."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, trade: Trade) -> None:
+    def __init__(
+        self, clock: Clock, ledger: Ledger, trade: Trade, largest: Callable[[Order], int]
+    ) -> None:
         self._clock = clock
         self._ledger = ledger
         self._trade = trade
+        self._largest = largest
 
     def leave(self, symbol: str, why: str) -> Exit:
         """Sell all of a symbol that can be, at the market, in as many orders as it needs.
@@ -59,7 +62,7 @@ class Exits:
             done.left.append(("sealed", words))
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         while free > 0:
-            shares = ashare.sellable(symbol, min(free, ashare.most(symbol, kind)), free)
+            shares = self._size(symbol, free, price, kind)
             order = self._trade(symbol, SELL, shares, price, why)
             done.orders.append(order)
             if order.status is OrderStatus.DENIED:
@@ -67,6 +70,14 @@ class Exits:
                 break
             free -= shares
         return done
+
+    def _size(self, symbol: str, free: int, price: float | None, kind: OrderType) -> int:
+        """Shares of the next order: what the exchange takes in one, and the limits let pass."""
+        most = min(free, ashare.most(symbol, kind))
+        worst = price or protection(self._ledger, symbol, SELL)
+        order = Order("", symbol, SELL, most, worst, kind, time=self._clock.now())
+        fitting = ashare.sellable(symbol, min(most, self._largest(order)), free)
+        return fitting or ashare.sellable(symbol, most, free)  # too tight: the gate says so
 
     def today(self, symbol: str) -> Quote | None:
         """The last quote, if it is of this day."""
@@ -79,6 +90,8 @@ class Exits:
         day, state = day_of(now), self._ledger.instruments.get(symbol)
         row = order_kinds(symbol, day).get(OrderType.MARKET)
         unlimited = state is not None and state.day == day and state.unlimited
+        if quote is not None:
+            unlimited = holding_limits(quote, state) is None
         call = span_at(symbol, now).phase in _CALLS
         if row is not None and not call and (row.on_no_limit_days or not unlimited):
             return None
@@ -86,6 +99,4 @@ class Exits:
         if quote is not None and not call:
             market = cage_reference(SELL, quote.ask1, quote.bid1, quote.last, quote.prev_close)
             edge = price_cage(symbol, SELL, market, day)
-        if unlimited:
-            return edge or self._ledger.price(symbol) * (1 - FURTHEST)
         return max(edge or 0.0, protection(self._ledger, symbol, SELL))

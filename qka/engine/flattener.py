@@ -29,7 +29,10 @@ class _Leaving:
 
 
 class Flattener:
-    """`trade` places an order, `withdraw` asks for a cancel, `tell` tells a human."""
+    """`trade` places an order, `withdraw` asks for a cancel, `tell` tells a human.
+
+    `largest` is the gate's: how many shares an order may have.
+    """
 
     def __init__(
         self,
@@ -38,9 +41,10 @@ class Flattener:
         trade: Trade,
         withdraw: Callable[[Order, str], Any],
         tell: Callable[[str], None],
+        largest: Callable[[Order], int],
     ) -> None:
         self._ledger = ledger
-        self._exits = Exits(clock, ledger, trade)
+        self._exits = Exits(clock, ledger, trade, largest)
         self._withdraw = withdraw
         self._tell = tell
         self._leaving: dict[str, _Leaving] = {}  # symbol -> how far it is

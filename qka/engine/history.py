@@ -12,7 +12,7 @@ from qka.model.times import SHANGHAI, day_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLUMNS = ("open", "high", "low", "close", "volume", "amount")
+_COLUMNS = ("open", "high", "low", "close", "volume", "amount", "prev_close")
 
 
 class History:
@@ -38,9 +38,10 @@ class History:
 
     def on_bar(self, bar: Bar) -> None:
         """Keep the bar if anyone asked for its kind."""
-        kept = self._bars.get(bar.period)
-        if kept is not None and bar.symbol in kept:
-            kept[bar.symbol].append(bar)
+        of = self._bars.get(bar.period)
+        kept = of.get(bar.symbol) if of is not None else None
+        if kept is not None:
+            kept.append(bar)
 
     def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""
@@ -59,10 +60,13 @@ class History:
         return [bar for bar in kept if day_of(bar.time) == day]
 
     def frame(self, symbol: str, period: str, count: int) -> "pd.DataFrame":
-        """The same as a DataFrame indexed by Shanghai time (the end of each bar)."""
+        """The same as a DataFrame indexed by Shanghai time (the end of each bar).
+
+        As they were, not adjusted: on an ex-date `prev_close` is the reference price.
+        """
         import pandas as pd  # late: `import qka` must be quick
 
         bars = self.bars(symbol, period, count)
         index = pd.to_datetime([bar.time for bar in bars], utc=True).tz_convert(SHANGHAI)
-        rows = [(b.open, b.high, b.low, b.close, b.volume, b.amount) for b in bars]
+        rows = [(b.open, b.high, b.low, b.close, b.volume, b.amount, b.prev_close) for b in bars]
         return pd.DataFrame(rows, index=pd.DatetimeIndex(index, name="time"), columns=_COLUMNS)

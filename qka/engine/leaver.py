@@ -17,8 +17,8 @@ from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
 from qka.model.events import Distributed, TradingState
-from qka.model.market import Bar, Phase, Quote
-from qka.model.order import BUY
+from qka.model.market import HALTS, Bar, Phase, Quote
+from qka.model.order import BUY, Order
 from qka.model.times import SECOND, day_of
 from qka.risk.stops import NO_STOPS
 
@@ -28,7 +28,8 @@ KEY = "best"  # of its note
 
 
 class Leaver:
-    """`trade` places an order, `cancel` asks for a cancel, `tell` tells a human.
+    """`trade` places an order, `cancel` asks for a cancel, `tell` tells a human,
+    `largest` is the gate's.
 
     The best price of a position is the highest last price since it was bought, as far as it was
     seen.
@@ -42,12 +43,13 @@ class Leaver:
         trade: Trade,
         cancel: Callable[[str, str], bool],
         tell: Callable[[str], None],
+        largest: Callable[[Order], int],
     ) -> None:
         self.stops = NO_STOPS
         self._clock = clock
         self._ledger = ledger
         self._journal = journal
-        self._exits = Exits(clock, ledger, trade)
+        self._exits = Exits(clock, ledger, trade, largest)
         self._cancel = cancel
         self._tell = tell
         self._best: dict[str, float] = {}  # symbol -> CNY, of what is held
@@ -93,7 +95,7 @@ class Leaver:
         if last > best:
             best = self._best[symbol] = last
             self._changed = True
-        halted = type(event) is Quote and event.phase == Phase.HALTED
+        halted = type(event) is Quote and event.phase in HALTS
         if type(event) is Quote and event.phase != Phase.CONTINUOUS and not halted:
             return
         why = self.stops.due(position, last, best)

@@ -45,11 +45,6 @@ Claim = tuple[int, int]
 _NO_CLAIM: Claim = (0, 0)
 
 
-def _key(fill: Fill) -> tuple[date, str, str]:
-    """A deal id is unique within its order and day."""
-    return day_of(fill.time), fill.order_id, fill.deal_id
-
-
 def _open_shares(order: Order) -> int:
     """Shares that may still trade: none of a final order."""
     return 0 if order.status in FINAL else max(0, order.quantity - order.filled)
@@ -110,6 +105,7 @@ class Ledger:
         self._publish = publish
         self.trading = TradingState.ACTIVE  # the engine's to set, at once
         self.orders: dict[str, Order] = {}  # our order id -> the order as it stands
+        self._lately: dict[str, None] = {}  # ids of those that a day's books may name
         self.unknowns: set[tuple[str, str]] = set()  # (symbol, strategy) with an UNKNOWN order
         self.quoted = True  # quotes come, not bars
         self.quotes: dict[str, Quote] = {}  # symbol -> last snapshot
@@ -132,7 +128,8 @@ class Ledger:
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
-        self._deals: dict[tuple[date, str, str], Fill] = {}  # (day, order id, deal id) -> booked
+        # day -> (order id, deal id) -> booked: a deal id is unique within its order and day
+        self._deals: defaultdict[date, dict[tuple[str, str], Fill]] = defaultdict(dict)
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
         self.given = 0  # cents that the last `Distributed` brought
@@ -154,7 +151,7 @@ class Ledger:
         self._value, self._held = 0, set(self._holdings)
         self._moved, self.invested = set(self._held), set(self._held)
         for deal in snapshot.deals:
-            self._deals.setdefault(_key(deal), deal)
+            self._note_deal(deal)
         for order in snapshot.orders:
             self._store(order)
 
@@ -169,7 +166,7 @@ class Ledger:
                 for symbol, held in sorted(self._holdings.items())
                 if held.quantity
             },
-            [o for o in self.orders.values() if _matters(o, begin)],
+            [o for name in self._lately if _matters(o := self.orders[name], begin)],
             self.deals(day),
             self.prices(),
         )
@@ -184,13 +181,17 @@ class Ledger:
 
     def deals(self, day: date) -> list[Fill]:
         """The deals of a day that are booked."""
-        return [deal for (of, _, _), deal in self._deals.items() if of == day]
+        return list(self._deals.get(day, {}).values())
 
     def held_before(self, symbol: str, day: date) -> int:
         """Shares held over the night before a day, where the deals since then are known."""
         held = self._holdings.get(symbol)
-        since = [d for (of, _, _), d in self._deals.items() if of >= day and d.symbol == symbol]
-        moved = sum(deal.quantity if deal.side is BUY else -deal.quantity for deal in since)
+        since = (deal for of in self._deals if of >= day for deal in self.deals(of))
+        moved = sum(
+            deal.quantity if deal.side is BUY else -deal.quantity
+            for deal in since
+            if deal.symbol == symbol
+        )
         return (held.quantity if held else 0) - moved
 
     def restore(self, books: Books) -> None:
@@ -203,10 +204,13 @@ class Ledger:
         self._held = set(self._holdings)
         self._moved, self.invested = set(self._held), set(self._held)
         self.orders.clear()
+        self._lately.clear()
         self._working.clear()
         self.unknowns.clear()
         self._asked, self._claim = None, _NO_CLAIM
-        self._deals = {_key(deal): deal for deal in books.deals}
+        self._deals.clear()
+        for deal in books.deals:
+            self._note_deal(deal)
         for order in books.orders:
             self._store(order)
 
@@ -250,9 +254,11 @@ class Ledger:
             self._publish = publish
 
     def new_day(self) -> None:
-        """What was bought before it may be sold."""
+        """What was bought before it may be sold, and what is over with its day is not looked at."""
         for holding in self._holdings.values():
             holding.today = 0
+        begin = midnight(day_of(self._clock.now()))
+        self._lately = {n: None for n in self._lately if _matters(self.orders[n], begin)}
 
     # ------------------------------------------------------------ the two pens
 
@@ -260,6 +266,7 @@ class Ledger:
         """Book an order that passed the gate, reserving its cash or shares at once."""
         symbol, name = order.symbol, order.id
         self.orders[name] = order
+        self._lately[name] = None
         held = self._holdings.get(symbol)
         if held is None:
             held = self._holdings[symbol] = _Holding()
@@ -293,10 +300,8 @@ class Ledger:
         `booked` says which of the two it was, for whoever hears the same fill after us.
         """
         self.booked = None
-        deal = _key(fill)
-        if deal in self._deals:
+        if not self._note_deal(fill):
             return
-        self._deals[deal] = fill
         order = self.orders.get(fill.order_id)
         if order is None:
             self._move(fill, cents(fill.price, fill.quantity))
@@ -496,6 +501,7 @@ class Ledger:
         symbol, name = order.symbol, order.id
         before = self.orders.get(name)
         self.orders[name] = order
+        self._lately[name] = None
         if order.status is not (before and before.status):
             self._note_unknown(order, before)
         held = self._holdings.get(symbol)
@@ -514,6 +520,14 @@ class Ledger:
         else:
             mine.pop(name, None)
         self._note_held(symbol, held)
+
+    def _note_deal(self, deal: Fill) -> bool:
+        """Remember it; False when it was known."""
+        of, key = self._deals[day_of(deal.time)], (deal.order_id, deal.deal_id)
+        if key in of:
+            return False
+        of[key] = deal
+        return True
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:
         key = (order.symbol, order.strategy)
@@ -536,7 +550,7 @@ class Ledger:
             self._earn(-paid - fees)
             held.quantity += fill.quantity
             held.cost += paid + fees
-            if not turnaround_same_day(fill.symbol):
+            if not turnaround_same_day(fill.symbol, day_of(fill.time)):
                 held.today += fill.quantity
         else:
             self._earn(paid - fees)

@@ -8,19 +8,28 @@ is told by its broker instead.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
 
 from qka.clock import Clock
 from qka.engine.ledger import Ledger
 from qka.errors import QkaError
 from qka.model.actions import CorporateAction
+from qka.model.codes import Kind
 from qka.model.events import Distributed, SessionPhase
+from qka.model.symbol import kind_of
 from qka.model.times import at, day_of
 
+_SHARES = frozenset({Kind.MAIN, Kind.STAR, Kind.CHINEXT, Kind.BSE})
 MORNING = "09:00"  # when the night's actions are known and nothing has traded
 
 
 class Overnight:
-    """`actions` is the feed's; `last`: the moment (ns) of an earlier run's last word, if any."""
+    """`actions` is the feed's; `last`: the moment (ns) of an earlier run's last word, if any.
+
+    `tax`: part of the dividends on shares that is withheld at once; those of funds are not taxed.
+    """
 
     def __init__(
         self,
@@ -31,6 +40,7 @@ class Overnight:
         last: Callable[[], int | None],
         tell: Callable[[Distributed], None],
         warn: Callable[[str], None],
+        tax: Decimal = Decimal(0),
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -38,6 +48,7 @@ class Overnight:
         self._last = last
         self._tell = tell
         self._warn = warn
+        self._tax = tax
         self._day: date | None = None  # the last day whose night is settled
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,6 +84,8 @@ class Overnight:
             held = [position.symbol for position in self._ledger.positions()]
             found = await self._actions(held, since + timedelta(1), day) if held else ()
             for action in sorted(found, key=lambda one: (one.day, one.symbol)):
+                if kind_of(action.symbol) in _SHARES:
+                    action = replace(action, tax=self._tax)
                 self._tell(Distributed(self._clock.now(), action))
         except QkaError as error:
             self._warn(

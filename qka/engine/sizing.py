@@ -4,18 +4,20 @@ A target counts what is held, and as done what works towards it; what works agai
 not done. So no order passes a target, whatever becomes of the others.
 """
 
+from decimal import Decimal
 from typing import NamedTuple
 
 from qka.ashare import rules
-from qka.ashare.limits import day_limits
+from qka.ashare.limits import holding_limits
 from qka.model.events import Shortfall, Signal
 from qka.model.market import Phase
-from qka.model.money import part, shares_for, to_cents, yuan
+from qka.model.money import on_tick, part, shares_for, to_cents, yuan
 from qka.model.order import BUY, SELL, Order, OrderType, Side
 from qka.model.times import same_day
 from qka.model.view import View
 
 _LIMIT = OrderType.LIMIT
+_AWAY = Decimal("0.1")  # from the last price, on a day without limits (SZSE takes no more then)
 
 
 class Step(NamedTuple):
@@ -136,14 +138,17 @@ def _sell(view: View, symbol: str, shares: int, price: float, kind: OrderType) -
 
 
 def protection(view: View, symbol: str, side: Side) -> float:
-    """The worst price a market order may trade at: the day's limit, else 10% from the last."""
-    quote = view.quotes.get(symbol)
+    """The worst price a market order may trade at: the day's limit, else 10% from the last.
+
+    On a day without limits those of other days say nothing, however near they are.
+    """
+    quote, state = view.quotes.get(symbol), view.instruments.get(symbol)
     if quote is not None and same_day(quote.time, view.now()):  # yesterday's limits are no one's
-        limits = day_limits(quote)
+        limits = holding_limits(quote, state)
         if limits is not None:
             return limits[0] if side is BUY else limits[1]
-    last = view.price(symbol) * (1.1 if side is BUY else 0.9)
-    return rules.tick_price(symbol, last)
+    share = _AWAY if side is BUY else -_AWAY
+    return on_tick(Decimal(repr(view.price(symbol))) * (1 + share), rules.tick_size(symbol))
 
 
 class Sizer:

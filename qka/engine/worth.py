@@ -1,4 +1,4 @@
-"""What the account is worth, written down once a minute while the market is open.
+"""What the account is worth, written down every so often while the market is open.
 
 Nobody decides by it: it is for those who look back. Shares and cash between two notes are in the
 records of the fills; what is missing there is what the shares were worth.
@@ -19,6 +19,8 @@ from qka.model.times import MINUTE
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
+# ns from one note to the next; of bars there are years to go through, with little else to do
+_QUOTES, _BARS = MINUTE, 30 * MINUTE
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -29,7 +31,10 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 class Appraiser:
-    """Notes the account's worth at the end of each minute in which it changed."""
+    """Notes the account's worth at the end of each minute in which it changed.
+
+    Where bars come and no quotes it is half an hour.
+    """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
         self._clock = clock
@@ -52,15 +57,15 @@ class Appraiser:
     def _again(self) -> None:
         if self._looking or not (self._open and self._ledger.invested):
             return
-
-        def due() -> None:
-            self._looking = False
-            self._note()
-            self._again()  # not while nothing is held: what changes the account then is a fill
-
         self._looking = True
+        every = _QUOTES if self._ledger.quoted else _BARS
         # the last moment of a minute: what happens at a full one belongs to the next
-        self._clock.call_at(((self._clock.now() + 1) // MINUTE + 1) * MINUTE - 1, due)
+        self._clock.call_at(((self._clock.now() + 1) // every + 1) * every - 1, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        self._note()
+        self._again()  # not while nothing is held: what changes the account then is a fill
 
     def _note(self) -> None:
         total = self._ledger.total_cents

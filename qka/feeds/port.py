@@ -63,7 +63,7 @@ async def play(
         for event in batch:
             when = event.time
             if when > clock.time:
-                if when >= clock.due or clock.held or clock.speed is not None:
+                if when >= clock.due:
                     await clock.advance(when)
                 else:
                     clock.time = when

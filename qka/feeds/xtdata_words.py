@@ -98,18 +98,20 @@ def bar_from_xt(symbol: str, period: str, row: Sequence[float]) -> Bar:
 def action_from_xt(symbol: str, row: Mapping[str, Any]) -> CorporateAction | None:
     """An ex-date's row; None when a number in it is missing, so that it says nothing.
 
-    `time` is the day's midnight in ms; cash and new shares (given, and made of reserves) are for
-    one share.
+    `time` is the day's midnight in ms; cash, new shares (given, and made of reserves) and rights
+    are for one share. A row without columns of rights has none.
     """
     names = "time", "interest", "stockBonus", "stockGift"
     time, cash, *bonus = (row.get(name) for name in names)
+    rights = [row.get(name, 0.0) for name in ("allotNum", "allotPrice")]
     if not isinstance(time, int | float) or not 0 < time < _UNSET:
         return None
-    numbers = [cash, *bonus]
+    numbers = [cash, *bonus, *rights]
     if not all(isinstance(number, int | float) and 0 <= number < _HIGHEST for number in numbers):
         return None
     day = day_of(int(time) * MILLISECOND)
-    return CorporateAction(symbol, day, _part(cash), sum(map(_part, bonus), Decimal(0)))
+    given = sum(map(_part, bonus), Decimal(0))
+    return CorporateAction(symbol, day, _part(cash), given, *map(_part, rights))
 
 
 def _part(number: Any) -> Decimal:

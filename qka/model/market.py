@@ -24,8 +24,9 @@ class Phase(enum.IntEnum):
         return self.name.lower()
 
 
-# xtdata's codes of a symbol that is halted: by its volatility, for a while, until the close
-HALTS = frozenset({16, 17, 20})
+# xtdata's codes of a symbol that is halted: by its volatility, for a while, in the call that ends
+# it, until the close
+HALTS = frozenset({16, 17, 19, 20})
 
 
 class Status(enum.StrEnum):

@@ -9,7 +9,7 @@ from qka.model.order import Approved, Order
 from qka.model.times import day_of
 from qka.model.view import View
 from qka.risk.meter import Meter
-from qka.risk.verdicts import Caution, Counter, Denial, Rule
+from qka.risk.verdicts import Caution, Counter, Denial, Rule, Sized
 
 
 def _nobody(order: Order, caution: Caution) -> None:
@@ -44,8 +44,9 @@ class Gate:
         for counter in counting:
             if counter.key in kept:
                 counter.remember(kept[counter.key])
+        self._sized = [rule for rule in every if isinstance(rule, Sized)]
         self.names = [title(rule) for rule in rules]  # in the order they are asked
-        self._rules = tuple(map(_plain, rules))
+        self._rules = tuple(map(plain, rules))
         self.counters = (self.meter, *counting)
         self._sent = tuple(counter.sent for counter in self.counters)
         self._warned.clear()
@@ -69,6 +70,11 @@ class Gate:
         for sent in self._sent:
             sent(order)
         return Approved(order)
+
+    def largest(self, order: Order) -> int:
+        """The most shares that such an order may have by itself, whatever it has now."""
+        sizes = (rule.largest(order) for rule in self._sized)
+        return min((size for size in sizes if size is not None), default=order.quantity)
 
     def sent(self, order: Order) -> None:
         """Count an order that left before."""
@@ -102,7 +108,7 @@ def title(rule: object) -> str:
     return getattr(rule, "__name__", None) or str(rule)
 
 
-def _plain(rule: Rule) -> Rule:
+def plain(rule: Rule) -> Rule:
     """The rule as a function or a method: called in half the time that an object takes."""
     if isinstance(rule, FunctionType):
         return rule

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from qka.model.money import fraction, yuan
-from qka.model.order import BUY, Order
+from qka.model.order import SELL, Order
 from qka.model.view import View
 from qka.risk.verdicts import Caution, Denial
 
@@ -76,4 +76,9 @@ class Losses:
 
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """As a rule: a buy that comes between two looks is refused too."""
-        return self.look(view.total_cents) if order.side is BUY else None
+        if order.side is SELL:
+            return None
+        verdict = self.look(view.total_cents)
+        if type(verdict) is Denial:
+            return verdict._replace(reason=f"{verdict.reason}; a sell would pass")
+        return verdict

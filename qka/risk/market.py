@@ -56,9 +56,11 @@ class Listed:
     def _weighed(self, symbol: str) -> str:
         names = {symbol, str(board_of(symbol))}
         if hit := names & self._forbidden:
-            return f"{symbol} is not to be traded: risk.forbidden has {min(hit)}"
+            words = f"{symbol} is not to be traded: risk.forbidden has {min(hit)}"
+            return f"{words}; no order on it would pass"
         if self._allowed is not None and not names & self._allowed:
-            return f"{symbol} is not to be traded: it is not in risk.allowed"
+            some = ", ".join(sorted(self._allowed)[:5]) or "nothing"
+            return f"{symbol} is not to be traded: it is not in risk.allowed; {some} would pass"
         return ""
 
 
@@ -94,7 +96,8 @@ def suspended(order: Order, view: MarketView) -> Denial | None:
         return None
     if quote is not None and quote.volume and same_day(quote.time, order.time):
         return None
-    return Denial("suspended", f"{symbol} is suspended on {state.day}")
+    words = f"{symbol} is suspended on {state.day}; it would pass once it trades again"
+    return Denial("suspended", words)
 
 
 def daily_cap(order: Order, view: View) -> Denial | None:

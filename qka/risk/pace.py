@@ -1,11 +1,12 @@
 """How fast orders leave. Cancels are counted everywhere and refused nowhere."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
 from qka.model.money import fraction
 from qka.model.order import SELL, Order
-from qka.model.times import SECOND
+from qka.model.times import MILLISECOND, SECOND
 from qka.model.view import View
 from qka.risk.meter import Meter
 from qka.risk.verdicts import Caution, Counter, Denial
@@ -29,6 +30,10 @@ class SlidingWindow:
         """Whether it holds so many."""
         times = self.times
         return len(times) >= count and (count == 0 or times[-count] > now - self._span)
+
+    def wait(self, now: int) -> float:
+        """Seconds from `now` until it is not full."""
+        return math.ceil((self.times[-self.limit] + self._span - now) / MILLISECOND) / 1000
 
     def held(self, now: int) -> int:
         """How many it holds, as far as it counts: to the limit."""
@@ -80,6 +85,7 @@ class RateLimit(Counter):
         limit, span = window.limit, f"{window.seconds:g} s"
         if window.full(order.time):
             words = f"{limit} orders and cancels in {span} are reached{self._note}"
+            words += f"; it would pass in {window.wait(order.time):g} s" if limit else ""
             return Denial(self.code, words, limit, limit + 1)
         words = f"{warn} orders and cancels in {span} are reached{self._note}"
         return Caution(self.code, words, limit, warn + 1)
@@ -143,6 +149,7 @@ class DayLimit:
         over = sent >= self._limit
         reached = self._limit if over else self._warn
         words = f"{reached} orders and cancels today are reached{self._note}"
+        words += "; it would pass tomorrow" if over else ""
         return (Denial if over else Caution)(self._code, words, self._limit, sent + 1)
 
 
@@ -195,5 +202,5 @@ class QuickCancels:
         if quick < self._warn:
             return None
         words = f"{quick} orders of today were cancelled within a second, {most} are the limit; "
-        words += "buys pass again tomorrow"
+        words += "buys would pass tomorrow"
         return (Denial if quick >= most else Caution)("quick_cancels", words, most, quick)

@@ -12,7 +12,8 @@ from qka.model.events import TradingState
 from qka.model.money import yuan
 from qka.model.order import BUY, SELL, Order, OrderType
 from qka.model.view import MarketView, View
-from qka.risk.verdicts import Caution, Denial, Rule
+from qka.risk.sizes import affordable
+from qka.risk.verdicts import Caution, Denial, Rule, Sized
 
 _NOISE = 1e-4  # ticks: what a float on its tick may seem to be off it
 _LIMIT = OrderType.LIMIT
@@ -42,9 +43,10 @@ def instrument(order: Order, view: MarketView) -> Denial | None:
     symbol, quantity, price = order.symbol, order.quantity, order.price
     the = TERMS[symbol]
     if the.barred:
-        return Denial("instrument", f"{symbol} {the.barred}")
+        return Denial("instrument", f"{symbol} {the.barred}; no order on it would pass")
     if quantity <= 0:
-        return Denial("lot", f"{quantity} shares: a quantity is above zero", 1, quantity)
+        words = f"{quantity} shares: a quantity is above zero; {the.least} would pass"
+        return Denial("lot", words, 1, quantity)
     if order.side is BUY and (quantity < the.least or (quantity - the.least) % the.step):
         words = f"{symbol}: a buy is {the.least} shares or more in steps of {the.step}"
         legal = ashare.buyable(symbol, quantity) or the.least
@@ -55,7 +57,8 @@ def instrument(order: Order, view: MarketView) -> Denial | None:
         legal = ashare.buyable(symbol, most)
         return Denial("order_size", f"{words}; {legal} would pass", most, quantity)
     if not 0.0 < price < 1e7:
-        return Denial("price", f"{symbol} at {price}: no price known yet, or not a price")
+        words = f"{symbol} at {price}: no price known yet, or not a price; once it is quoted a "
+        return Denial("price", f"{words}price on its tick would pass")
     if _NOISE < price * the.ticks % 1.0 < 1.0 - _NOISE:
         tick = 1 / the.ticks
         words = f"{price} is not on the tick {tick:g} of {symbol}"
@@ -68,7 +71,7 @@ def known(order: Order, view: View) -> Denial | None:
     """No new order on a symbol while one of its strategy is UNKNOWN there."""
     if view.unknowns and (order.symbol, order.strategy) in view.unknowns:
         words = f"an order of {order.strategy} on {order.symbol} is UNKNOWN: resolve it first"
-        return Denial("unknown", words)
+        return Denial("unknown", f"{words}; then it would pass")
     return None
 
 
@@ -79,7 +82,7 @@ def sellable(order: Order, view: View) -> Denial | None:
     free = view.sellable(order.symbol)
     if order.quantity > free:
         words = f"{order.quantity} shares of {order.symbol}, {free} sellable (T+1)"
-        return Denial("sellable", words, free, order.quantity)
+        return Denial("sellable", f"{words}; {max(0, free)} would pass", free, order.quantity)
     legal = ashare.sellable(order.symbol, order.quantity, free)
     if legal != order.quantity:
         words = f"{order.quantity} of {free} sellable {order.symbol} breaks the lot rule"
@@ -94,7 +97,8 @@ def cash(order: Order, view: View) -> Denial | None:
     free, need = view.available_cents, view.claim(order)[1]
     if need > free:
         words = f"{order.quantity} {order.symbol} need {yuan(need)} CNY with fees"
-        return Denial("cash", f"{words}, {yuan(free)} available", free / 100, need / 100)
+        words += f", {yuan(free)} available; {affordable(order, view, free)} would pass"
+        return Denial("cash", words, free / 100, need / 100)
     return None
 
 
@@ -112,6 +116,12 @@ class ForStrategy:
         """None, or why not."""
         return self.rule(order, view) if order.strategy == self.strategy else None
 
+    def largest(self, order: Order) -> int | None:
+        """Of the rule, if it says anything of the order."""
+        rule: object = self.rule
+        bound = order.strategy == self.strategy
+        return rule.largest(order) if bound and isinstance(rule, Sized) else None
+
 
 @dataclass(frozen=True)
 class ForSymbol:
@@ -126,3 +136,9 @@ class ForSymbol:
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         return self.rule(order, view) if order.symbol == self.symbol else None
+
+    def largest(self, order: Order) -> int | None:
+        """Of the rule, if it says anything of the order."""
+        rule: object = self.rule
+        bound = order.symbol == self.symbol
+        return rule.largest(order) if bound and isinstance(rule, Sized) else None

@@ -30,7 +30,14 @@ def _most(symbol: str, amount: int, price: float) -> int:
     return ashare.buyable(symbol, shares_for(max(0, amount), price))
 
 
-def _with_fees(order: Order, view: View, amount: int) -> int:
+def _would(order: Order, view: View, shares: int) -> int:
+    """The largest legal order of this kind of at most so many shares."""
+    if order.side is BUY:
+        return ashare.buyable(order.symbol, shares)
+    return ashare.sellable(order.symbol, shares, max(0, view.sellable(order.symbol)))
+
+
+def affordable(order: Order, view: View, amount: int) -> int:
     """The largest legal buy of this kind that so many cents pay for, fees included."""
     shares = _most(order.symbol, amount, order.price)
     while shares and view.claim(replace(order, quantity=shares))[1] > amount:
@@ -54,10 +61,14 @@ class MaxQuantity:
         quantity, most = order.quantity, self._most
         if quantity <= self._warn:
             return None
-        would = ashare.buyable(order.symbol, most) if order.side is BUY else most
+        would = _would(order, view, most)
         words = f"{quantity} {order.symbol}, {most} shares an order are the limit"
         words += f"; {would} would pass"
         return _judged(most, quantity, "quantity", words, quantity > most)
+
+    def largest(self, order: Order) -> int:
+        """Shares of one order."""
+        return self._most
 
 
 class MaxNotional:
@@ -77,10 +88,14 @@ class MaxNotional:
         if value <= self._warn:
             return None
         most = self._most
-        would = _most(order.symbol, most, order.price)
+        would = _would(order, view, shares_for(most, order.price))
         words = f"{order.quantity} {order.symbol} come to {yuan(value)} CNY, {yuan(most)} an order "
         words += f"are the limit; {would} would pass"
         return _judged(most / 100, value / 100, "notional", words, value > most)
+
+    def largest(self, order: Order) -> int:
+        """Shares of one order at its price."""
+        return shares_for(self._most, order.price)
 
 
 class DailyNotional:
@@ -141,7 +156,7 @@ class _OnTotal:
         limit = total * self._above // self._below
         over = value * self._below > total * self._above
         if fees:
-            would = _with_fees(order, view, limit - value + view.claim(order)[1])
+            would = affordable(order, view, limit - value + view.claim(order)[1])
         else:
             price = _price(order, view)
             would = _most(order.symbol, limit - value + cents(price, order.quantity), price)
@@ -248,7 +263,7 @@ class Capital:
         if value <= self._warn:
             return None
         most = self._most
-        would = _with_fees(order, view, most - value + view.claim(order)[1])
+        would = affordable(order, view, most - value + view.claim(order)[1])
         words = f"{order.quantity} more {order.symbol} and all else come to {yuan(value)} CNY, "
         words += f"{yuan(most)} are the capital; {would} would pass"
         return _judged(most / 100, value / 100, "capital", words, value > most)

@@ -1,7 +1,7 @@
 """What a rule says of an order, and what a rule is."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 from qka.model.order import Order
 from qka.model.view import View
@@ -28,6 +28,14 @@ class Caution(NamedTuple):
 
 
 Rule = Callable[[Order, View], Denial | Caution | None]
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A rule that limits the size of one order by itself: what is larger can go in several."""
+
+    def largest(self, order: Order) -> int | None:
+        """The most shares that an order of that symbol, strategy and price may have."""
 
 
 class Counter:

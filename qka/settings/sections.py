@@ -161,6 +161,16 @@ class PaperBroker(Section):
     queue: Literal["behind", "anywhere"] = Field(
         "behind", description="Whose orders in a queue are taken to cancel: those behind, or any."
     )
+    auction: Literal["shared", "better", "never"] = Field(
+        "shared",
+        description="Who trades at the print of a call: those with a better limit and, at its "
+        "price, a share of what the other side left; only those with a better one; or nobody.",
+    )
+    dividend_tax: Annotated[Amount, Field(ge=0, le=1)] = Field(
+        Decimal("0.2"),
+        description="Part of a cash dividend on shares that is withheld: 0.2 is due of shares held "
+        "up to a month, 0.1 up to a year, 0 of longer.",
+    )
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 

@@ -262,8 +262,8 @@ class QuoteBoard:
                 "interest": float(action.cash),
                 "stockBonus": 0.0,
                 "stockGift": float(action.bonus),
-                "allotNum": 0.0,
-                "allotPrice": 0.0,
+                "allotNum": float(action.rights),
+                "allotPrice": float(action.rights_price),
                 "gugai": 0.0,
                 "dr": float(1 + action.bonus),
             }

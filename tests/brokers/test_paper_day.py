@@ -4,10 +4,15 @@ from datetime import date
 
 import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, a_bar, a_quote, an_order, moment
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from paper_desk import Desk
 
+from qka.brokers.exchange.auctions import AUCTIONS, at_print
 from qka.brokers.exchange.latency import Latency
+from qka.brokers.exchange.sight import mills
+from qka.brokers.exchange.working import Working
 from qka.model.events import (
     Fill,
     OrderAccepted,
@@ -16,7 +21,7 @@ from qka.model.events import (
     OrderRejected,
     OrderSubmitted,
 )
-from qka.model.market import Phase
+from qka.model.market import HALTS, Phase
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.model.times import SECOND, at
 
@@ -111,6 +116,62 @@ def test_a_volume_after_the_close_is_no_print():
     desk.quote(10.0, at_="15:00:03", phase=Phase.CLOSED)
     desk.quote(10.0, at_="15:10", phase=Phase.POST_CLOSE, volume=200_000)
     assert desk.fills == []
+
+
+def test_what_the_print_left_is_taken_once():
+    """300 were left at the print and are displayed yet: they are ours already."""
+    desk = Desk(start="09:20")
+    desk.send(an_order(1_000, 10.0))
+    desk.quote(10.0, at_="09:25:03", phase=Phase.BREAK, **LEFT_SELLS)
+    desk.quote(10.0, at_="09:30:03", **LEFT_SELLS)
+    assert desk.fills == [(10.0, 300)]
+
+
+def test_what_rests_of_a_market_type_is_a_limit_order_in_the_closing_call():
+    desk = Desk(start="14:50")
+    desk.quote(10.0)
+    desk.send(an_order(1_500, 10.5, type=OrderType.PEER))
+    desk.quote(10.0)
+    assert desk.fills == [(10.01, 1_000)]  # the rest waits at 10.01
+    desk.quote(10.0, at_="14:57:03", phase=Phase.CLOSING_CALL)
+    desk.quote(10.0, at_="15:00:03", phase=Phase.CLOSED, volume=200_000)
+    assert desk.fills[1:] == [(10.0, 500)]
+
+
+@pytest.mark.parametrize(
+    ("auction", "fills"),
+    [
+        ("shared", [("better", 100), ("at it", 200)]),
+        ("better", [("better", 100)]),
+        ("never", []),
+    ],
+)
+def test_who_trades_at_a_print_is_chosen(auction, fills):
+    desk = Desk(start="09:20", auction=auction)
+    desk.send(an_order(200, 10.0, id="at it"))
+    desk.send(an_order(100, 10.01, id="better"))
+    desk.quote(10.0, at_="09:25:03", phase=Phase.BREAK, **LEFT_SELLS)
+    assert desk.taken == fills
+
+
+@pytest.mark.parametrize("auction", sorted(AUCTIONS))
+@given(
+    limits=st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 50)), max_size=6),
+    volume=st.integers(0, 100),
+    left=st.integers(0, 30),
+)
+def test_a_print_gives_no_more_than_was_traded_and_left(auction, limits, volume, left):
+    orders = [
+        Working(an_order(lots * 100, 10 + ticks / 100, id=str(number)), number)
+        for number, (ticks, lots) in enumerate(limits)
+    ]
+    print_ = mills(10.0, Side.BUY)
+    given_ = list(at_print(orders, print_, volume * 100, left * 100, AUCTIONS[auction]))
+    at_it = sum(shares for entry, shares in given_ if entry.limit == print_)
+    assert sum(shares for _, shares in given_) <= volume * 100
+    assert at_it <= left * 100
+    assert all(entry.limit >= print_ for entry, _ in given_)
+    assert all(shares <= entry.order.remaining for entry, shares in given_)
 
 
 # ------------------------------------------------------------------ post-close trading
@@ -354,6 +415,122 @@ def test_a_halt_keeps_orders_and_costs_them_their_place():
     assert desk.fills == []
     desk.trade((9.99, 100), bid_lots=[20, 10, 10, 10, 10])
     assert desk.fills == [(9.99, 100)]
+
+
+def halted(desk, phase=Phase.HALTED):
+    """A snapshot of a halt: nothing traded, the levels are old."""
+    desk.trade(phase=phase)
+
+
+@pytest.mark.parametrize("phase", sorted(HALTS))
+def test_the_call_that_ends_a_halt_fills_who_is_better_than_its_print(phase):
+    desk = Desk(held={SYMBOL: 1_000})
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(300, 10.5, id="better"))
+    desk.send(an_order(300, 10.2, id="at it"))
+    desk.send(an_order(300, 10.1, id="worse"))
+    desk.send(a_sell(400, 9.9, id="sell"))
+    halted(desk, phase)
+    assert desk.fills == []
+    desk.trade((10.2, 5_000), **around(10.2))
+    assert desk.taken == [("better", 300), ("sell", 400)]
+    assert {price for price, _ in desk.fills} == {10.2}
+
+
+def around(price):
+    """Levels that leave nobody at a price."""
+    steps = [round(0.01 * step, 2) for step in range(1, 6)]
+    return {
+        "ask_prices": [round(price + step, 2) for step in steps],
+        "bid_prices": [round(price - step, 2) for step in steps],
+    }
+
+
+def test_at_the_print_that_ends_a_halt_orders_share_what_the_other_side_left():
+    desk = Desk(participation=1.0)
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(1_000, 10.0))
+    halted(desk)
+    desk.trade((10.0, 5_000), **LEFT_SELLS)
+    desk.trade(**LEFT_SELLS)
+    assert desk.fills == [(10.0, 300)]
+
+
+def test_where_more_traded_than_the_print_the_price_is_the_worst_that_it_may_have_been():
+    """5,000 at 10.20 and 5,000 at 10.00 since: the mean is 10.10, the print is not seen."""
+    desk = Desk(held={SYMBOL: 1_000})
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(100, 10.5, id="buy"))
+    desk.send(a_sell(100, 9.0, id="sell"))
+    halted(desk)
+    desk.trade((10.2, 5_000), (10.0, 5_000), **around(10.0))
+    assert desk.fills == [(10.2, 100), (10.0, 100)]  # a new high; the last price
+    desk = Desk()
+    desk.high = 11.0
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(100, 10.5))
+    halted(desk)
+    desk.trade((10.2, 5_000), (10.0, 5_000), **around(10.0))
+    assert desk.fills == [(10.1, 100)]
+
+
+def test_a_turnover_that_is_not_told_leaves_the_last_price_of_a_resumption():
+    desk = Desk(held={SYMBOL: 1_000})
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(a_sell(100, 9.0))
+    halted(desk)
+    desk.trade((10.0, 5_000), amount=desk.amount, **around(10.0))
+    assert desk.fills == [(10.0, 100)]
+
+
+def test_who_came_after_the_last_snapshot_of_a_halt_was_not_in_the_call():
+    desk = Desk()
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(300, 10.0))
+    desk.trade((9.9, 5_000), **around(10.0))
+    assert desk.fills == []
+
+
+def test_a_halt_without_a_print_leaves_its_orders_to_continuous_trading():
+    desk = Desk()
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(300, 10.01))
+    halted(desk)
+    desk.trade()
+    assert desk.fills == [(10.01, 300)]
+
+
+def test_a_halt_takes_limit_orders_and_cancels_and_no_market_order():
+    desk = Desk()
+    desk.quote(10.0)
+    halted(desk)
+    order = desk.send(an_order(300, 10.5))  # no cage in a call
+    desk.cancel(order)
+    assert desk.kinds == [OrderSubmitted, OrderAccepted, OrderCancelled]
+    desk.send(typed(T.MARKET, id="market"))
+    assert desk.kinds[-1] is OrderRejected
+    assert "halted" in desk.reason
+
+
+def test_a_resumption_in_the_closing_call_fills_nobody_before_the_close():
+    """A halt ends at 14:57 at the latest; its print is not told from the call that follows."""
+    desk = Desk(start="14:50")
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(300, 10.5))
+    desk.to("14:57")
+    desk.trade((10.0, 1_000), phase=Phase.CLOSING_CALL)
+    assert desk.fills == []
+    desk.to("15:00")
+    desk.trade((10.1, 1_000), phase=Phase.CLOSED)
+    assert desk.fills == [(10.1, 300)]
 
 
 # ------------------------------------------------------------------ over a restart

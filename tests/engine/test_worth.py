@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from builders import a_bar, a_quote
+from builders import a_bar, a_quote, moment
 from stage import SYMBOL, Recorder, engine, journalled, quotes
 
 from qka.engine.recovery import Checkpoint
@@ -12,7 +12,7 @@ from qka.journal import folder
 from qka.journal.chain import Record
 from qka.journal.reading import readable, rows
 from qka.model.events import Signal
-from qka.model.times import show
+from qka.model.times import MINUTE, show
 from qka.replay.check import Check
 from qka.wire import decode, encode
 
@@ -38,6 +38,24 @@ def test_the_worth_is_noted_at_the_end_of_each_minute_in_which_it_changed(tmp_pa
         ("10:03:59", 100_990_000),
     ]
     assert notes(path, "worth", Worth)[-1][1].prices == {SYMBOL: 9.9}
+
+
+def test_where_only_bars_come_the_worth_is_noted_twice_an_hour(tmp_path):
+    class OnBars(Recorder):
+        def on_bar(self, bar):
+            """Bars are enough."""
+
+    path = tmp_path / "journal.db"
+    bars = [
+        a_bar(10 + minute / 100, time=moment("10:01") + minute * MINUTE) for minute in range(60)
+    ]
+    engine(bars, OnBars(), held={SYMBOL: 1000}, journal=path).run()
+    assert worth(path) == [
+        ("00:00:00", 101_000_000),  # at cost
+        ("10:29:59", 101_028_000),
+        ("10:59:59", 101_058_000),
+        ("11:29:59", 101_059_000),
+    ]
 
 
 def test_an_account_that_does_nothing_is_noted_once(tmp_path):

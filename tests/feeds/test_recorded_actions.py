@@ -13,6 +13,7 @@ from qka.feeds.replay import ReplayFeed
 from qka.model.actions import CorporateAction
 
 HEAD = "symbol,ex_date,cash,bonus\n"
+RIGHTS = "symbol,ex_date,rights,rights_price\n"
 FEB = date(2026, 2, 3)
 
 
@@ -30,6 +31,9 @@ def test_actions_are_read_exactly_and_by_day(tmp_path):
     ]
     bonus = read(written(tmp_path, "bonus,symbol,ex_date\n0.3,600000.SH,2026-02-03\n"))
     assert bonus == [CorporateAction("600000.SH", FEB, bonus=Decimal("0.3"))]
+    text = "symbol,ex_date,rights,rights_price\n600000.SH,2026-02-03,0.3,7.2\n"
+    (rights,) = read(written(tmp_path, text))
+    assert (rights.rights, rights.rights_price) == (Decimal("0.3"), Decimal("7.2"))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,10 @@ def test_actions_are_read_exactly_and_by_day(tmp_path):
         (HEAD + "600000.SH,2026-06-12,much,0\n", "row 2: cash is 'much', not a number"),
         (HEAD + "600000.SH,2026-06-12,-1,0\n", "row 2: cash is '-1', not a usable number"),
         (HEAD + "600000.SH,2026-06-12,0,NaN\n", "row 2: bonus is 'NaN', not a usable number"),
-        (HEAD + "600000.SH,2026-06-12,0,\n", "row 2: neither cash nor bonus"),
+        (HEAD + "600000.SH,2026-06-12,0,\n", "row 2: neither cash nor bonus nor rights"),
+        (RIGHTS + "600000.SH,2026-06-12,0.3,\n", "row 2: rights need a rights_price"),
+        (RIGHTS + "600000.SH,2026-06-12,,7.2\n", "row 2: neither cash nor bonus nor rights"),
+        (RIGHTS + "600000.SH,2026-06-12,0.3,low\n", "row 2: rights_price is 'low', not a number"),
         (HEAD + 2 * "600000.SH,2026-06-12,1,\n", "row 3: 600000.SH on 2026-06-12 is in row 2"),
     ],
 )

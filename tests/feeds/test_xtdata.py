@@ -204,6 +204,12 @@ async def test_ex_dates_come_from_the_terminal_as_exact_numbers(terminal):
         pytest.param(
             {"interest": 0.1 + 0.2}, (Decimal("0.3"), Decimal(0)), id="a float's last digits"
         ),
+        pytest.param(
+            {"allotNum": 0.3, "allotPrice": 7.2},
+            (Decimal("0.25"), Decimal(0), Decimal("0.3"), Decimal("7.2")),
+            id="rights",
+        ),
+        pytest.param({"allotNum": None}, None, id="rights that are missing"),
         pytest.param({"interest": None}, None, id="a number that is missing"),
         pytest.param({"stockGift": float("nan")}, None, id="a number that is none"),
         pytest.param({"interest": -1.0}, None, id="a number below zero"),

@@ -395,7 +395,6 @@ def test_no_cancel_leaves_in_the_closing_call_and_the_strategy_is_told_why():
 
 
 def test_history_holds_the_warm_up_before_the_first_event_and_then_grows():
-    from qka.feeds.listed import ListFeed
     from qka.model.market import Bar
 
     class Warm(qka.Strategy):
@@ -412,10 +411,8 @@ def test_history_holds_the_warm_up_before_the_first_event_and_then_grows():
         return Bar(SYMBOL, at(DAY, minute), "1m", close, close, close, close, 100, 1000.0, 10.0)
 
     strategy = Warm()
-    built = engine([bar("09:31", 10.0), bar("09:32", 10.1)], strategy)
     past = [bar("09:28", 9.8), bar("09:29", 9.9)]
-    built.feed = ListFeed(built.clock, built.feed._events, past)
-    built.run()
+    engine([bar("09:31", 10.0), bar("09:32", 10.1)], strategy, past=past).run()
     assert strategy.lengths == [2, 3, 4]
 
 

@@ -1,16 +1,21 @@
 """Positions that are left: at a loss, a profit, a fall from the best price; and that can't be."""
 
+from decimal import Decimal
+
 import pytest
 from builders import DAY, NEXT_DAY
 from msgspec.structs import replace
 from stage import SYMBOL, Recorder, engine, journalled, quotes, rules
 
 import qka
+from qka.ashare.rules import tick_price, tick_size
 from qka.model.account import Position
 from qka.model.events import InstrumentState, OrderDenied, OrderRequested
 from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
 from qka.risk.conflicts import self_trade
+from qka.risk.rules import ForStrategy, ForSymbol
+from qka.risk.sizes import MaxNotional, MaxQuantity
 from qka.risk.stops import NO_STOPS, Stops
 from qka.risk.verdicts import Denial
 
@@ -201,6 +206,32 @@ def test_an_exit_of_more_than_one_order_may_have_is_several():
     assert made.ledger.positions() == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [
+        ([MaxQuantity(400)], [400, 400, 250]),
+        ([MaxNotional(Decimal(5_000))], [550, 500]),  # at its protection, 9.00
+        ([MaxQuantity(400), ForSymbol(SYMBOL, MaxQuantity(350))], [350, 300, 300, 100]),
+        ([ForSymbol("000001.SZ", MaxQuantity(100)), ForStrategy("x", MaxQuantity(1))], [1050]),
+    ],
+    ids=["shares of an order", "CNY of one", "the symbol's own", "of others"],
+)
+def test_an_exit_keeps_to_what_one_order_may_have(limits, sizes):
+    """A position that is larger than an order may be is left all the same, in several."""
+    seen = quotes([10.0, 9.5, 9.5, 9.5, 9.5])
+    made, summary = run([], Stops(loss=0.05), held=1050, events=seen, gate=[*rules(1.0), *limits])
+    assert [order.quantity for order in made.ledger.orders.values()] == sizes
+    assert made.ledger.positions() == []
+    assert summary["alerts"] == []
+
+
+def test_where_a_limit_is_below_what_can_be_sold_the_exit_is_refused_and_that_is_told():
+    made, summary = run([10.0, 9.5, 9.5], Stops(loss=0.05), gate=[*rules(1.0), MaxQuantity(50)])
+    assert made.ledger.position(SYMBOL).quantity == 1000
+    (alert,) = summary["alerts"]
+    assert "was refused: 1000 600000.SH, 50 shares an order are the limit" in alert
+
+
 def test_a_bond_which_takes_no_market_orders_is_left_by_a_limit_order():
     bond = "123219.SZ"
     limits = {"limit_up": 12.0, "limit_down": 8.0}
@@ -227,6 +258,47 @@ def test_on_a_day_without_limits_an_exit_follows_the_market_inside_its_cage():
     assert first.status is OrderStatus.CANCELLED  # the market went on without it
     assert more[-1].status is OrderStatus.FILLED
     assert made.ledger.positions() == []
+
+
+BOARDS = [
+    "600000.SH", "688981.SH", "000001.SZ", "300059.SZ", "920002.BJ",
+    "510300.SH", "159915.SZ", "110059.SH", "123219.SZ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", BOARDS)
+@pytest.mark.parametrize("bid", ["a tick below", "13% below", "nobody"])
+@pytest.mark.parametrize(
+    ("close", "last"), [(0.5, 0.2), (0.5, 1.3), (10.05, 10.05), (10.05, 4.0), (10.05, 31.15)]
+)
+@pytest.mark.parametrize("told", [True, False], ids=["the terminal said so", "nobody said so"])
+def test_on_a_day_without_limits_no_exit_is_refused(symbol, bid, close, last, told):
+    """By the gate or by the exchange; and each would trade at the last price."""
+    tick = float(tick_size(symbol))
+    best = tick_price(symbol, {"a tick below": last - tick, "13% below": last * 0.87}.get(bid, 0))
+    seen = [
+        replace(
+            quote,
+            prev_close=close,
+            limit_up=0.0,
+            limit_down=0.0,
+            bid_prices=[best, 0.0, 0.0, 0.0, 0.0],
+            bid_lots=[1 if best else 0, 0, 0, 0, 0],
+            ask_prices=[tick_price(symbol, last + tick), 0.0, 0.0, 0.0, 0.0],
+            ask_lots=[1, 0, 0, 0, 0],
+        )
+        for quote in quotes([last] * 3, symbol=symbol)
+    ]
+    made = engine(seen, Idle(symbols=[symbol]), held={symbol: 1000}, gate=rules(1.0))
+    if told:
+        made.publish(InstrumentState(0, symbol, DAY, Status.NEW, unlimited=True))
+    made.stop_at(Stops(loss=1e-9, profit=1e-9))  # a cost of 10 CNY
+    made.run()
+    orders = list(made.ledger.orders.values())
+    assert orders
+    for order in orders:
+        assert order.status not in (OrderStatus.DENIED, OrderStatus.REJECTED), order.reason
+        assert order.price <= last
 
 
 def test_an_odd_remainder_is_left_with_the_rest():

@@ -91,6 +91,59 @@ def test_cash_and_new_shares_come_and_neither_profit_nor_total_moves():
     agree(made)
 
 
+@pytest.mark.parametrize(
+    ("tax", "cash"),
+    [("0", "123.00"), ("0.1", "110.70"), ("0.2", "98.40"), ("0.333", "82.04")],
+)
+def test_the_tax_on_a_dividend_is_withheld_to_the_cent_and_is_a_loss(tax, cash):
+    """0.123 CNY for each of 1,000 shares: the reference is lower by all of it."""
+    given = CorporateAction(SYMBOL, NEXT_DAY, Decimal("0.123"))
+    made = two_days(actions=[given], prices=[9.88] * 4, tax=Decimal(tax))
+    made.run()
+    assert made.ledger.asset.cash == 1_000_000 + Decimal(cash)
+    assert made.ledger.position(SYMBOL).profit == pytest.approx(float(cash) - 120)
+    agree(made)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "tax"),
+    [("600000.SH", "0.2"), ("688981.SH", "0.2"), ("300059.SZ", "0.2"), ("920002.BJ", "0.2"),
+     ("510300.SH", "0"), ("159915.SZ", "0"), ("508000.SH", "0"), ("110059.SH", "0")],
+)  # fmt: skip
+async def test_shares_are_taxed_and_funds_are_not(symbol, tax):
+    clock, told = ManualClock(moment("10:00", NEXT_DAY)), []
+
+    async def actions(symbols, since, until):
+        return [CorporateAction(symbol, NEXT_DAY, Decimal("0.1"))]
+
+    nights = Overnight(
+        clock,
+        Ledger(clock, FEES, 0, {symbol: (1000, 0)}),
+        actions,
+        last=lambda: moment("15:40", DAY),
+        tell=told.append,
+        warn=pytest.fail,
+        tax=Decimal("0.2"),
+    )
+    nights.on_phase(SessionPhase(clock.now(), NEXT_DAY, Phase.CONTINUOUS))
+    clock.advance(by=1)
+    await asyncio.sleep(0)
+    assert [event.action.tax for event in told] == [Decimal(tax)]
+
+
+def test_rights_are_not_taken_up_and_cost_who_holds_what_they_were_worth():
+    """10.00 with 3 for 10 at 6.00 is 9.08 on the ex-date: 1,000 shares lose 920 CNY."""
+    given = CorporateAction(SYMBOL, NEXT_DAY, rights=Decimal("0.3"), rights_price=Decimal(6))
+    made = two_days(actions=[given], prices=[9.08] * 4)
+    made.stop_at(Stops(loss=0.5, trailing=0.05))  # by the reference nothing fell
+    made.run()
+    assert made.ledger.asset.cash == 1_000_000
+    position = made.ledger.position(SYMBOL)
+    assert (position.quantity, position.cost) == (1000, 10.0)
+    assert position.profit == pytest.approx(-920)
+    agree(made)
+
+
 def test_what_was_bought_the_day_before_is_given_for_and_all_of_it_can_be_sold():
     class Trades(Recorder):
         symbols = [SYMBOL]

@@ -235,10 +235,8 @@ async def test_rate_windows_remember_what_was_sent_before_a_restart(desk):
     async with desk.engine(gate=gate()) as engine:
         assert desk.strategy.buy(SYMBOL, 100, 9.5).status is S.SUBMITTING
         denied = desk.strategy.buy(SYMBOL, 100, 9.5)
-        assert (denied.status, denied.reason) == (
-            S.DENIED,
-            "3 orders and cancels in 3600 s are reached",
-        )
+        assert denied.status is S.DENIED
+        assert denied.reason.startswith("3 orders and cancels in 3600 s are reached; it would pass")
 
 
 @pytest.mark.parametrize("killed", [False, True])

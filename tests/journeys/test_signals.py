@@ -361,7 +361,6 @@ def test_a_generator_behind_a_wrapper_is_the_strategys_error():
 
 
 def test_history_holds_the_longest_warm_up_that_any_strategy_asked_for():
-    from qka.feeds.listed import ListFeed
 
     class Warm(qka.Strategy):
         symbols = [SYMBOL]
@@ -374,7 +373,5 @@ def test_history_holds_the_longest_warm_up_that_any_strategy_asked_for():
 
     short, long = Warm(name="short"), Warm(name="long")
     short.warmup, long.warmup = 1, 3
-    built = engine([bar("09:35")], short, long)
-    built.feed = ListFeed(built.clock, [bar("09:35")], [bar(f"09:3{n}") for n in range(1, 5)])
-    built.run()
+    engine([bar("09:35")], short, long, past=[bar(f"09:3{n}") for n in range(1, 5)]).run()
     assert (short.length, long.length) == (3, 3)

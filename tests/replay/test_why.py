@@ -83,7 +83,7 @@ async def test_a_denied_order_says_which_rules_were_asked_and_which_refused(floo
     assert lines(story, "rules") == [
         "passed trading_state, instrument, order_type, suspended, hours of trading, price_limit, "
         "price_cage, closing_price, daily_cap, known",
-        "refused by sellable: 50 shares of 600000.SH, 0 sellable (T+1)",
+        "refused by sellable: 50 shares of 600000.SH, 0 sellable (T+1); 0 would pass",
     ]
     assert lines(story, "wire") == []
 

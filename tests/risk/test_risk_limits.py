@@ -86,7 +86,14 @@ CASES = {
         "1100 600000.SH, 1000 shares an order are the limit; 1000 would pass",
     ),
     "quantity of a sell": Case(
-        MaxQuantity(1000), a_sell(1000), a_sell(1001), "quantity", 1000, 1001, "1000 would pass"
+        MaxQuantity(1050),
+        a_sell(1000),
+        a_sell(2000),
+        "quantity",
+        1050,
+        2000,
+        "; 1000 would pass",
+        books(held={SYMBOL: 5000}),
     ),
     "quantity in whole lots": Case(
         MaxQuantity(150), an_order(100), an_order(200), "quantity", 150, 200, "; 100 would pass"
@@ -206,7 +213,7 @@ CASES = {
         "rate",
         1,
         2,
-        "1 orders and cancels in 60 s are reached",
+        "1 orders and cancels in 60 s are reached; it would pass in 60 s",
     ),
     "orders of a day": Case(
         DayLimit(3, sent(Meter(), an_order(), cancelled=2)),
@@ -215,7 +222,7 @@ CASES = {
         "rate",
         3,
         4,
-        "3 orders and cancels today are reached",
+        "3 orders and cancels today are reached; it would pass tomorrow",
     ),
     "orders of a strategy's day": Case(
         DayLimit(2, sent(Meter(), an_order(strategy="grid"), cancelled=1), "grid"),
@@ -289,6 +296,7 @@ def test_a_limit_may_be_reached_and_what_is_beyond_is_told_what_would_pass(case)
     assert (denial.code, denial.limit) == (case.code, case.limit)
     assert denial.value == pytest.approx(case.value)
     assert case.words in denial.reason
+    assert "pass" in denial.reason
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,40 @@ def code(denial):
 # ------------------------------------------------------------------ one rule at a time
 
 
+def unknown():
+    view = works(books(), 100, 10.0, id="a")
+    view.apply(OrderUnknown(NOW, "a", "silence"))
+    return view
+
+
+def poor():
+    return books(cash=10_000)
+
+
+@pytest.mark.parametrize(
+    ("rule", "order", "view", "would"),
+    [
+        (instrument, an_order(symbol="000300.SH"), books(), "no order on it would pass"),
+        (instrument, an_order(0), books(), "100 would pass"),
+        (instrument, an_order(50), books(), "100 would pass"),
+        (instrument, an_order(price=0.0), books(), "a price on its tick would pass"),
+        (known, an_order(id="b"), unknown(), "then it would pass"),
+        (sellable, a_sell(500), books(held={SYMBOL: 300}), "; 300 would pass"),
+        (sellable, a_sell(37), books(held={SYMBOL: 150}), "150 would pass"),
+        (cash, an_order(2_000, 10.0), poor(), "; 900 would pass"),
+    ],
+)
+def test_every_refusal_says_what_would_pass(rule, order, view, would):
+    denial = rule(order, view)
+    assert type(denial) is Denial
+    assert would in denial.reason
+
+
+def test_what_cash_would_let_pass_is_the_largest_that_does():
+    assert cash(an_order(900, 10.0), poor()) is None
+    assert cash(an_order(1_000, 10.0), poor()) is not None
+
+
 @pytest.mark.parametrize(
     ("state", "buy", "sell"),
     [

@@ -1,15 +1,17 @@
 """What the exchange refuses: its own look at an order, whoever let it pass before."""
 
-from qka.ashare.limits import cage_parks, cage_reference, day_limits, price_cage
+from qka.ashare.limits import cage_parks, cage_reference, holding_limits, price_cage, reach
 from qka.ashare.rows import Taking
 from qka.ashare.rules import TERMS, buyable, most, sellable, tick_price
 from qka.ashare.sessions import order_kinds, span_at, takes
 from qka.brokers.exchange.sight import is_book
+from qka.model.events import InstrumentState
 from qka.model.market import HALTS, Phase, Quote
 from qka.model.order import Order, OrderType, Side
 from qka.model.times import day_of
 
 _OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
+_BEFORE = frozenset({Phase.PRE_OPEN, Phase.OPENING_CALL})
 _PRICED = frozenset({OrderType.LIMIT, OrderType.FIXED})
 
 
@@ -36,20 +38,31 @@ def hours(order: Order, now: int) -> str:
     return f"{order.type} orders of {order.symbol} are not taken now, in {phase.name}"
 
 
-def price(order: Order, quote: Quote, now: int) -> str:
-    """Why an order may not have that price, by the newest snapshot of today."""
+def price(order: Order, quote: Quote, state: InstrumentState | None, now: int) -> str:
+    """Why an order may not have that price, by the newest snapshot of today.
+
+    `state`: what the terminal said of the symbol last.
+    """
     symbol, limit = order.symbol, order.price
     if quote.phase in HALTS and not quote.volume:
         return f"{symbol} is suspended"
+    limits = holding_limits(quote, state)
     if order.type not in _PRICED:  # what it carries is its protection
+        if quote.phase in HALTS:  # for a while: they wait for the call that ends it
+            return f"{order.type} orders of {symbol} are not taken while it is halted"
         kind = order_kinds(symbol, day_of(now)).get(order.type)
-        bound = kind is None or kind.on_no_limit_days or _limits(quote) is not None
+        bound = kind is None or kind.on_no_limit_days or limits is not None
         return "" if bound else f"{order.type} orders are not taken on a day without limits"
     if tick_price(symbol, limit) != limit:
         return f"{limit} is not on the tick of {symbol}"
-    limits = _limits(quote)
     if limits is not None and not limits[1] <= limit <= limits[0]:
         return f"{limit} is outside the day's limits {limits[1]} to {limits[0]}"
+    if limits is None and quote.last:
+        opening = span_at(symbol, now).phase in _BEFORE
+        base = quote.prev_close if opening else quote.last
+        near = reach(symbol, day_of(now), opening=opening, base=base)
+        if near is not None and not near[0] <= limit <= near[1]:
+            return f"{limit} is not taken on a day without limits: {near[0]} to {near[1]} are"
     edge = _cage(order, quote, now)
     if edge is not None and not cage_parks(symbol, day_of(now)):
         return f"{limit} is beyond the price cage, which ends at {edge}"
@@ -59,15 +72,6 @@ def price(order: Order, quote: Quote, now: int) -> str:
 def parked(order: Order, quote: Quote, now: int) -> bool:
     """Whether the order waits for the market to come near (ChiNext before 2023-04-10)."""
     return cage_parks(order.symbol, day_of(now)) and _cage(order, quote, now) is not None
-
-
-def _limits(quote: Quote) -> tuple[float, float] | None:
-    """The day's limits; a day that has gone beyond computed ones has others, nobody knows which."""
-    limits = day_limits(quote)
-    if limits is None or quote.limit_up:
-        return limits
-    seen = [price for price in (quote.high, quote.low, quote.last) if price]
-    return limits if all(limits[1] <= price <= limits[0] for price in seen) else None
 
 
 def _cage(order: Order, quote: Quote, now: int) -> float | None:

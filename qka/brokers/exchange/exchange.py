@@ -12,7 +12,7 @@ from datetime import date
 from qka.ashare.rules import TERMS
 from qka.ashare.sessions import span_at
 from qka.brokers.exchange import checks
-from qka.brokers.exchange.auctions import at_print
+from qka.brokers.exchange.auctions import AUCTIONS, at_print, resumed_at
 from qka.brokers.exchange.bars import SPANS, against_bar, began
 from qka.brokers.exchange.kinds import NO_PRICE, NO_REST, price_at, rest_at
 from qka.brokers.exchange.levels import Levels
@@ -20,7 +20,8 @@ from qka.brokers.exchange.queue import LEAVING
 from qka.brokers.exchange.sight import Sight, in_cny, is_book, mills
 from qka.brokers.exchange.tape import Tape
 from qka.brokers.exchange.working import Working
-from qka.model.market import Bar, Phase, Quote
+from qka.model.events import InstrumentState
+from qka.model.market import HALTS, Bar, Phase, Quote
 from qka.model.order import FINAL, Order, OrderType, Side
 from qka.model.symbol import lot_size
 from qka.model.times import at, day_of, same_day, time_of_day
@@ -38,7 +39,8 @@ class Exchange:
     """Matches our orders against the market; tells each deal, and each rest that it cancels.
 
     `participation`: share of the volume between two snapshots, or in a bar, that one side of ours
-    may have beyond what is displayed; at least a lot. `queue`: a key of `LEAVING`.
+    may have beyond what is displayed; at least a lot. `queue`: a key of `LEAVING`. `auction`: one
+    of `AUCTIONS`.
     `late_for_bars`: whether it counts for bars when an order arrived, or when it was made.
     """
 
@@ -49,15 +51,18 @@ class Exchange:
         *,
         participation: float = PARTICIPATION,
         queue: str = "behind",
+        auction: str = "shared",
         late_for_bars: bool = False,
     ) -> None:
         self._deal = deal
         self._drop = drop
         self._participation = participation
         self._leaving = LEAVING[queue]
+        self._sharing = AUCTIONS[auction]
         self._late_for_bars = late_for_bars
         self._book: dict[str, dict[str, Working]] = {}  # symbol -> order id -> working
         self._last: dict[str, Quote] = {}  # symbol -> its last quote of today
+        self._states: dict[str, InstrumentState] = {}  # symbol -> what was said of it last
         self._levels: dict[tuple[str, Side], Levels] = {}  # of today
         self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
 
@@ -73,7 +78,7 @@ class Exchange:
             refused = checks.hours(order, now)
         quote = self._last.get(order.symbol)
         if not refused and quote is not None:
-            refused = checks.price(order, quote, now)
+            refused = checks.price(order, quote, self._states.get(order.symbol), now)
         return refused
 
     def enter(self, order: Order, now: int) -> None:
@@ -124,6 +129,10 @@ class Exchange:
 
     # ------------------------------------------------------------ quotes
 
+    def on_instrument(self, state: InstrumentState) -> None:
+        """What the terminal says of a security, for the day that it names."""
+        self._states[state.symbol] = state
+
     def on_quote(self, quote: Quote) -> None:
         """Match the day's working orders of the symbol against a new snapshot."""
         before = self._last.get(quote.symbol)
@@ -156,6 +165,8 @@ class Exchange:
                     entry.called = entry.rested = True
                 self._print(waited, quote, price, quote.volume, seen=phase is Phase.BREAK)
         if phase is Phase.CONTINUOUS:
+            if before is not None and before.phase in HALTS:
+                self._resume(before, quote, there)
             self._trade(before, quote, [e for e in there if e.order.type is not OrderType.FIXED])
 
     def _trade(self, before: Quote | None, quote: Quote, there: list[Working]) -> None:
@@ -166,11 +177,11 @@ class Exchange:
             if not ours:
                 continue
             sight, tape = Sight(quote, side), None
-            lot, tick = lot_size(quote.symbol), int(1000 / TERMS[quote.symbol].ticks + 0.5)
+            lot, tick = lot_size(quote.symbol), _tick(quote.symbol)
             traded = max(0, quote.volume - before.volume) if before is not None and whole else 0
             if before is not None and whole and any(entry.met for entry in ours):
                 tape = Tape(Sight(before, side), sight, tick, lot)
-            levels = self._levels.setdefault((quote.symbol, side), Levels())
+            levels = self._levels_of(quote.symbol, side)
             levels.renew(sight, traded)
             most = int(traded * self._participation)
             most = max(lot, most - most % lot)
@@ -224,6 +235,9 @@ class Exchange:
             shares += sum(count for _, count in took)
         self._deal_at(entry, entry.limit, shares)
 
+    def _levels_of(self, symbol: str, side: Side) -> Levels:
+        return self._levels.setdefault((symbol, side), Levels())
+
     def _deal_at(self, entry: Working, price: int, shares: int) -> None:
         if shares > 0:
             self._deal(entry.order, in_cny(price), shares)
@@ -234,13 +248,44 @@ class Exchange:
         self, entries: Iterable[Working], quote: Quote, price: float, volume: int, *, seen: bool
     ) -> None:
         """`seen`: the quote has the book that the print left."""
-        entries = [e for e in entries if e.order.type is OrderType.LIMIT]
+        entries = _limits(entries)
         for side in Side:
-            ours = [entry for entry in entries if entry.order.side is side]
-            if ours:
-                after = Sight(quote, side) if seen else None
-                for entry, shares in at_print(ours, mills(price, side), volume, after):
-                    self._deal(entry.order, price, shares)
+            self._print_of(side, entries, quote, mills(price, side), volume, seen=seen)
+
+    def _print_of(
+        self,
+        side: Side,
+        entries: Iterable[Working],
+        quote: Quote,
+        price: int,
+        volume: int,
+        *,
+        seen: bool,
+    ) -> None:
+        """One side's part in it, at a price in mills."""
+        ours = [entry for entry in entries if entry.order.side is side]
+        if not ours:
+            return
+        sight, levels = Sight(quote, side), self._levels_of(quote.symbol, side)
+        left = 0
+        if seen:
+            levels.renew(sight, volume)
+            left = levels.offered(sight, price)
+        for entry, shares in at_print(ours, price, volume, left, self._sharing):
+            if entry.limit == price:  # what was left is not taken again
+                levels.take(sight, price, shares)
+            self._deal_at(entry, price, shares)
+
+    def _resume(self, before: Quote, quote: Quote, there: list[Working]) -> None:
+        """The call that ends a halt: `quote` is the first with a book after it."""
+        volume = quote.volume - before.volume
+        waited = _limits(entry for entry in there if entry.arrived <= before.time)
+        for entry in waited:
+            entry.rested = True
+        if volume > 0:
+            for side in Side:
+                price = resumed_at(before, quote, side, _tick(quote.symbol))
+                self._print_of(side, waited, quote, price, volume, seen=True)
 
     def _match_after(
         self, before: Quote | None, quote: Quote, there: list[Working], close: int
@@ -295,7 +340,7 @@ class Exchange:
             self._drop(order, "it could not trade whole")
             return 0
         if kind is OrderType.OWN and first:  # the own side's best is below what trades
-            tick = int(1000 / TERMS[bar.symbol].ticks + 0.5)
+            tick = _tick(bar.symbol)
             entry.limit = min(entry.limit, mills(bar.open, order.side) - tick)
         entry.met = True
         waits = kind in _WAITING or not first
@@ -310,3 +355,13 @@ class Exchange:
             else:
                 self._drop(order, NO_PRICE)
         return shares
+
+
+def _tick(symbol: str) -> int:
+    """Its price step, in mills."""
+    return int(1000 / TERMS[symbol].ticks + 0.5)
+
+
+def _limits(entries: Iterable[Working]) -> list[Working]:
+    """Those that a call takes: limit orders, as is what rests of the market types."""
+    return [entry for entry in entries if entry.order.type is OrderType.LIMIT or entry.met]

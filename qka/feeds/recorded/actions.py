@@ -1,7 +1,8 @@
 """Corporate actions out of a file: who gives what on which day.
 
-A csv with the columns `symbol`, `ex_date`, `cash` (CNY a share, before tax) and `bonus` (new
-shares for each one held: 0.3 where a company gives 3 for 10). Columns that are left out are 0.
+A csv with the columns `symbol`, `ex_date`, `cash` (CNY a share, before tax), `bonus` (new shares
+for each one held: 0.3 where a company gives 3 for 10), `rights` (new shares offered for each) and
+`rights_price` (CNY for one of them). Columns that are left out are 0.
 """
 
 import csv
@@ -21,7 +22,8 @@ from qka.model.market import Bar
 from qka.model.symbol import check_symbol
 from qka.model.times import day_of
 
-COLUMNS = ("symbol", "ex_date", "cash", "bonus")
+COLUMNS = ("symbol", "ex_date", "cash", "bonus", "rights", "rights_price")
+_GIVEN = {"cash", "bonus", "rights"}
 _MOST = Decimal(100_000)  # CNY or shares for one: beyond it is a mistake
 
 
@@ -73,7 +75,7 @@ class References:
 def _rows(path: Path, file: Iterator[str]) -> Iterator[CorporateAction]:
     table = csv.DictReader(file)
     names = table.fieldnames or ()
-    if not {"symbol", "ex_date"} <= set(names) or not {"cash", "bonus"} & set(names):
+    if not {"symbol", "ex_date"} <= set(names) or not _GIVEN & set(names):
         raise DataError(f"{path}: its first line must name the columns {', '.join(COLUMNS)}")
     seen: dict[tuple[str, date], int] = {}
     for row in table:
@@ -82,13 +84,14 @@ def _rows(path: Path, file: Iterator[str]) -> Iterator[CorporateAction]:
             action = CorporateAction(
                 check_symbol((row["symbol"] or "").strip()),
                 _day(row["ex_date"] or ""),
-                _number("cash", row.get("cash")),
-                _number("bonus", row.get("bonus")),
+                *(_number(column, row.get(column)) for column in COLUMNS[2:]),
             )
         except (SymbolError, ValueError) as error:
             raise DataError(f"{where}: {error}") from None
-        if not action.cash and not action.bonus:
-            raise DataError(f"{where}: neither cash nor bonus")
+        if not action.cash and not action.bonus and not action.rights:
+            raise DataError(f"{where}: neither cash nor bonus nor rights")
+        if bool(action.rights) is not bool(action.rights_price):
+            raise DataError(f"{where}: rights need a rights_price, and it needs them")
         first = seen.setdefault((action.symbol, action.day), table.line_num)
         if first != table.line_num:
             raise DataError(f"{where}: {action.symbol} on {action.day} is in row {first} already")
