@@ -7,7 +7,7 @@ when; of rows that cover the same, the latest not after the day holds, and the l
 import enum
 import re
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,6 +15,14 @@ from qka.model.codes import Code, Exchange, Kind
 from qka.model.dated import Row
 from qka.model.market import Phase, Status
 from qka.model.order import OrderType, Side
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+def _within(name: str, value: Decimal | None, least: str, most: str) -> None:
+    """A number that no rule has is a slip: a percentage for a share, a sign, a comma."""
+    if value is not None and not Decimal(least) <= value <= Decimal(most):
+        raise ValueError(f"{name}: {value} is not between {least} and {most}")
 
 
 class Scoped(Row, frozen=True, kw_only=True):
@@ -29,15 +37,18 @@ class Tick(Scoped, frozen=True, kw_only=True):
 
     tick: Decimal
 
+    def __post_init__(self) -> None:
+        _within("tick", self.tick, "0.0001", "1")
+
 
 class Lot(Scoped, frozen=True, kw_only=True):
     """Quantities of one order, in shares (份, 张)."""
 
-    least: int  # of a buy; of a sell too, unless it is the whole remainder
-    step: int
-    most: int  # of a limit order
-    most_market: int  # of a market order
-    most_fixed: int = 1_000_000  # of a post-close fixed-price order
+    least: Count  # of a buy; of a sell too, unless it is the whole remainder
+    step: Count
+    most: Count  # of a limit order
+    most_market: Count  # of a market order
+    most_fixed: Count = 1_000_000  # of a post-close fixed-price order
 
 
 class Limit(Scoped, frozen=True, kw_only=True):
@@ -46,7 +57,11 @@ class Limit(Scoped, frozen=True, kw_only=True):
     up: Decimal | None
     down: Decimal | None
     status: Status = Status.NORMAL
-    sessions: int = 0  # how many sessions a NEW or DELISTING row holds
+    sessions: Annotated[int, msgspec.Meta(ge=0)] = 0  # that a NEW or DELISTING row holds
+
+    def __post_init__(self) -> None:
+        _within("up", self.up, "0.001", "9")
+        _within("down", self.down, "0.001", "1")
 
 
 class Reach(Scoped, frozen=True, kw_only=True):
@@ -59,6 +74,10 @@ class Reach(Scoped, frozen=True, kw_only=True):
     opening: Decimal
     share: Decimal
 
+    def __post_init__(self) -> None:
+        _within("opening", self.opening, "1", "100")
+        _within("share", self.share, "0.001", "1")
+
 
 class Cage(Scoped, frozen=True, kw_only=True):
     """How far a limit order in continuous trading may go beyond its reference price.
@@ -68,8 +87,11 @@ class Cage(Scoped, frozen=True, kw_only=True):
     """
 
     share: Decimal
-    ticks: int
+    ticks: Annotated[int, msgspec.Meta(ge=0)]
     beyond: Literal["refused", "parked"] = "refused"
+
+    def __post_init__(self) -> None:
+        _within("share", self.share, "0.001", "1")
 
 
 class Taking(enum.StrEnum):
@@ -140,11 +162,14 @@ class Fee(Scoped, frozen=True, kw_only=True):
     rate: Decimal
     sides: tuple[Side, ...] = (Side.BUY, Side.SELL)
 
+    def __post_init__(self) -> None:
+        _within("rate", self.rate, "0", "0.1")
+
 
 class DailyCap(Scoped, frozen=True, kw_only=True):
     """Shares of one ST security that an account may buy in a day."""
 
-    shares: int
+    shares: Count
 
 
 # a table's name in a rule file -> its rows

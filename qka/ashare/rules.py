@@ -147,9 +147,15 @@ def sellable(symbol: str, shares: int, held: int) -> int:
     return max(whole, odd, 0)
 
 
-def turnaround_same_day(symbol: str) -> bool:
-    """Whether shares bought today may be sold today (T+0): bonds, and funds of what trades so."""
-    return TERMS[symbol].same_day
+def turnaround_same_day(symbol: str, day: date) -> bool:
+    """Whether shares bought on a day may be sold on it (T+0): bonds, and funds of what trades so.
+
+    Of any day: books are rebuilt of fills before one is lived.
+    """
+    if day == TERMS.day:
+        return TERMS[symbol].same_day
+    turn = book.row(Turnaround, symbol, day)
+    return turn is not None and turn.same_day
 
 
 def daily_cap(symbol: str, day: date) -> int | None:

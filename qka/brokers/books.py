@@ -104,7 +104,7 @@ class Books:
         if fill.side is Side.BUY:
             self.cash -= paid + fees
             held.quantity += fill.quantity
-            if not turnaround_same_day(fill.symbol):
+            if not turnaround_same_day(fill.symbol, day_of(fill.time)):
                 held.today += fill.quantity
         else:
             self.cash += paid - fees

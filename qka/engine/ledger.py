@@ -550,7 +550,7 @@ class Ledger:
             self._earn(-paid - fees)
             held.quantity += fill.quantity
             held.cost += paid + fees
-            if not turnaround_same_day(fill.symbol):
+            if not turnaround_same_day(fill.symbol, day_of(fill.time)):
                 held.today += fill.quantity
         else:
             self._earn(paid - fees)

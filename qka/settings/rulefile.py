@@ -11,15 +11,15 @@
 import difflib
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from qka.ashare.calendar import NOTHING_OWN, OwnDays
 from qka.ashare.rows import TABLES
 from qka.errors import ConfigError
-from qka.model.codes import Kind
 from qka.model.dated import Row
 from qka.model.market import Phase
 from qka.settings.yamls import Document, given, parse
@@ -98,13 +98,46 @@ def _convert(value: Any, shape: type[Any], line: str) -> Any:
         return msgspec.convert(value, shape, str_keys=True)
     except msgspec.ValidationError as error:
         words = str(error)
-        place = _PLACE.search(words)
-        key = f".{place[1]}" if place and place[1] else ""
-        raise ConfigError(f"{line}{key}: {_PLACE.sub('', words)}{_hint(words)}") from None
+        found = _PLACE.search(words)
+        place = found[1] if found else ""
+        key = f".{place}" if place else ""
+        raise ConfigError(f"{line}{key}: {_said(_PLACE.sub('', words), place, shape)}") from None
 
 
-def _hint(words: str) -> str:
-    """The kind that was meant."""
-    wrong = re.search(r"Invalid enum value '(.*)'", words)
-    near = difflib.get_close_matches(wrong[1], [str(kind) for kind in Kind], 1) if wrong else []
-    return f"; did you mean {near[0]}?" if near else ""
+def _said(words: str, place: str, shape: type[Any]) -> str:
+    """A fault in words for who wrote the file."""
+    if words.startswith("Invalid RFC3339 encoded date"):
+        return "no date like 2026-07-06"
+    names = _names(place, shape)
+    if place.endswith(".phase"):
+        names, words = list(_PHASES), "no phase of the day"
+    wrong = re.search(r"Invalid enum value '(.*)'|unknown field `(.*)`", words)
+    near = difflib.get_close_matches(wrong[1] or wrong[2], names, 1) if wrong else []
+    if near:
+        return f"{words}; did you mean {near[0]}?"
+    return f"{words}; there are {', '.join(names)}" if names and "missing" not in words else words
+
+
+def _names(place: str, shape: Any) -> list[str]:
+    """What may stand in a place: of `kinds[0]` the kinds, of a row its keys."""
+    for key in re.findall(r"[a-z_]+", re.sub(r"\[.*?\]", "", place)):
+        fields = next(map(get_type_hints, filter(_is_row, _within(shape))), {})
+        shape = fields.get(key)
+    names: list[str] = []
+    for one in _within(shape):
+        if _is_row(one):
+            names += get_type_hints(one)
+        elif isinstance(one, type) and issubclass(one, StrEnum):
+            names += map(str, one)
+        elif get_origin(one) is Literal:
+            names += get_args(one)
+    return names
+
+
+def _within(shape: Any) -> tuple[Any, ...]:
+    """A type, and what it is made of: `X` of `tuple[X, ...]` and of `X | None`."""
+    return shape, *get_args(shape)
+
+
+def _is_row(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)

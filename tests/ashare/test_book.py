@@ -6,17 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from builders import a_fill, an_order
+from ledgers import books
 
 from qka.ashare import book
 from qka.ashare.facts import disagreement
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.limits import price_cage, price_limits
 from qka.ashare.rows import TABLES, Scoped
-from qka.ashare.rules import lots, turnaround_same_day
+from qka.ashare.rules import TERMS, lots, turnaround_same_day
 from qka.ashare.sessions import span_at
 from qka.errors import ConfigError, SymbolError
 from qka.model.market import Phase
-from qka.model.order import Side
+from qka.model.order import OrderStatus, Side
 from qka.model.symbol import kind_of
 from qka.model.times import at
 from qka.settings.rulefile import read
@@ -90,7 +92,23 @@ def test_a_new_code_is_learnt_and_a_fund_put_in_its_class(use):
         f"  - {{exchange: SZ, codes: ['159999'], kind: etf_cross_border, {SAID}}}\n"
     )
     assert kind_of("540001.SH") == "etf"
-    assert turnaround_same_day("159999.SZ")
+    assert turnaround_same_day("159999.SZ", TODAY)
+
+
+@pytest.mark.parametrize("lived", [date.max, date(2027, 1, 3), date(2027, 1, 4)])
+def test_what_is_sold_again_on_its_day_is_a_matter_of_that_day_whichever_is_lived(use, lived):
+    """Books are rebuilt of fills before the engine has lived a day, and over the night."""
+    use(
+        "turnaround:\n  - {kinds: [main], same_day: true, effective_from: 2027-01-04,"
+        " source: a notice, confidence: verified}"
+    )
+    TERMS.live(lived)
+    assert not turnaround_same_day(MAIN, date(2027, 1, 3))
+    assert turnaround_same_day(MAIN, date(2027, 1, 4))
+    ledger = books()
+    ledger.open(an_order(status=OrderStatus.SUBMITTING, time=at(date(2027, 1, 3), "10:00")))
+    ledger.on_fill(a_fill(time=at(date(2027, 1, 3), "10:01")))
+    assert ledger.position(MAIN).today == 1000
 
 
 def test_a_whole_day_is_written_span_by_span(use):
@@ -145,7 +163,49 @@ def test_an_empty_file_changes_nothing(use):
         ),
         (
             f"ticks:\n  - {{kinds: [main], tick: 0.01, tock: 1, {SAID}}}\n",
-            r"rules.yaml:2: ticks\[0\]: Object contains unknown field `tock`",
+            r"ticks\[0\]: Object contains unknown field `tock`; did you mean tick\?",
+        ),
+        (
+            f"ticks:\n  - {{kinds: [main], exchange: SX, tick: 0.01, {SAID}}}\n",
+            r"ticks\[0\].exchange: Invalid enum value 'SX'; there are SH, SZ, BJ",
+        ),
+        (
+            "ticks:\n  - {kinds: [main], tick: 0.01, effective_from: 2026-13-01, source: x, "
+            "confidence: single}\n",
+            r"ticks\[0\].effective_from: no date like 2026-07-06",
+        ),
+        (
+            "ticks:\n  - {kinds: [main], tick: 0.01, effective_from: 2026-01-05, source: x, "
+            "confidence: xx}\n",
+            r"confidence: Invalid enum value 'xx'; there are verified, measured, single, unver",
+        ),
+        (
+            f"fees:\n  - {{kinds: [main], name: stamp_duty, sides: [sel], rate: 0.001, {SAID}}}\n",
+            r"fees\[0\].sides\[.*\]: Invalid enum value 'sel'; did you mean sell\?",
+        ),
+        (
+            f"fees:\n  - {{kinds: [main], name: stamp_duty, sides: [sell], rate: 5, {SAID}}}\n",
+            r"fees\[0\]: rate: 5 is not between 0 and 0.1",
+        ),
+        (
+            f"lots:\n  - {{kinds: [main], least: 9, step: 0, most: 9, most_market: 9, {SAID}}}\n",
+            r"lots\[0\].step: Expected `int` >= 1",
+        ),
+        (
+            f"limits:\n  - {{kinds: [main], up: 20, down: 20, {SAID}}}\n",
+            r"limits\[0\]: up: 20 is not between 0.001 and 9",
+        ),
+        (
+            f"cages:\n  - {{kinds: [main], share: 2, ticks: 10, {SAID}}}\n",
+            r"cages\[0\]: share: 2 is not between 0.001 and 1",
+        ),
+        (
+            f"ticks:\n  - {{kinds: [main], tick: 0, {SAID}}}\n",
+            r"ticks\[0\]: tick: 0 is not between 0.0001 and 1",
+        ),
+        (
+            f"days:\n  - {{kinds: [main], spans: [{{start: '00:00', phase: opn}}], {SAID}}}\n",
+            r"days\[0\].spans\[.*\].phase: no phase of the day; .*",
         ),
         (
             f"ticks:\n  - {{kinds: [main], tick: much, {SAID}}}\n",

@@ -124,7 +124,7 @@ def test_a_cut_buy_is_the_largest_legal_one(symbol, asked):
     ],
 )
 def test_what_may_be_sold_on_the_day_it_was_bought(symbol, same_day):
-    assert turnaround_same_day(symbol) is same_day
+    assert turnaround_same_day(symbol, TODAY) is same_day
 
 
 LIMIT, MARKET = OrderType.LIMIT, OrderType.MARKET
