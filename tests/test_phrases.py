@@ -36,9 +36,9 @@ def test_a_sentence_in_a_sentence_is_said_too():
 
 
 def test_single_words_in_a_sentence_are_said():
-    words = "600000.SH takes no limit orders at 15:10:00 (post_close); on the next trading day "
+    words = "600000.SH takes no limit orders in 15:05-15:30 (post_close); on the next trading day "
     assert retold(words + "it would pass", chinese) == (
-        "600000.SH 在 15:10:00（盘后定价交易）不接受限价委托；下一个交易日可以通过"
+        "600000.SH 在 15:05-15:30（盘后定价交易）不接受限价委托；下一个交易日可以通过"
     )
 
 
@@ -64,10 +64,10 @@ REFUSALS = {
     "too much": checks.size(an_order(quantity=1_000_100), 0),
     "at night": checks.hours(an_order(), moment("20:00")),
     "in a phase": checks.hours(an_order(type=OrderType.MARKET), moment("09:20")),
-    "suspended": checks.price(an_order(), a_quote(phase=Phase.HALTED, volume=0), moment()),
-    "off the tick": checks.price(an_order(price=10.005), a_quote(), moment()),
-    "beyond the limits": checks.price(an_order(price=12.0), a_quote(), moment()),
-    "beyond the cage": checks.price(an_order(price=10.9), a_quote(), moment()),
+    "suspended": checks.price(an_order(), a_quote(phase=Phase.HALTED, volume=0), None, moment()),
+    "off the tick": checks.price(an_order(price=10.005), a_quote(), None, moment()),
+    "beyond the limits": checks.price(an_order(price=12.0), a_quote(), None, moment()),
+    "beyond the cage": checks.price(an_order(price=10.9), a_quote(), None, moment()),
     "no price": kinds.NO_PRICE,
 }
 
