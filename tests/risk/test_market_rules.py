@@ -198,7 +198,9 @@ def test_an_evening_in_which_the_broker_keeps_orders_is_the_next_days():
 def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     def trades(day):
         if day.year > 2026:
-            raise ConfigError("the trading calendar ends on 2026-12-31")
+            raise ConfigError(
+                "the trading calendar has ended on 2026-12-31: no order leaves after it"
+            )
         return day != date(2026, 10, 1)
 
     rule = Hours(trades)
@@ -208,7 +210,8 @@ def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     ]
     assert [told(v) for v in verdicts] == ["passes", "denial trading_day"] * 2
     assert verdicts[1].reason == "2026-10-01 is no trading day; on the next one it would pass"
-    assert verdicts[3].reason == "the trading calendar ends on 2026-12-31"
+    ended = "the trading calendar has ended on 2026-12-31: no order leaves after it"
+    assert verdicts[3].reason == ended
 
 
 @pytest.mark.parametrize("clock_time", ["08:00", "12:00", "15:00", "20:00"])
