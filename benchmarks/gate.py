@@ -37,6 +37,7 @@ ALL = {
     "symbols": {name: {"max_quantity": 10_000} for name in NAMES[:2]},
     "max_quote_age": 3600,
     "max_price_distance": 0.1,
+    "min_limit_distance": 0.001,
     "max_orders_per_second": 100,
     "max_orders_per_minute": 1_000,
     "max_orders_per_day": 1_000_000,

@@ -23,7 +23,7 @@ from qka.risk.losses import Losses
 from qka.risk.market import Listed, daily_cap, market
 from qka.risk.meter import Meter
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
-from qka.risk.quotes import FreshQuote, PriceDistance
+from qka.risk.quotes import FreshQuote, LimitDistance, PriceDistance
 from qka.risk.rules import ForStrategy, ForSymbol, cash, known, sellable, trading_state
 from qka.risk.sizes import (
     Capital,
@@ -76,6 +76,8 @@ def rules(
         made.append(FreshQuote(risk.max_quote_age, warn(risk)))
     if risk.max_price_distance is not None:
         made.append(PriceDistance(risk.max_price_distance, warn(risk)))
+    if risk.min_limit_distance is not None:
+        made.append(LimitDistance(risk.min_limit_distance, warn(risk)))
     if risk.self_trade:
         made.append(self_trade)
     if risk.duplicate_within is not None:

@@ -281,6 +281,11 @@ class RiskSettings(Section):
     max_price_distance: Ratio | None = Field(
         None, description="Largest distance of a limit price from the last, share of the last."
     )
+    min_limit_distance: Ratio | None = Field(
+        None,
+        description="Least distance of a buy's price from the day's limit up, share of the limit; "
+        "only buys are refused.",
+    )
     max_orders_per_minute: Count | None = Field(60, description="Orders in any minute.")
     max_orders_per_second: Count | None = Field(10, description="Orders in any second.")
     max_orders_per_day: Count | None = Field(None, description="Orders and cancels a day.")

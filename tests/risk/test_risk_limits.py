@@ -30,7 +30,7 @@ from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.meter import Figures, Meter, compliance
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
-from qka.risk.quotes import FreshQuote, PriceDistance
+from qka.risk.quotes import FreshQuote, LimitDistance, PriceDistance
 from qka.risk.rules import ForSymbol, trading_state
 from qka.risk.sizes import (
     Capital,
@@ -205,6 +205,26 @@ CASES = {
         0.021,
         "9.79 is 2.10% away",
         books(quote=a_quote(10.0)),
+    ),
+    "near the limit up": Case(
+        LimitDistance(0.02),
+        an_order(price=10.78),
+        an_order(price=10.79),
+        "limit_distance",
+        0.02,
+        0.21 / 11,
+        "10.79 is 1.91% below 11, the limit up of 600000.SH; 10.78 would pass",
+        books(quote=a_quote(10.7)),
+    ),
+    "a market order near the limit up": Case(
+        LimitDistance(0.02),
+        a_market_order(side=Side.SELL),
+        a_market_order(price=11.0),
+        "limit_distance",
+        0.02,
+        0.0,
+        "11 is 0.00% below 11",
+        books(quote=a_quote(11.0)),
     ),
     "rate": Case(
         RateLimit(SlidingWindow(1, 60)),
@@ -398,6 +418,7 @@ SOFT = {
     "position": (PositionRatio(0.1, None, 0.8), an_order(8_000), an_order(8_100)),
     "gross exposure": (GrossExposure(0.1, None, 0.8), an_order(7_900), an_order(8_000)),
     "capital": (Capital(100_000_00, 0.8), an_order(7_900), an_order(8_000)),
+    "limit up": (LimitDistance(0.02, 0.8), an_order(price=10.72), an_order(price=10.73)),
     "quote": (
         FreshQuote(10, 0.8),
         an_order(time=NOW + 8 * SECOND),
