@@ -83,7 +83,7 @@ def built(view: Ledger) -> tuple[list[Rule], Meter]:
     """Every rule that a config can name, for the account and for one strategy."""
     chosen = settings.from_mapping({"risk": ALL, "strategies": [OWN]})
     risk, meter = chosen.risk, Meter()
-    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.near_losses(risk))
     losses.begin(DAY, view.total_cents)
     return limits.rules(chosen, ["grid"], meter, losses), meter
 

@@ -208,6 +208,12 @@ class RemoteBroker(Section):
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
+Softened = Literal[
+    "position_ratio", "gross_exposure", "max_holdings", "groups", "capital", "max_quantity",
+    "max_notional", "max_daily_notional", "max_quote_age", "max_price_distance",
+    "min_limit_distance", "max_orders_per_second", "max_orders_per_minute", "max_orders_per_day",
+    "max_cancel_ratio", "max_quick_cancels", "max_daily_loss", "max_drawdown",
+]  # fmt: skip
 Money = Annotated[Amount, Field(gt=0, le=10**12, decimal_places=2)]
 
 
@@ -330,6 +336,9 @@ class RiskSettings(Section):
     )
     warn_at: Ratio | None = Field(
         None, description="Share of a limit from which on a warning is given, once a rule and day."
+    )
+    soft: dict[Softened, Ratio] = Field(
+        default_factory=dict, description="The same of one limit, by its key; wins over `warn_at`."
     )
     trading: Literal["active", "reducing", "halted"] = Field(
         "active", description="State of the switch at the start; reducing only closes positions."
