@@ -1,28 +1,35 @@
 """A simulated day with everything that looks on, against the same day alone.
 
-Two pages, which read all they are sent, and a Prometheus that asks each second live in a process of
-their own, as they would; what is compared is the time that the engine's process computes.
+Two pages, which read all they are sent, a Prometheus that asks each second and the service that
+takes alerts and heartbeats live in a process of their own, as they would; what is compared is the
+time that the engine's process computes, its threads included. The day is over in seconds: it writes
+the log of four hours meanwhile.
 """
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
+from aiohttp import web
+from pydantic import SecretStr
 
 from benchmarks.measure import Row
 from benchmarks.world import symbols
 from qka.app import Engine
 from qka.engine.strategy import Strategy
 from qka.model.market import Quote
+from qka.settings import AlertSettings, from_mapping
+from qka.settings.sections import HeartbeatSettings
 
 PAGES = 2
 _AGAIN = 0.05  # seconds until a page looks for the next run
@@ -42,51 +49,85 @@ class Trader(Strategy):
 
 
 def monitor(quick: bool) -> list[Row]:
-    """The day alone and looked at, in turns."""
+    """The day alone and looked at, in turns: by pages and metrics, and with all that there is."""
     count = 40 if quick else 120
-    ratios: list[float] = []
-    taken: tuple[list[float], list[float]] = ([], [])
-    with TemporaryDirectory() as folder, _lookers(Path(folder)):
+    with TemporaryDirectory() as folder, _lookers(Path(folder)) as port:
+        lives = (None, _Looked(), _Looked(port))
+        taken: list[list[float]] = [[], [], []]
         for number in range(5 if quick else 9):
-            for which in (0, 1) if number % 2 else (1, 0):
-                taken[which].append(_day(Path(folder), count, looked_at=bool(which)))
-            ratios.append(taken[1][-1] / taken[0][-1])
-    alone, ours = (median(side) * 1e3 for side in taken)
-    note = f"{count} symbols; {PAGES} pages, metrics each second, in another process; CPU time"
-    return [Row("a day looked at", ours, "ms", alone, median(ratios), TARGET, note=note)]
+            for which in (0, 1, 2) if number % 2 else (2, 1, 0):
+                taken[which].append(_day(Path(folder), count, lives[which]))
+    ratios = [median(b / a for a, b in zip(taken[0], one, strict=True)) for one in taken]
+    alone, seen, all_on = (median(side) * 1e3 for side in taken)
+    of = f"{count} symbols; {PAGES} pages, metrics each second, in another process"
+    more = "as above, and each order on console and in JSON lines, alerts and heartbeat by HTTP"
+    return [
+        Row("a day looked at", seen, "ms", alone, ratios[1], TARGET, note=f"{of}; CPU time"),
+        Row("a day with all on", all_on, "ms", alone, ratios[2], TARGET, note=more),
+    ]
 
 
-def _day(folder: Path, count: int, *, looked_at: bool) -> float:
+class _Looked(NamedTuple):
+    """What looks on; `alerts`: the port of who takes alerts, and then everything is logged too."""
+
+    alerts: int = 0
+
+
+def _day(folder: Path, count: int, looked: _Looked | None) -> float:
+    on = looked is not None
     config: dict[str, Any] = {
         "feed": {"kind": "simulated", "seed": 7, "speed": "max"},
-        "monitor": {"enabled": looked_at, "dashboard": looked_at, "metrics": looked_at},
+        "monitor": {"enabled": on, "dashboard": on, "metrics": on},
         "run": {"dir": str(folder / "runs")},
-        "log": {"level": "ERROR"},
+        "log": {"level": "INFO" if looked and looked.alerts else "ERROR"},
     }
-    engine = Engine.from_config(config)
+    chosen = from_mapping(config)
+    if looked and looked.alerts:
+        chosen = chosen.model_copy(update={"alerts": _alerts(looked.alerts)})
+    engine = Engine.from_config(chosen)
     engine.register(Trader(symbols=symbols(count)))
-    begin = process_time()
-    asyncio.run(engine.run_async())
-    return process_time() - begin
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # a terminal's time is its own
+        begin = process_time()
+        asyncio.run(engine.run_async())
+        return process_time() - begin
+
+
+def _alerts(port: int) -> AlertSettings:
+    """To one receiver what a config without rules sends it, and a beat each second."""
+    there = f"127.0.0.1:{port}"
+    beat = HeartbeatSettings(url=SecretStr(f"http://{there}/beat"), every=1.0)
+    phone = SecretStr(f"json://{there}/phone")
+    return AlertSettings(send=True, targets={"phone": phone}, heartbeat=beat, digest=True)
 
 
 @contextmanager
-def _lookers(folder: Path) -> Iterator[None]:
-    """Pages and a Prometheus for whatever runs there."""
+def _lookers(folder: Path) -> Iterator[int]:
+    """Pages, a Prometheus and who takes alerts, for whatever runs there; the port of the last."""
     command = [sys.executable, "-m", "benchmarks.monitor", str(folder / "runs")]
-    started = subprocess.Popen(command)
-    try:
-        yield
-    finally:
-        started.kill()
-        started.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        try:
+            yield int(started.stdout.readline())
+        finally:
+            started.kill()
 
 
 async def _look(runs: Path) -> None:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", _take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
     async with asyncio.TaskGroup() as group:
         for _ in range(PAGES):
             group.create_task(_page(runs))
         group.create_task(_prometheus(runs))
+
+
+async def _take(request: web.Request) -> web.Response:
+    await request.read()
+    return web.json_response({})
 
 
 def _newest(runs: Path) -> tuple[str, dict[str, str]] | None:

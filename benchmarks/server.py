@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from datetime import date
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -32,7 +33,8 @@ from benchmarks.world import symbols, tick
 from qka.brokers.client import AsyncQMTClient, QMTClient
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtAsset, XtCancelOrderResponse, XtOrder, XtOrderResponse
-from qka.clock import WallClock
+from qka.clock import wall_time
+from qka.model.times import at
 from qka.server.backend import OnState, Push, Tick
 from qka.server.caller import Policy
 from qka.server.outcomes import Row as Outcome
@@ -315,6 +317,7 @@ class Instant:
 
     def __init__(self) -> None:
         self._numbers = count(1_000_001)
+        self._ahead = at(date(2026, 1, 5), "10:00") - wall_time()
 
     async def open(self, push: Push, state: OnState) -> None:
         """Be there."""
@@ -347,11 +350,13 @@ class Instant:
         """Nothing."""
 
     async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
-        """None yet."""
-        return {}
+        """The same of all."""
+        return {symbol: tick(49) for symbol in symbols}
 
     async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
-        """None."""
+        """Of its day."""
+        limits = {"UpStopPrice": 11.0, "DownStopPrice": 9.0, "PreClose": 10.0}
+        return {"InstrumentName": "浦发银行", "TradingDay": "20260105", **limits}
 
     async def bars(
         self, symbol: str, period: str, count: int, end: int | None
@@ -360,8 +365,8 @@ class Instant:
         return []
 
     def now(self) -> int:
-        """The world's."""
-        return WallClock().now()
+        """A morning in which orders are taken, whenever this runs."""
+        return wall_time() + self._ahead
 
 
 # ------------------------------------------------------------------ what is said

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from qka.model.times import DAY, SECOND, day_of, midnight, time_of_day
 
+wall_time = _time.time_ns  # ns since the epoch, UTC: for those of whom nobody makes a replay
 Callback = Callable[[], None]
 Told = Callable[[int], None]
 DayHook = Callable[[date], None]

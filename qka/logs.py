@@ -18,9 +18,10 @@ from loguru import logger
 
 from qka import telling, wire
 from qka.errors import ConfigError
-from qka.language import say
+from qka.language import chosen, speaker
 from qka.model.order import Order
 from qka.model.times import SHANGHAI, to_datetime
+from qka.phrases import retold
 from qka.secrets import learn, mask
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ def close() -> None:
 
 def event(source: str, happened: Any, order: Order | None = None, *, aside: bool = False) -> None:
     """Log an event, as loud as it is, or `aside`, as DEBUG; `order`: the one that it is about."""
-    words = telling.told(happened, order, str)
-    told = logger.bind(strategy=source, _event=(happened, order))
-    told.log("DEBUG" if aside else telling.severity(happened).name, "{}", words)
+    told = logger.bind(strategy=source, _event=(happened, order)).opt(lazy=True)
+    level = "DEBUG" if aside else telling.severity(happened).name
+    told.log(level, "{}", lambda: telling.told(happened, order, str))
 
 
 def _patch(record: "Record") -> None:
@@ -114,6 +115,7 @@ class _Console:
 
     def __init__(self, now: Callable[[], int] | None) -> None:
         self._now = now
+        self._say = speaker(chosen())  # once: to ask is to look into the environment
         self._day: date | None = None
 
     def line(self, record: "Record") -> str:
@@ -122,9 +124,13 @@ class _Console:
         self._day = moment.date()
         error = _error_line(record)
         extra, source, text = record["extra"], _source(record), record["message"]
+        say = self._say
         if "_event" in extra:
-            text = mask(telling.told(*extra["_event"]))
+            happened, about = extra["_event"]
+            text = mask(telling.told(happened, about, say))
             source = say("engine") if source == "engine" else source
+        else:
+            text = retold(text, say)
         extra["_console"] = {
             "text": text,
             "time": f"{moment:%Y-%m-%d %H:%M:%S}" if new else f"{moment:%H:%M:%S}",
@@ -167,11 +173,20 @@ def _file_line(now: Callable[[], int] | None, record: "Record") -> str:
         "source": _source(record),
         "message": record["message"],
     }
-    if "_event" in record["extra"]:
-        line["event"] = _masked(json.loads(wire.encode(record["extra"]["_event"][0])))
     exception = record["exception"]
     if exception is not None and exception.type is not None:
         trace = traceback.format_exception(exception.type, exception.value, exception.traceback)
         line["exception"] = mask("".join(trace))
-    record["extra"]["_file"] = json.dumps(line, ensure_ascii=False)
+    text = wire.encode(line).decode()
+    if "_event" in record["extra"]:
+        text = f'{text[:-1]},"event":{_masked_json(record["extra"]["_event"][0])}}}'
+    record["extra"]["_file"] = text
     return "{extra[_file]}\n"
+
+
+def _masked_json(happened: Any) -> str:
+    """An event as JSON. Only what has a secret in it, or may have one escaped, is taken apart."""
+    text = wire.encode(happened).decode()
+    if "\\" not in text and mask(text) == text:
+        return text
+    return wire.encode(_masked(json.loads(text))).decode()

@@ -1,7 +1,7 @@
 """An event in one line, for people: who asked for what, and what came of it.
 
-`say` gives the language; `str` is the English of the code itself. A reason in words (the broker's,
-a rule's) is shown as it came.
+`say` gives the language; `str` is the English of the code itself. A reason of the engine's own is
+retold by `phrases`; one in the broker's words is shown as it came.
 """
 
 from decimal import Decimal
@@ -36,6 +36,7 @@ from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Order, OrderStatus, OrderType, Side
 from qka.model.symbol import Board, board_of
 from qka.model.times import to_datetime
+from qka.phrases import retold
 
 
 def clock_time(ns: int) -> str:
@@ -92,8 +93,7 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
                 id=made.id,
                 order=_order(made, say),
                 code=say(event.code),
-                reason=event.reason,
-                figures=_figures(event, say),
+                reason=retold(event.reason, say),
             )
         case OrderAdopted(order=made):
             return say("order {id}: {order}, placed by others").format(
@@ -234,15 +234,6 @@ def _fill(fill: Fill, say: Say) -> str:
     )
 
 
-def _figures(denied: OrderDenied, say: Say) -> str:
-    """Limit and value, which the reason has too, but in English alone."""
-    if denied.limit is None or denied.value is None:
-        return ""
-    return say(", limit {limit:,.10g}, value {value:,.10g}").format(
-        limit=round(denied.limit, 4), value=round(denied.value, 4)
-    )
-
-
 def _state(event: InstrumentState, say: Say) -> str:
     words = [say(STANDINGS[event.status])]
     words += [say("suspended")] * event.suspended
@@ -251,7 +242,7 @@ def _state(event: InstrumentState, say: Say) -> str:
 
 
 def _why(reason: str, say: Say) -> str:
-    return say(": {reason}").format(reason=reason) if reason else ""
+    return say(": {reason}").format(reason=retold(reason, say)) if reason else ""
 
 
 def _order(order: Order, say: Say) -> str:

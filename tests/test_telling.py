@@ -41,6 +41,7 @@ ETF = an_order(1000, 4.123, symbol="510300.SH", side=Side.SELL)
 MARKET = an_order(600, 12.21, type=OrderType.MARKET)
 
 # event, order -> English, Chinese
+SHORT = "1000 600000.SH need 10005.10 CNY with fees, 9999.50 available"
 LINES = [
     (
         OrderRequested(NOW, an_order()), None,
@@ -58,9 +59,10 @@ LINES = [
         "拒单 a：卖出 510300.SH 1000份 @4.123，可卖不足：none to sell",
     ),
     (
-        OrderDenied(NOW, an_order(), "cash", "too dear", 9999.5, 10005.1), None,
-        "order a: buy 1000 600000.SH at 10, denied by cash: too dear",
-        "拒单 a：买入 600000.SH 1000股 @10，可用资金不足，限额 9,999.5，实际 10,005.1：too dear",
+        OrderDenied(NOW, an_order(), "cash", SHORT), None,
+        "order a: buy 1000 600000.SH at 10, denied by cash: " + SHORT,
+        "拒单 a：买入 600000.SH 1000股 @10，可用资金不足："
+        "600000.SH 1000 股连费用需要 10005.10 元，可用 9999.50 元",
     ),
     (
         OrderAdopted(NOW, an_order()), None,

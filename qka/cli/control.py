@@ -7,6 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
+from qka.language import say
+from qka.phrases import retold
+from qka.telling import TRADING
 
 Symbol = Annotated[str, typer.Argument(help="Such as 600000.SH")]
 Shares = Annotated[int, typer.Argument(help="Shares", min=1)]
@@ -62,7 +65,8 @@ def halt(run: Run = None, config: Config = None, why: Why = "") -> None:
     _switched(command(found, "halt", why=why))
     orders = found.ask("GET", "/status")["orders"]
     if orders:
-        typer.echo(f"{len(orders)} orders still work; qka cancel-all takes them back")
+        words = say("{count} orders still work; `qka cancel-all` takes them back")
+        typer.echo(words.format(count=len(orders)))
 
 
 def reduce(run: Run = None, config: Config = None, why: Why = "") -> None:
@@ -84,7 +88,7 @@ def cancel(
     An order can still trade until its cancel is confirmed.
     """
     for order in command(the_run(run, config), "cancel", *orders, why=why)["orders"]:
-        typer.echo(f"{order['id']}  {order['what']}")
+        typer.echo(f"{order['id']}  {retold(order['what'])}")
 
 
 def cancel_all(
@@ -105,11 +109,15 @@ def cancel_all(
     exchange takes no cancels: they are asked for as soon as it does.
     """
     found = the_run(run, config)
-    confirm(f"Cancel all working orders{' of ' + ', '.join(symbols) if symbols else ''}?", yes)
+    question = say("Cancel all working orders?")
+    if symbols:
+        question = say("Cancel all working orders of {symbols}?").format(symbols=", ".join(symbols))
+    confirm(question, yes)
     orders = command(found, "cancel-all", *(symbols or ()), why=why)["orders"]
     for order in orders:
-        typer.echo(f"{order['id']}  {order['what']}")
-    typer.echo(f"{len(orders)} orders" if orders else "no order works")
+        typer.echo(f"{order['id']}  {retold(order['what'])}")
+    words = say("{count} orders") if orders else say("no order works")
+    typer.echo(words.format(count=len(orders)))
 
 
 def flatten(
@@ -130,8 +138,9 @@ def flatten(
     then all of it that T+1 lets go is sold at the market, once: qka status shows what is left.
     """
     found = the_run(run, config)
-    what = ", ".join(symbols) if symbols else "everything"
-    confirm(f"Cancel the orders of {what} and sell it, on account {found.account}?", yes)
+    what = ", ".join(symbols) if symbols else say("everything")
+    question = say("Cancel the orders of {what} and sell it, on account {account}?")
+    confirm(question.format(what=what, account=found.account), yes)
     exits = command(found, "flatten", *(symbols or ()), why=why)["exits"]
     for _ in range(_LOOKS):
         if all(each["done"] and not each["selling"] for each in exits):
@@ -139,10 +148,14 @@ def flatten(
         time.sleep(_PAUSE)
         exits = found.ask("GET", "/status")["exits"]
     for each in exits:
-        words = [f"{each['selling']:,} being sold"] if each["selling"] else []
-        words += [f"waits for the cancel of {', '.join(each['waits'])}"] if each["waits"] else []
-        typer.echo(f"{each['symbol']}  {each['held']:,} held  {'; '.join([*words, *each['left']])}")
-    typer.echo("trading is REDUCING" if exits else "nothing is held; trading is REDUCING")
+        words = [say("{selling:,} being sold").format_map(each)] if each["selling"] else []
+        if each["waits"]:
+            waits = ", ".join(each["waits"])
+            words.append(say("waits for the cancel of {orders}").format(orders=waits))
+        told = say("; ").join([*words, *map(retold, each["left"])])
+        typer.echo(say("{symbol}  {held:,} held  {words}").format_map({**each, "words": told}))
+    ending = say("trading is REDUCING") if exits else say("nothing is held; trading is REDUCING")
+    typer.echo(ending)
 
 
 def buy(
@@ -185,17 +198,25 @@ def _order(
     side: str, symbol: str, shares: int, price: str, run: Any, config: Any, why: str, yes: bool
 ) -> None:
     found = the_run(run, config)
-    at = f"at {price}" if price else "at market"
-    confirm(f"{side} {shares} {symbol} {at} on account {found.account}?", yes)
+    question = say("{side} {shares} {symbol} at {price} on account {account}?")
+    if not price:
+        question = say("{side} {shares} {symbol} at market on account {account}?")
+    named = {"side": say(side), "shares": shares, "symbol": symbol, "price": price}
+    confirm(question.format(account=found.account, **named), yes)
     words = (symbol, shares, price) if price else (symbol, shares)
     order = command(found, side, *words, why=why)["order"]
-    typer.echo(
-        f"{order['id']}  {order['side']} {order['quantity']} {order['symbol']} at "
-        f"{order['price']:g}: {order['status'].upper()} {order['reason']}".rstrip()
-    )
+    line = say("{id}  {side} {quantity} {symbol} at {price:g}: {status} {reason}")
+    told = {
+        **order,
+        "side": say(order["side"]),
+        "status": say(order["status"]).upper(),
+        "reason": retold(order["reason"]),
+    }
+    typer.echo(line.format_map(told).rstrip())
     if order["status"] == "denied":
         raise typer.Exit(1)
 
 
 def _switched(done: dict[str, Any]) -> None:
-    typer.echo(f"trading is {done['trading'].upper()}, it was {done['was']}")
+    state, was = (say(TRADING[done[name]]) for name in ("trading", "was"))
+    typer.echo(say("trading is {state}, it was {was}").format(state=state.upper(), was=was.lower()))

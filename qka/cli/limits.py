@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
+from qka.language import say
 
 app = typer.Typer(
     help="The limits of a running engine: shown, or changed from the next order on.",
@@ -41,6 +42,7 @@ def set_limit(
     found = the_run(run, config)
     if not limit.startswith(("risk.", "strategies.")):
         limit = f"risk.{limit}"
-    confirm(f"Set {limit} on account {found.account}?", yes)
+    question = say("Set {limit} on account {account}?")
+    confirm(question.format(limit=limit, account=found.account), yes)
     done = command(found, "set", limit, why=why)
-    typer.echo(f"{done['set']} is {done['value']} from the next order on")
+    typer.echo(say("{set} is {value} from the next order on").format_map(done))

@@ -9,6 +9,9 @@ from msgspec import structs
 
 from qka.cli.reach import Run, Why, Yes, command, confirm, live_one, the_run, who
 from qka.errors import ConfigError
+from qka.language import say
+from qka.phrases import retold
+from qka.telling import TRADING
 
 if TYPE_CHECKING:
     from qka.monitor.client import Running
@@ -41,7 +44,7 @@ def accept(
         _accepted(running, command(running, "accept", fingerprint, why=why))
         return
     table = operator.accept(chosen, fingerprint, who(), why)
-    typer.echo(f"accepted, for the next start:\n{table}")
+    typer.echo(say("accepted, for the next start:") + f"\n{table}")
 
 
 def resume(
@@ -68,13 +71,16 @@ def resume(
     chosen = None if config is None else _settings(config, set_)
     running = the_run(run, None) if chosen is None or run is not None else live_one(chosen)
     if running is not None:
-        confirm(f"Let account {running.account} trade again?", yes)
+        question = say("Let account {account} trade again?")
+        confirm(question.format(account=running.account), yes)
         done = command(running, "resume", why=why)
-        typer.echo(f"lifted: {done['was']}: {done['why']}\nTrading is ACTIVE.")
+        state = say(TRADING[done["was"]]).lower()
+        words = say("lifted: {was}: {why}").format(was=state, why=retold(done["why"]))
+        typer.echo(words + "\n" + say("Trading is ACTIVE."))
         return
     assert chosen is not None
     was = operator.resume(chosen, who(), why)
-    typer.echo(f"lifted: {was}\nThe next start may trade.")
+    typer.echo(say("lifted: {was}").format(was=was) + "\n" + say("The next start may trade."))
 
 
 def resolve(
@@ -119,29 +125,35 @@ def resolve(
             chosen, order, ending, filled=filled, price=price, who=who(), why=why
         )
         order_ = structs.asdict(done)
-    typer.echo("{id} is {status}: {filled} of {quantity} {symbol} traded".format(**order_))
+    told = say("{id} is {status}: {filled} of {quantity} {symbol} traded")
+    typer.echo(told.format_map({**order_, "status": say(order_["status"])}))
 
 
 def _list(orders: "list[Any]") -> None:
     """Orders without an end, from a journal or a running engine."""
     for order in orders:
         row = order if isinstance(order, dict) else structs.asdict(order)
-        words = "{id}  {status}  {side} {quantity} {symbol} at {price:g}, {filled} filled  {reason}"
-        typer.echo(words.format(**row))
+        words = say(
+            "{id}  {status}  {side} {quantity} {symbol} at {price:g}, {filled} filled  {reason}"
+        )
+        own = {name: say(row[name]) for name in ("status", "side")}
+        typer.echo(words.format_map({**row, **own, "reason": retold(row["reason"])}))
     if not orders:
-        typer.echo("every order has its end")
+        typer.echo(say("every order has its end"))
 
 
 def _accepted(running: "Running", done: dict[str, Any]) -> None:
     """Look whether the trading is released; the comparison takes a moment."""
-    typer.echo(f"accepted:\n{done['table']}")
+    typer.echo(say("accepted:") + f"\n{done['table']}")
     for _ in range(20):
         trading = running.ask("GET", "/status")["trading"]
         if not trading["held"]:
-            typer.echo(f"The books agree. Trading is {trading['state'].upper()}.")
+            state = say(TRADING[trading["state"]]).upper()
+            typer.echo(say("The books agree. Trading is {state}.").format(state=state))
             return
         time.sleep(0.25)
-    typer.echo(f"it is held still: {trading['why']}", err=True)
+    words = say("it is held still: {why}").format(why=retold(trading["why"]))
+    typer.echo(words, err=True)
     raise typer.Exit(1)
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from qka.language import mark, say
+from qka.phrases import retold
 from qka.telling import SIDES, STATUSES
 
 _HEADINGS = (
@@ -129,6 +130,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         )
         for order in summary["working"]
     ]
-    lines += [say("alert     {alert}").format(alert=alert) for alert in summary["alerts"]]
+    for source, _, words in (alert.partition(": ") for alert in summary["alerts"]):
+        lines.append(say("alert     {alert}").format(alert=f"{source}: {retold(words)}"))
     lines += [say("run       {run}").format(run=Path(summary["run"]))]
     return lines

@@ -4,9 +4,12 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.cells import set_cell_size
 
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
 from qka.errors import ConfigError
+from qka.language import say
+from qka.phrases import retold
 
 app = typer.Typer(
     help="The strategies of a running engine: shown, started, stopped, changed.",
@@ -23,8 +26,9 @@ def list_strategies(run: Run = None, config: Config = None) -> None:
     for each in the_run(run, config).ask("GET", "/status")["strategies"]:
         if each["state"]:
             params = " ".join(f"{name}={value}" for name, value in each["params"].items())
-            why = f"  ({each['why']})" if each["why"] else ""
-            typer.echo(f"{each['name']:24} {each['state']:8} {params}{why}".rstrip())
+            why = f"  ({retold(each['why'])})" if each["why"] else ""
+            state = set_cell_size(say(each["state"]), 8)
+            typer.echo(f"{each['name']:24} {state} {params}{why}".rstrip())
 
 
 @app.command()
@@ -33,7 +37,8 @@ def stop(
 ) -> None:
     """Stop one strategy alone; what it has working is cancelled or left as its config says."""
     found = the_run(run, config)
-    confirm(f"Stop {name} on account {found.account}?", yes)
+    question = say("Stop {name} on account {account}?")
+    confirm(question.format(name=name, account=found.account), yes)
     _told(command(found, "stop", name, why=why))
 
 
@@ -43,7 +48,8 @@ def start(
 ) -> None:
     """Start a strategy that was stopped: made anew, with the state it left."""
     found = the_run(run, config)
-    confirm(f"Start {name} on account {found.account}?", yes)
+    question = say("Start {name} on account {account}?")
+    confirm(question.format(name=name, account=found.account), yes)
     _told(command(found, "start", name, why=why))
 
 
@@ -69,7 +75,9 @@ def params(
     """
     found = the_run(run, config)
     if changes:
-        confirm(f"Set {' '.join(changes)} of {name} on account {found.account}?", yes)
+        question = say("Set {changes} of {name} on account {account}?")
+        told = question.format(changes=" ".join(changes), name=name, account=found.account)
+        confirm(told, yes)
         shown = command(found, "params", name, *changes, why=why)["params"]
     else:
         there = found.ask("GET", "/status")["strategies"]
@@ -83,5 +91,6 @@ def params(
 
 
 def _told(done: dict[str, Any]) -> None:
-    why = f": {done['why']}" if done.get("why") else ""
-    typer.echo(f"{done['strategy']} is {done['state']}{why}")
+    why = f": {retold(done['why'])}" if done.get("why") else ""
+    words = say("{strategy} is {state}").format(**{**done, "state": say(done["state"])})
+    typer.echo(words + why)

@@ -17,6 +17,7 @@ from qka.model.events import (
 )
 from qka.model.order import Order
 from qka.model.times import to_datetime
+from qka.phrases import retold
 from qka.secrets import mask
 from qka.telling import severity, told
 
@@ -163,9 +164,10 @@ class Writer:
                 topic = kind = self._kind(event)
             case _:
                 return None
-        what = event.message if isinstance(event, Alert) else told(event, order, self._say)
         if isinstance(event, Alert):
-            what = f"{event.source}: {what}"
+            what = f"{event.source}: {retold(event.message, self._say)}"
+        else:
+            what = told(event, order, self._say)
         return self.write(kind, loud, topic, what, event.time)
 
     def write(self, kind: str, loud: Severity, topic: str, what: str, time: int) -> Message:

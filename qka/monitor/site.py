@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from qka import charts
 from qka.monitor.guard import Right
+from qka.monitor.phrasebook import phrasebook
 from qka.web import response
 
 FOLDER = Path(__file__).parent / "web"
@@ -44,6 +45,7 @@ class Site:
         self._files = {f"/{file.name}": _read(file) for file in FOLDER.iterdir()}
         self._files["/"] = self._files.pop("/index.html")
         self._files["/charts.js"] = _read(charts.SCRIPT)
+        self._files["/phrases.json"] = _file(phrasebook(), "application/json")
 
     @property
     def paths(self) -> list[str]:
@@ -62,5 +64,8 @@ class Site:
 
 
 def _read(file: Path) -> _File:
-    body = file.read_bytes()
-    return _File(body, _TYPES[file.suffix], f'"{sha256(body).hexdigest()[:20]}"')
+    return _file(file.read_bytes(), _TYPES[file.suffix])
+
+
+def _file(body: bytes, kind: str) -> _File:
+    return _File(body, kind, f'"{sha256(body).hexdigest()[:20]}"')

@@ -13,7 +13,7 @@ from qka.report import shown
 from qka.report.figures import Point, Report, added
 from qka.report.metrics import FEW
 from qka.report.shown import Shown
-from qka.report.words import UNKNOWN, codes, words
+from qka.report.words import UNKNOWN, codes, sentences, words
 from qka.secrets import mask
 
 _HERE = Path(__file__).parent
@@ -28,9 +28,10 @@ def render(report: Report, language: str) -> str:
     return mask(
         _template().render(
             report=report,
-            shown=Shown(report, word),
+            shown=Shown(report, language),
             word=word,
             code=codes(language),
+            told=sentences(language),
             language="zh-CN" if language == "zh" else "en",
             chart=chart(report.curve),
             charts=charts.SCRIPT.read_text(encoding="utf-8"),

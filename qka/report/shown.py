@@ -1,7 +1,7 @@
 """Figures as people read them, on a page and on a terminal alike."""
 
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qka import secrets
 from qka.engine.reconciler import Settled
@@ -10,7 +10,7 @@ from qka.model.money import CENT, yuan
 from qka.model.times import MILLISECOND, SECOND, show, to_datetime
 from qka.report.figures import Report, Spread, slippage
 from qka.report.metrics import Metrics, available, metrics
-from qka.report.words import Words
+from qka.report.words import sentences, words
 
 NOTHING = "–"
 
@@ -81,9 +81,9 @@ class Cost(NamedTuple):
 class Shown:
     """What a report says in more than one place, worked out once."""
 
-    def __init__(self, report: Report, word: Words) -> None:
+    def __init__(self, report: Report, language: str) -> None:
         self._report = report
-        self._word = word
+        self._word, self._told = words(language), sentences(language)
 
     def name(self, strategy: str) -> str:
         """A strategy, or the account where there is none."""
@@ -244,10 +244,11 @@ class Shown:
 
     def differences(self, found: Settled) -> str:
         """What differed, each with what explains it."""
-        told: list[Any] = found.differences
-        return "; ".join(
-            f"{d.what}: {d.ours} → {d.theirs}{f' ({d.why})' if d.why else ''}" for d in told
-        )
+        lines = []
+        for each in found.differences:
+            why = f" ({self._told(each.why)})" if each.why else ""
+            lines.append(f"{each.what}: {each.ours} → {each.theirs}{why}")
+        return "; ".join(lines)
 
 
 def _mean(amounts: list[int]) -> int | None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from qka.report import shown
 from qka.report.figures import Part, Report, added
 from qka.report.shown import Shown
-from qka.report.words import UNKNOWN, codes, words
+from qka.report.words import UNKNOWN, codes, sentences, words
 from qka.secrets import mask
 
 _COLOURS = {"up": "red", "down": "green", "": ""}  # as China has them
@@ -26,7 +26,7 @@ class _Screen:
     def __init__(self, report: Report, language: str, console: Console) -> None:
         self._report = report
         self._word, self._code = words(language), codes(language)
-        self._shown = Shown(report, self._word)
+        self._told, self._shown = sentences(language), Shown(report, language)
         self._console = console
 
     def tell(self) -> None:
@@ -148,7 +148,7 @@ class _Screen:
         for alert in loud[-_MOST:]:
             self._line(
                 f"{self._code(str(alert.severity))} {shown.clock(alert.time)} {alert.source}: "
-                f"{alert.message}"
+                f"{self._told(alert.message)}"
             )
 
     def _pairs(self, title: str, pairs: Sequence[tuple[str, str]]) -> None:

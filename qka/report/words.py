@@ -1,13 +1,15 @@
 """What a report says, in English and Chinese. The English words are the keys.
 
-Codes and states that the engine uses (`position_ratio`, `filled`) are shown as words too; reasons
-and messages stay as the engine wrote them.
+Codes and states that the engine uses (`position_ratio`, `filled`) are shown as words too. Reasons
+and messages of the engine are retold; what a broker or a strategy wrote stays as it is.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from qka.errors import ConfigError
-from qka.language import CHINESE, chosen
+from qka.language import CHINESE, chosen, speaker
+from qka.phrases import retold
 
 Words = Callable[[str], str]  # English -> the reader's language
 
@@ -243,6 +245,11 @@ def codes(language: str) -> Words:
     if language == "zh":
         return lambda code: _CODES.get(code, code)
     return lambda code: code.replace("_", " ")
+
+
+def sentences(language: str) -> Words:
+    """What says a sentence of the engine's in a language; one it does not know as it stands."""
+    return partial(retold, say=speaker(CHINESE) if language == "zh" else str)
 
 
 def language(asked: str = "") -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
+from qka.ashare import book
 from qka.ashare.rows import Taking
 from qka.ashare.sessions import taken_from, taking, window_at
 from qka.errors import ConfigError
@@ -40,18 +42,10 @@ class Hours:
             self._begin(day_of(time))
         if self._closed:
             return Denial("trading_day", self._closed)
-        span = window_at(symbol, time)[2]
+        start, _, span = window_at(symbol, time)
         kind = order.type
         taken = span.limit if kind is _LIMIT else taking(span, kind)
-        if taken is _TAKEN:
-            return None
-        later = taken_from(symbol, time, kind)
-        when = f"{to_datetime(time):%H:%M:%S} ({span.phase})"
-        words = f"{symbol} takes no {kind} orders at {when}"
-        if taken is _QUEUED and later is not None:
-            return Caution("phase", f"{words}: the broker keeps it until {_clock(later)}")
-        again = f"from {_clock(later)} on" if later is not None else "on the next trading day"
-        return Denial("phase", f"{words}; {again} it would pass")
+        return None if taken is _TAKEN else _not_taken(symbol, kind, start)
 
     def _begin(self, day: date) -> None:
         self._from = midnight(day)
@@ -61,6 +55,22 @@ class Hours:
             self._closed = "" if self._trades(day) else closed
         except ConfigError as error:
             self._closed = str(error)
+
+
+@lru_cache(maxsize=4096)  # it is the same for every order of that part of the day
+def _not_taken(symbol: str, kind: OrderType, start: int) -> Denial | Caution:
+    """What is said in the part of a symbol's day that begins then (ns) and takes no such order."""
+    _, end, span = window_at(symbol, start)
+    later = taken_from(symbol, start, kind)
+    words = f"{symbol} takes no {kind} orders in {_clock(start)}-{_clock(end)} ({span.phase})"
+    if taking(span, kind) is _QUEUED:
+        when = _clock(later) if later is not None else "the next trading day"
+        return Caution("phase", f"{words}: the broker keeps it until {when}")
+    again = f"from {_clock(later)} on" if later is not None else "on the next trading day"
+    return Denial("phase", f"{words}; {again} it would pass")
+
+
+book.on_change(_not_taken.cache_clear)
 
 
 def _clock(ns: int) -> str:

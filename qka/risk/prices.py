@@ -1,7 +1,7 @@
 """Where a price may be: inside the day's limits and the price cage.
 
 What the exchange says itself, the limits in a quote, wins over what is computed. No quote of the
-day, no word.
+day, no word; nor of an order that a broker keeps in the evening, which is for another day.
 """
 
 from qka.ashare.limits import cage_parks, cage_reference, price_limits, reach
@@ -33,6 +33,8 @@ def price_limit(order: Order, view: MarketView) -> Denial | Caution | None:
         return None
     if not same_day(quote.time, order.time):
         return None  # limits of another day say nothing
+    if window_at(order.symbol, order.time).span.phase is Phase.CLOSED:
+        return None  # a broker keeps it for the next day, whose limits are others
     if not quote.limit_up and not quote.limit_down:
         return _computed(order, quote, view)
     up = quote.limit_up or order.price

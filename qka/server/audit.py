@@ -7,6 +7,7 @@ Tokens and passwords never get here, and of the account only its ends.
 """
 
 import asyncio
+from binascii import hexlify
 from collections import deque
 from datetime import date
 from hashlib import sha256
@@ -148,7 +149,7 @@ def _by_day(calls: list[Call]) -> list[tuple[date, list[Call]]]:
 
 def chained(previous: bytes, line: bytes) -> bytes:
     """The hash of a line (up to its own hash) that follows one with hash `previous`."""
-    return sha256(previous + line).hexdigest()[:32].encode()
+    return hexlify(sha256(previous + line).digest()[:16])
 
 
 def verify(file: Path) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import hdrs, web
 from loguru import logger
 
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.server import openapi
 from qka.server.audit import Audit, Call
 from qka.server.caller import Caller
@@ -38,7 +38,7 @@ class Guard:
         self._lockout = lockout
         self._audit = audit
         self._metrics = service.metrics
-        self._now = WallClock().now
+        self._now = wall_time
 
     def check_address(self, ip: str) -> None:
         """Raises Failure for an address that may not connect."""

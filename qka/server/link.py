@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from qka.brokers.link import LinkStatus, TraderLink
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, CallRefused, NotSent
 from qka.server.backend import OnState, Push, Tick, Unsupported
 
@@ -72,7 +72,7 @@ class LinkBackend:
 
     def now(self) -> int:
         """The world's time, ns."""
-        return WallClock().now()
+        return wall_time()
 
     async def open(self, push: Push, state: OnState) -> None:
         """Begin to connect, and reconnect from then on."""

@@ -13,7 +13,7 @@ from qka.brokers.records import (
     XtOrderError,
     XtOrderResponse,
 )
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.errors import NotSent, QkaError
 from qka.model.times import SECOND
 from qka.server import outcomes as keys
@@ -27,10 +27,14 @@ from qka.server.limits import Bucket, Buckets
 from qka.server.lookups import Lookups
 from qka.server.methods import Method
 from qka.server.outcomes import Fate, Outcomes, Row
-from qka.server.rules import Rules
+from qka.server.rules import UNJUDGED, Rules
 from qka.server.tasks import Tasks
 
 _encoder = msgspec.json.Encoder()
+
+
+class _Unjudged(Failure):
+    """A denial that is weighed again once the terminal has told of the order's symbol."""
 
 
 class _Run:
@@ -70,9 +74,10 @@ class Orders:
         self._tasks = tasks
         self._rules = rules
         self._loop = asyncio.get_running_loop()
-        self._now = WallClock().now
+        self._now = wall_time
         self._rate = Bucket(policy.orders_per_second)
         self._running: dict[str, _Run] = {}  # key -> the call under way
+        self._held: dict[str, asyncio.Future[None]] = {}  # symbol -> the last held is through
         self._seq = 0  # of the _async methods
 
     def under_way(self, key: str) -> Row | None:
@@ -147,22 +152,26 @@ class Orders:
             work = self._keyed(caller, method, params, kept, key, deadline)
         else:  # nobody can ask for it again: two of them are two orders
             refusal = self._refusal(caller, method, params, deadline)
-            if refusal is not None:
+            if isinstance(refusal, _Unjudged):
+                work = self._sent_later(caller, method, params, deadline)
+            elif refusal is not None:
                 raise refusal
-            if method.background:
-                work = self._taken_on(method, params, deadline)
             else:
-                work = self._handed(method, params, deadline)
-                if caller.lease is not None:
-                    work = _leased(caller.lease, work)
+                work = self._sent(caller, method, params, deadline)
         if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
             return work
         return self._waited(method.name, self._tasks.start(work), self._patience(deadline))
 
     def _refusal(
-        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+        self,
+        caller: Caller,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        *,
+        waited: bool = False,
     ) -> Failure | None:
-        """Why a new order does not go out now; None when it may."""
+        """Why a new order does not go out now; None when it may. `waited`: it was held back."""
         name, token, lease = method.name, caller.token, caller.lease
         if self.stopping:
             return Failure("unavailable", f"{name}: the server is stopping", retry_after=5.0)
@@ -176,9 +185,13 @@ class Orders:
             return Failure("deadline", f"{name}: its deadline has passed: it was not sent")
         if not self._backend.status.ready:
             return unavailable(self._backend.status, name)
-        denial = self._rules.denial(params) if method.kind == "order" else None
-        if denial is not None:
-            return Failure("denied", f"{name}: {denial.code}: {denial.reason}")
+        if method.kind == "order":
+            denial = self._rules.denial(params)
+            if denial is not None:
+                told = _Unjudged if denial.code == UNJUDGED else Failure
+                return told("denied", f"{name}: {denial.code}: {denial.reason}")
+            if self._held and params["stock_code"] in self._held and not waited:
+                return _Unjudged("denied", f"{name}: an order before it waits")
         now = self._loop.time()
         wait = self._calls[token.name].take(now) or self._rate.take(now)
         return too_many("orders", wait) if wait else None
@@ -186,6 +199,44 @@ class Orders:
     def _before(self, deadline: float) -> float:
         """The deadline in the loop's time."""
         return self._loop.time() + deadline - self._now() / SECOND
+
+    async def _held_back(
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Failure | None:
+        """The refusal, if any, once the terminal has told of the order's symbol.
+
+        Orders that come meanwhile wait their turn behind it.
+        """
+        symbol = params["stock_code"]
+        before = self._held.get(symbol)
+        through = self._held[symbol] = self._loop.create_future()
+        try:
+            if before is not None:
+                await asyncio.wait((before,))
+            await self._rules.learn(symbol)
+            return self._refusal(caller, method, params, deadline, waited=True)
+        finally:
+            through.set_result(None)
+            if self._held[symbol] is through:
+                del self._held[symbol]
+
+    async def _sent_later(
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Fate:
+        """An order without a key that is held back first. Raises Failure."""
+        refusal = await self._held_back(caller, method, params, deadline)
+        if refusal is not None:
+            raise refusal
+        return await self._sent(caller, method, params, deadline)
+
+    def _sent(
+        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+    ) -> Coroutine[Any, Any, Fate]:
+        """An order without a key, on its way."""
+        if method.background:
+            return self._taken_on(method, params, deadline)
+        work = self._handed(method, params, deadline)
+        return work if caller.lease is None else _leased(caller.lease, work)
 
     async def _taken_on(
         self, method: Method, params: dict[str, Any], deadline: float | None
@@ -228,6 +279,8 @@ class Orders:
         self._running[key] = _Run(mark, row, done)
         try:
             refusal = self._refusal(caller, method, params, deadline)
+            if isinstance(refusal, _Unjudged):
+                refusal = await self._held_back(caller, method, params, deadline)
             row = await self._once(method, row, params, deadline, refusal)
         except BaseException as error:
             told = error if isinstance(error, Failure) else _stopped(method.name)

@@ -48,6 +48,7 @@ class Quotes:
         self._wanted: dict[Reader, Wanted] = {}
         self._users: Counter[str] = Counter()  # symbol or market -> readers
         self._turn = asyncio.Lock()  # what the terminal is told, it is told in order
+        self._kept: set[str] = set()  # symbols that the server itself wants
         self._pushed: set[str] | None = None  # symbols, while last ticks are asked for
         self.last: float | None = None  # when the last push came, the loop's seconds
 
@@ -94,7 +95,7 @@ class Quotes:
         wanted = self._wanted.setdefault(reader, Wanted())
         async with self._turn:
             fresh = set(names) - wanted.symbols - wanted.markets
-            new = [name for name in fresh if not self._users[name]]
+            new = [name for name in fresh if not self._is_wanted(name)]
             self._users = +self._users  # looking made empty entries
             if new:
                 await self._backend.subscribe(new)
@@ -145,14 +146,31 @@ class Quotes:
             self._users = +self._users
             await self._dropped(gone)
 
+    async def keep(self, symbol: str) -> Tick | None:
+        """Have a symbol pushed from now on, whoever wants it; its last tick, None without one.
+
+        Raises BrokerUnavailable.
+        """
+        async with self._turn:
+            new = not self._is_wanted(symbol)
+            self._kept.add(
+                symbol
+            )  # also where that fails now: the terminal is told when it is back
+            if new:
+                await self._backend.subscribe([symbol])
+        return (await self._backend.ticks([symbol])).get(symbol)
+
+    def _is_wanted(self, name: str) -> bool:
+        return name in self._kept or bool(self._users.get(name))
+
     async def again(self) -> None:
         """The terminal is back: tell it once more what is wanted. Raises BrokerUnavailable."""
         async with self._turn:
-            if self._users:
-                await self._backend.subscribe(list(self._users))
+            if names := self._users.keys() | self._kept:
+                await self._backend.subscribe(names)
 
     async def _dropped(self, names: Iterable[str]) -> None:
-        unused = [name for name in names if not self._users[name]]
+        unused = [name for name in names if not self._is_wanted(name)]
         self._users = +self._users
         if unused:
             await self._backend.unsubscribe(unused)

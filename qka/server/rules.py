@@ -1,29 +1,38 @@
 """The exchanges' rules at the server's door: scripts and other clients come here without a gate.
 
 What the exchange would refuse is refused before the terminal hears of it, in the gate's words.
-Limits of the trader's own are the engine's. Prices are judged by what has come by: a symbol's
-last tick, and what the terminal says of it, which is asked once a day when it is first heard of.
+Limits of the trader's own are the engine's. Prices are judged by what the terminal says: of a
+symbol, which it is asked once a day, and in its ticks, which come from then on. The day's first
+order on a symbol waits for that; of what nobody tells anything no order goes out.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import date
 from typing import Any
 
 from loguru import logger
+from msgspec.structs import replace
 
 from qka.ashare.rules import TERMS
-from qka.brokers.words import FIX_PRICE, sent_type_of, side_of
-from qka.errors import QkaError
+from qka.ashare.sessions import window_at
+from qka.brokers.words import FIX_PRICE, SENT_TYPES, SIDES
+from qka.errors import SymbolError
 from qka.feeds.xtdata_words import limit_from_xt, quote_from_xt, state_from_xt, tidied
 from qka.model.events import InstrumentState
-from qka.model.market import Quote
+from qka.model.market import Phase, Quote
 from qka.model.order import Order, OrderType
-from qka.model.times import MINUTE, day_of
+from qka.model.times import DAY, SECOND, day_of, midnight, same_day
+from qka.risk.gate import plain
 from qka.risk.market import market
 from qka.risk.verdicts import Denial
 from qka.server.backend import Tick
 
 Ask = Callable[[str, bool], Awaitable[dict[str, Any] | None]]  # `Backend.instrument`
+Listen = Callable[[str], Awaitable[Tick | None]]  # `Quotes.keep`
+UNJUDGED = "unjudged"  # the code of what may pass once the terminal has told of the symbol
+_PATIENCE = 3.0  # seconds that an order waits for the terminal's word
+_AGAIN = 5 * SECOND  # until the terminal is asked again where it could not say anything
 
 
 class Rules:
@@ -35,83 +44,147 @@ class Rules:
         self,
         now: Callable[[], int],
         ask: Ask,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        listen: Listen,
+        start: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
         trades: Callable[[date], bool],
     ) -> None:
         """`now`: the market's time in ns. `start` runs something in the background."""
         self._now = now
         self._ask = ask
+        self._listen = listen
         self._start = start
-        self._rules = market(trades)
-        self._day = date.min  # that is lived
-        self._ticks: dict[str, Tick] = {}  # symbol -> its last
-        self._limits: dict[str, tuple[float, float]] = {}  # symbol -> up, down, of its state's day
-        self._ask_after: dict[str, int] = {}  # symbol -> when it may be asked about, ns
-        self.quotes: dict[str, Quote] = {}  # of the order that is judged
+        self._rules = tuple(map(plain, market(trades)))
+        self._learning: dict[str, asyncio.Task[None]] = {}  # symbol -> the terminal is asked
+        self._ticks: dict[str, Tick] = {}  # symbol -> its last, where it is no quote yet
+        # all else is of the day that is lived
+        self._from = self._to = 0  # ns
+        self._why: dict[str, str] = {}  # symbol -> why nothing is known of it
+        self._early: set[str] = set()  # symbols of which the terminal tells another day's
+        self._ask_after: dict[str, int] = {}  # symbol -> when it may be asked about again, ns
+        self.quotes: dict[str, Quote] = {}  # symbol -> its last, with the limits that are known
         self.instruments: dict[str, InstrumentState] = {}
 
     def push(self, ticks: Mapping[str, Tick]) -> None:
         """Quotes came from the terminal."""
         self._ticks.update(ticks)
 
+    # ------------------------------------------------------------ what is known
+
+    async def learn(self, symbol: str) -> None:
+        """Let the terminal tell of a symbol, for a while; not where it was asked a moment ago."""
+        if self._was_asked(symbol, self._now()):
+            return
+        task = self._learning[symbol] = self._start(self._learn(symbol))
+        task.add_done_callback(lambda _: self._learning.pop(symbol))
+        await asyncio.wait((task,), timeout=_PATIENCE)
+
+    def _was_asked(self, symbol: str, now: int) -> bool:
+        """Whether the terminal is being asked of a symbol, or could not say a moment ago."""
+        return symbol in self._learning or now < self._ask_after.get(symbol, 0)
+
+    def _begin(self, day: date) -> None:
+        """Nothing is known of a new day."""
+        self._from = midnight(day)
+        self._to = self._from + DAY
+        TERMS.live(day)
+        for known in self._why, self._ask_after, self.quotes, self.instruments:
+            known.clear()
+        self._early.clear()
+
+    async def _learn(self, symbol: str) -> None:
+        """What the terminal says of a symbol today, and its last tick."""
+        self._why[symbol] = "it has not answered yet"
+        try:
+            detail = await self._ask(symbol, False)
+            if detail:
+                self._told(symbol, detail)
+                tick = await self._listen(symbol)
+                if tick is not None:
+                    self._ticks.setdefault(symbol, tick)  # what was pushed meanwhile is newer
+            else:
+                self._why[symbol] = "it knows no such instrument"
+        except Exception as error:  # whatever it is: what is not known passes no order
+            logger.warning("{}: what orders on it are judged by is not known ({!r})", symbol, error)
+            self._why[symbol] = f"it could not say ({error})"
+        self._ask_after[symbol] = self._now() + _AGAIN
+
+    def _told(self, symbol: str, detail: Mapping[str, Any]) -> None:
+        """Keep what the terminal says of a symbol, if it is of the day that is lived."""
+        state = state_from_xt(symbol, detail)
+        if state is None or midnight(state.day) != self._from:
+            self._why[symbol] = f"what it says is of {state.day if state else 'no day'}"
+            self._early.add(symbol)
+            return
+        up, down, close, tick = (
+            limit_from_xt(detail.get(name))
+            for name in ("UpStopPrice", "DownStopPrice", "PreClose", "PriceTick")
+        )
+        if tick:
+            TERMS.learn_tick(symbol, tick)
+        quote = self.quotes.get(symbol) or _untraded(symbol, self._from, close)
+        self.quotes[symbol] = replace(quote, limit_up=up, limit_down=down)
+        self.instruments[symbol] = state
+
+    def _see(self, symbol: str, tick: Tick, now: int) -> None:
+        """A symbol's last tick as the quote that orders are judged by; one that is none is not."""
+        known = self.quotes.get(symbol)
+        limits = (known.limit_up, known.limit_down) if known else ()
+        try:
+            quote = quote_from_xt(symbol, tidied(tick), *limits)
+        except (KeyError, TypeError, ValueError):
+            return
+        if same_day(quote.time, now) and (known is None or quote.time >= known.time):
+            self.quotes[symbol] = quote
+
+    # ------------------------------------------------------------ orders
+
     def denial(self, params: Mapping[str, Any]) -> Denial | None:
         """Why an order that a client asks for does not go to the terminal; None when it may.
 
         What is no plain buy or sell, or has a price type of other markets, is the terminal's.
         """
-        side, kind = side_of(params["order_type"]), sent_type_of(params["price_type"])
+        side, kind = SIDES.get(params["order_type"]), SENT_TYPES.get(params["price_type"])
         if side is None or kind is None:
             return None
         symbol, now = params["stock_code"], self._now()
         try:
-            quote = self._look_up(symbol, now)
+            if not self._from <= now < self._to:
+                self._begin(day_of(now))
+            if symbol not in self.instruments and not self._was_asked(symbol, now):
+                return Denial(UNJUDGED, f"the terminal was not asked yet what {symbol} is today")
+            tick = self._ticks.pop(symbol, None)
+            if tick is not None:
+                self._see(symbol, tick, now)
             price = params["price"]
             if params["price_type"] != FIX_PRICE and kind is not OrderType.FIXED:
-                price = quote.price if quote else 1.0  # QMT looks at no price of the client's
+                quote = self.quotes.get(symbol)  # QMT looks at no price of the client's
+                price = (quote and (quote.price or quote.limit_down)) or 1.0
             order = Order("", symbol, side, params["order_volume"], price, kind, time=now)
             for rule in self._rules:
                 verdict = rule(order, self)  # type: ignore[arg-type]  # these ask for the market
-                if type(verdict) is Denial:
+                if verdict is not None and type(verdict) is Denial:
                     return verdict
+            return None if symbol in self.quotes else self._unknown(symbol, now)
+        except SymbolError as error:
+            return Denial("instrument", str(error))
         except Exception as error:
             logger.exception("the rules failed for an order on {}: {}", symbol, error)
             return Denial("rule_fault", f"the rules failed ({error!r}): nothing passes them")
-        return None
 
-    def _look_up(self, symbol: str, now: int) -> Quote | None:
-        """The symbol's last quote with today's limits, as far as both are known."""
-        day = day_of(now)
-        if day != self._day:
-            self._day = day
-            TERMS.live(day)
-        state = self.instruments.get(symbol)
-        self.quotes.clear()
-        if state is None or state.day != day:
-            if now >= self._ask_after.get(symbol, 0):
-                self._ask_after[symbol] = now + MINUTE
-                self._start(self._learn(symbol))
-            return None
-        tick = self._ticks.get(symbol)
-        if tick is None:
-            return None
-        try:
-            quote = quote_from_xt(symbol, tidied(tick), *self._limits[symbol])
-        except (KeyError, TypeError, ValueError):
-            return None  # a tick that is no quote tells nothing
-        self.quotes[symbol] = quote
-        return quote
+    def _unknown(self, symbol: str, now: int) -> Denial | None:
+        """What becomes of an order on a symbol of which there is neither word nor tick today.
 
-    async def _learn(self, symbol: str) -> None:
-        """What the terminal says of a symbol today."""
-        try:
-            detail = await self._ask(symbol, False)
-        except QkaError as error:
-            logger.warning("{}: no price limits ({})", symbol, error)
-            return
-        state = state_from_xt(symbol, detail or {})
-        if state is not None and detail:
-            up, down = detail.get("UpStopPrice"), detail.get("DownStopPrice")
-            self._limits[symbol] = limit_from_xt(up), limit_from_xt(down)
-            self.instruments[symbol] = state
-            if tick := limit_from_xt(detail.get("PriceTick")):
-                TERMS.learn_tick(symbol, tick)
+        Before the exchange takes orders the terminal may still tell of the day before; brokers
+        keep orders then.
+        """
+        if symbol in self._early and window_at(symbol, now).span.phase is Phase.PRE_OPEN:
+            return None
+        why = self._why.get(symbol, "it was not asked")
+        words = f"what price {symbol} may have today is not known: the terminal was asked, and "
+        return Denial(UNJUDGED, f"{words}{why}; an order in some seconds asks it again")
+
+
+def _untraded(symbol: str, time: int, close: float) -> Quote:
+    """A quote of a symbol that nothing else is known of but its previous close."""
+    none = [0.0] * 5
+    return Quote(symbol, time, 0.0, 0.0, 0.0, 0.0, close, 0, 0.0, 0, none, [0] * 5, none, [0] * 5)

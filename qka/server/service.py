@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import Record, XtAccountStatus, plain
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, OutcomeUnknown, QkaError
 from qka.server import outcomes as keys
 from qka.server.audit import Audit, Call
@@ -54,22 +54,21 @@ class Service:
         keep_events: int,
     ) -> None:
         loop = asyncio.get_running_loop()
-        clock = WallClock()
         self.backend = backend
         self.policy = policy
         self.metrics = Metrics()
         self.account_id, self.account_type = backend.account
         self.account_status: int | None = None  # xt's code; None: not heard of yet
-        self.outcomes = Outcomes(store, clock.now, keep=keep_keys)
-        self.lookups = Lookups(backend, self.outcomes, clock.now, loop.time)
+        self.outcomes = Outcomes(store, wall_time, keep=keep_keys)
+        self.lookups = Lookups(backend, self.outcomes, wall_time, loop.time)
         self.leases = Leases(store, loop.time, self._lapsed)
         self.quotes = Quotes(backend, loop.time)
-        self.events = EventLog(store, clock.now, self._numbered, keep=keep_events)
+        self.events = EventLog(store, wall_time, self._numbered, keep=keep_events)
         self.listeners: list[Any] = []  # sessions: heard(seq, frame)
         self._store = store
         self._audit = audit
         self._loop = loop
-        self._now = clock.now
+        self._now = wall_time
         self._tasks = Tasks(self._settle_down)  # somebody's calls
         self._chores = Tasks()  # the server's own work
         self._link = ("", "")  # how the link stood, and why
@@ -77,7 +76,9 @@ class Service:
         self._idle: asyncio.Future[None] | None = None  # of `drain`
         self._queries = 0
         self._calls = Buckets(policy.calls_per_second)
-        self._rules = Rules(backend.now, backend.instrument, self._chores.start, trades)
+        self._rules = Rules(
+            backend.now, backend.instrument, self.quotes.keep, self._chores.start, trades
+        )
         self.orders = Orders(
             backend,
             self.outcomes,

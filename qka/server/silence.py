@@ -4,7 +4,7 @@ import asyncio
 
 from loguru import logger
 
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.errors import QkaError
 from qka.model.times import SECOND
 from qka.server.backend import Backend
@@ -35,7 +35,7 @@ async def cancel_working(
 
 
 async def _cancel_each(lease: Lease, leases: Leases, outcomes: Outcomes, backend: Backend) -> None:
-    remarks = await outcomes.remarks_of(lease.owner, WallClock().now() - _DAY)
+    remarks = await outcomes.remarks_of(lease.owner, wall_time() - _DAY)
     found = await backend.query("query_stock_orders", {"cancelable_only": True})
     for order in found or ():
         if leases.current(lease.owner) is not lease:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from loguru import logger
 
-from qka.clock import WallClock
+from qka.clock import wall_time
 from qka.errors import BrokerUnavailable
 from qka.model.times import SECOND
 from qka.server import frames
@@ -142,7 +142,7 @@ class Session:
         self._transport = transport
         self._ip = ip
         self._loop = asyncio.get_running_loop()
-        self._now = WallClock().now
+        self._now = wall_time
         self._outbox = Outbox(socket, transport, sessions.outbox, self._overflowed)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._workers: set[asyncio.Task[None]] = set()

@@ -417,8 +417,9 @@ def test_a_disk_that_takes_half_a_write_loses_nothing_that_was_promised(tmp_path
 
 # ------------------------------------------------------------------ it can't even be opened
 
+# what is imported late is imported first: nobody may have no right to read the interpreter's folder
 AS_NOBODY = """
-import os
+import os, urllib.parse
 from pathlib import Path
 from journal_stage import a_journal
 from qka.errors import QkaError

@@ -55,7 +55,7 @@ def sells(quantity, price):
 REFUSALS = {
     "order_size": (buys(STAR, 100_001), [at("10:00", symbol=STAR)], "100000 would pass"),
     "order_type": (buys(SZ, type="best_5_limit"), [at("10:00", symbol=SZ)], "limit, market, peer"),
-    "phase": (buys(price=None), [at("14:58", phase=18)], "takes no market orders at 14:58:00"),
+    "phase": (buys(price=None), [at("14:58", phase=18)], "takes no market orders in 14:57-15:00"),
     "price_limit": (buys(price=11.01), [at("09:20", phase=12)], "11 would pass"),
     "price_cage": (buys(price=10.22), [at("10:00")], "10.21 would pass"),
     "suspended": (buys(), [at("10:00", phase=17)], "once it trades again"),
@@ -95,7 +95,7 @@ async def test_an_order_at_noon_is_the_brokers_to_keep_and_it_is_told():
     order, alerts = await lived(buys(), at("11:35", phase=14))
     assert order.status is not S.DENIED
     (told,) = (words for words in alerts if words.startswith("phase"))
-    assert "takes no limit orders at 11:35:00 (break): the broker keeps it until 13:00" in told
+    assert "takes no limit orders in 11:30-13:00 (break): the broker keeps it until 13:00" in told
 
 
 async def test_bars_have_no_phases_a_daily_strategy_orders_at_the_close():

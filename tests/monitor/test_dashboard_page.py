@@ -213,6 +213,26 @@ async def test_a_page_that_may_only_look(chromium, tmp_path):
         await shot(page, "read-only-en")
 
 
+async def test_a_denial_gives_its_reason_in_the_language_of_the_page(chromium, tmp_path):
+    class Greedy(qka.Strategy):
+        symbols = [SYMBOL]
+
+        def on_quote(self, quote):
+            self.buy(SYMBOL, 2_000_000, 9.0)
+
+    async with (
+        asked(tmp_path, Greedy(), **PAGE) as there,
+        tab(chromium, language="zh-CN") as page,
+    ):
+        await logged_in(page, there)
+        await there.quote()
+        words = "600000.SH 2000000 股：一笔限价委托最多 1000000 股；1000000 可以通过"
+        await page.wait_for_selector(f"#denials td:has-text('{words}')")
+        await page.click("#language")
+        words = "2000000 600000.SH: one limit order is 1000000 shares at most; 1000000 would pass"
+        await page.wait_for_selector(f"#denials td:has-text('{words}')")
+
+
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from ledgers import a_sell, books, works
 from msgspec.structs import replace
 
+from qka.ashare import book
+from qka.ashare.data.days import DAYS, FIXED_SH
+from qka.ashare.data.words import MAIN
 from qka.ashare.limits import day_limits, price_limits
+from qka.ashare.rows import Span, Taking
 from qka.errors import ConfigError
 from qka.model.events import InstrumentState
 from qka.model.market import Phase, Status
@@ -161,8 +165,12 @@ def test_hours_are_those_of_the_product_on_the_day(symbol, day, clock_time, kind
 @pytest.mark.parametrize(
     ("clock_time", "kind", "words"),
     [
-        ("12:10", T.LIMIT, "at 12:10:00 (break): the broker keeps it until 13:00"),
-        ("12:10", T.MARKET, "takes no market orders at 12:10:00 (break); from 13:00 on it would"),
+        ("12:10", T.LIMIT, "in 11:30-13:00 (break): the broker keeps it until 13:00"),
+        (
+            "12:10",
+            T.MARKET,
+            "market orders in 11:30-13:00 (break); from 13:00 on it would",
+        ),
         ("14:58", T.PEER, "(closing_call); on the next trading day it would pass"),
         ("16:00", T.LIMIT, "(closed); on the next trading day it would pass"),
     ],
@@ -172,10 +180,27 @@ def test_it_is_told_when_it_would_pass(clock_time, kind, words):
     assert words in Hours()(order, books()).reason
 
 
+def test_an_evening_in_which_the_broker_keeps_orders_is_the_next_days():
+    (today,) = (row for row in DAYS if row.spans is FIXED_SH and row.kinds == MAIN)
+    book.use([replace(today, spans=(*FIXED_SH, Span("17:00", Phase.CLOSED, limit=Taking.QUEUED)))])
+    try:
+        order = an_order(price=99.0, time=moment("20:00", TODAY))
+        view = books(quote=a_quote(time=moment("15:00", TODAY), limit_up=11.0, limit_down=9.0))
+        assert "(closed): the broker keeps it until the next trading day" in Hours()(order, view)[1]
+        assert told(Hours()(order, view)) == "caution phase"
+        assert told(price_limit(order, view)) == "passes"  # today's limits are not tomorrow's
+        early = replace(order, time=moment("16:00", TODAY))
+        assert told(Hours()(early, view)) == "denial phase"
+    finally:
+        book.use()
+
+
 def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     def trades(day):
         if day.year > 2026:
-            raise ConfigError("the trading calendar ends on 2026-12-31")
+            raise ConfigError(
+                "the trading calendar has ended on 2026-12-31: no order leaves after it"
+            )
         return day != date(2026, 10, 1)
 
     rule = Hours(trades)
@@ -185,7 +210,8 @@ def test_a_day_off_and_a_day_that_nobody_knows_take_nothing():
     ]
     assert [told(v) for v in verdicts] == ["passes", "denial trading_day"] * 2
     assert verdicts[1].reason == "2026-10-01 is no trading day; on the next one it would pass"
-    assert verdicts[3].reason == "the trading calendar ends on 2026-12-31"
+    ended = "the trading calendar has ended on 2026-12-31: no order leaves after it"
+    assert verdicts[3].reason == ended
 
 
 @pytest.mark.parametrize("clock_time", ["08:00", "12:00", "15:00", "20:00"])

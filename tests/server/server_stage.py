@@ -13,6 +13,7 @@ from served import ACCOUNT, a_terminal
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.model.times import day_of
 from qka.server.caller import Policy
 from qka.server.methods import METHODS
 from qka.server.server import Limits, Server
@@ -138,7 +139,9 @@ class ScriptedBackend:
         return {s: t for s, t in self.ticks_now.items() if s in wanted or s[-2:] in wanted}
 
     async def instrument(self, symbol, complete):
-        return {"InstrumentID": symbol[:6], "UpStopPrice": 1.7976931348623157e308}
+        day = day_of(self.now()).strftime("%Y%m%d")
+        unset = 1.7976931348623157e308  # no limits are known
+        return {"InstrumentID": symbol[:6], "TradingDay": day, "UpStopPrice": unset}
 
     async def bars(self, symbol, period, count, end):
         return []

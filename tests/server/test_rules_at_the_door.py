@@ -1,5 +1,7 @@
 """What the exchange would refuse does not reach the terminal, whoever asks for it."""
 
+import asyncio
+
 import pytest
 from builders import a_quote, moment
 from qmt import eventually
@@ -47,7 +49,6 @@ def tick(**changes):
 async def quoted(stage, **changes):
     """The stage, once its server knows the symbol, and its last tick."""
     await stage.order()
-    await eventually(lambda: stage.backend.asked)
     stage.backend.orders.clear()
     stage.backend.push("quotes", {"600000.SH": tick(**changes)})
     return stage
@@ -130,21 +131,144 @@ async def test_a_suspended_symbol_is_not_ordered(tmp_path):
         assert told["detail"].startswith(words)
 
 
-async def test_a_symbol_is_asked_about_once_a_day_and_again_later_when_that_failed(tmp_path):
+# ------------------------------------------------------------------ the first order on a symbol
+
+UNJUDGED = "unjudged: what price 600000.SH may have today is not known: "
+EARLIER = {"TradingDay": 20260102}
+FIRST = {
+    "inside the terminal's limits": ({}, {}, {"price": 11.0}, ""),
+    "above them": ({}, {}, {"price": 11.01}, "price_limit: 11.01 is above 11, today's limit up"),
+    "below them": ({}, {}, {"price": 8.99}, "price_limit: 8.99 is below 9, today's limit down"),
+    "a market order": ({}, {}, {"price_type": 42, "price": 0}, ""),
+    "beyond the cage of its last tick": ({}, tick(), {"price": 10.9}, "price_cage: 10.9 is beyond"),
+    "at the market of its last tick": ({}, tick(), {"price": 10.01}, ""),
+    "its last tick is of another day": (
+        {}, tick(time=moment("10:00") - 86_400 * 10**9, ask_prices=[9.0] * 5), {"price": 10.9}, "",
+    ),
+    "no limits are named, they are computed from the previous close": (
+        {"UpStopPrice": 0, "DownStopPrice": 0, "PreClose": 10.0}, {}, {"price": 11.01},
+        "price_limit: 11.01 is above 11, the rule book's limit up",
+    ),
+    "a day without limits": (
+        {"UpStopPrice": 0, "InstrumentName": "N浦发", "PreClose": 10.0}, {}, {"price": 25.0}, "",
+    ),
+    "suspended": ({"InstrumentStatus": 1}, {}, {}, "suspended: 600000.SH is suspended"),
+    "what the terminal says is of another day": (
+        EARLIER, {}, {}, UNJUDGED,
+    ),
+    "it is of another day and a tick is of today": (
+        {**EARLIER, "PreClose": 9.0}, tick(), {"price": 11.01}, "price_limit: 11.01 is above 11",
+    ),
+    "it names no day": ({"TradingDay": "0"}, {}, {}, UNJUDGED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("key", ["", "k1"], ids=["without a key", "with a key"])
+async def test_the_days_first_order_on_a_symbol_is_judged_like_the_next_ones(tmp_path, name, key):
+    detail, last, changes, words = FIRST[name]
+    async with running(tmp_path, Backend(**detail)) as stage:
+        stage.backend.ticks_now = {"600000.SH": last} if last else {}
+        for number in range(2):
+            again = key and f"{key}{number}"
+            _, told = await stage.order(again, **{**BUY, "price": 9.9, **changes})
+            assert told.get("detail", "").startswith(f"order_stock: {words}" if words else "")
+        assert len(stage.backend.orders) == (0 if words else 2)
+        assert len(stage.backend.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("failing", "why"),
+    [(BrokerUnavailable("no data today"), "no data today"), (KeyError("x"), "it could not say")],
+)
+async def test_what_the_terminal_does_not_tell_of_is_not_ordered_until_it_does(
+    tmp_path, failing, why
+):
     async with running(tmp_path, Backend()) as stage:
-        stage.backend.fail["instrument"] = BrokerUnavailable("away")
-        for at in ("10:00", "10:00", "10:01", "10:05"):
+        stage.backend.fail["instrument"] = failing
+        for at in ("10:00:00", "10:00:04"):
             stage.backend.at = at
-            assert (await stage.order())[1]["success"]
-            await eventually(lambda: not stage.service._chores)
+            status, told = await stage.order()
+            assert (status, told["code"], told["outcome"]) == (422, "denied", "not_executed")
+            assert told["detail"].startswith(f"order_stock: {UNJUDGED}")
+            assert why in told["detail"]
+        assert stage.backend.asked == ["600000.SH"]
+        stage.backend.at = "10:00:05"  # it is asked again
+        assert (await stage.order())[1]["success"]
+        assert (await stage.order())[1]["success"]
         assert stage.backend.asked == ["600000.SH"] * 2
 
 
-async def test_a_tick_that_is_no_quote_refuses_nothing(tmp_path):
+async def test_an_instrument_that_the_terminal_does_not_know_is_not_ordered(tmp_path):
+    class Empty(Backend):
+        async def instrument(self, symbol, complete):
+            return None
+
+    async with running(tmp_path, Empty()) as stage:
+        assert "it knows no such instrument" in (await stage.order())[1]["detail"]
+        detail = (await stage.order(stock_code="999999.SH"))[1]["detail"]
+        assert detail.startswith("order_stock: instrument: '999999.SH': no security")
+
+
+@pytest.mark.parametrize(("at", "sent"), [("08:30", True), ("09:14", True), ("09:15", False)])
+async def test_before_orders_are_taken_the_terminal_may_still_tell_of_the_day_before(
+    tmp_path, at, sent
+):
+    async with running(tmp_path, Backend(at, **EARLIER)) as stage:
+        _, told = await stage.order()
+        assert told["success"] is sent
+        assert sent or "what it says is of 2026-01-02" in told["detail"]
+
+
+async def test_held_orders_hold_up_no_other_and_leave_in_their_order(tmp_path):
+    async with running(tmp_path, Backend()) as stage, stage.ws() as engine:
+        await stage.order(stock_code="600001.SH")
+        stage.backend.orders.clear()
+        gate = stage.backend.gate["instrument"] = asyncio.Event()
+        for number in range(5):
+            params = {**ORDER, "order_remark": f"r{number}" if number % 2 else ""}
+            await engine.say(op="call", id=100 + number, method="order_stock", params=params)
+        other = {**ORDER, "stock_code": "600001.SH"}
+        assert (await engine.call("order_stock", **other))["success"]
+        assert [order["stock_code"] for order in stage.backend.orders] == ["600001.SH"]
+        assert (await stage.outcome("r1"))["state"] == "pending"
+        gate.set()
+        assert [(await engine.reply(100 + n))["success"] for n in range(5)] == [True] * 5
+        mine = [o["order_remark"] for o in stage.backend.orders if o["stock_code"] == "600000.SH"]
+        assert sorted(mine) == ["", "", "", "r1", "r3"]
+        assert [remark for remark in mine if remark] == ["r1", "r3"]
+
+
+async def test_a_held_order_is_not_sent_after_its_deadline_nor_when_the_link_is_gone(tmp_path):
+    async with running(tmp_path, Backend()) as stage, stage.ws() as engine:
+        gate = stage.backend.gate["instrument"] = asyncio.Event()
+        await engine.say(op="call", id=100, method="order_stock", params=ORDER)
+        await eventually(lambda: stage.backend.asked)
+        stage.backend.become("down", "gone")
+        gate.set()
+        assert (await engine.reply(100))["code"] == "unavailable"
+        assert stage.backend.orders == []
+
+
+async def test_what_was_ordered_is_listened_to_until_the_server_stops(tmp_path):
+    async with running(tmp_path, Backend()) as stage, stage.ws() as engine:
+        await stage.order()
+        assert stage.backend.subscribed == {"600000.SH"}
+        await engine.ask("subscribe", symbols=["600000.SH"])
+        await engine.ask("unsubscribe", symbols=["600000.SH"])
+        assert stage.backend.subscribed == {"600000.SH"}
+        assert stage.service.quotes.users == 0
+        stage.backend.subscribed.clear()
+        stage.backend.become("down")
+        stage.backend.become("ready")
+        await eventually(lambda: stage.backend.subscribed == {"600000.SH"})
+
+
+async def test_a_tick_that_is_no_quote_changes_nothing(tmp_path):
     async with running(tmp_path, Backend()) as stage:
-        await quoted(stage)
+        assert (await (await quoted(stage)).order())[1]["success"]
         stage.backend.push("quotes", {"600000.SH": {"lastPrice": None}})
-        assert (await stage.order(price=12.0))[1]["success"]
+        assert "price_cage" in (await stage.order(price=10.9))[1]["detail"]
 
 
 async def test_a_rule_that_fails_refuses(tmp_path, monkeypatch):
@@ -196,6 +320,46 @@ ROW = (
     "lots: [{kinds: [main], least: 50, step: 50, most: 1000, most_market: 1000,"
     " effective_from: 2026-01-01, source: x, confidence: single}]\n"
 )
+
+
+EVENING = """days:
+  - kinds: [main]
+    exchange: SH
+    effective_from: 2026-01-01
+    source: the broker takes orders for tomorrow
+    confidence: single
+    spans:
+      - {start: 00:00, phase: pre_open, limit: queued}
+      - {start: 09:30, phase: continuous, limit: taken, market: taken, cancel: taken}
+      - {start: 15:00, phase: closed}
+      - {start: 17:00, phase: closed, limit: queued}
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "changes", "words"),
+    [
+        ("16:00", {}, "phase: 600000.SH takes no limit orders in 15:00-17:00 (closed)"),
+        ("20:00", {}, ""),
+        ("20:00", {"price": 11.01}, ""),  # today's limits are not tomorrow's
+        ("20:00", {"price": 9.905}, "tick: "),
+        (
+            "20:00",
+            {"price_type": 42, "price": 0},
+            "phase: 600000.SH takes no market orders in 17:00",
+        ),
+    ],
+)
+async def test_an_evenings_order_passes_where_the_rule_file_says_that_the_broker_keeps_it(
+    tmp_path, at, changes, words
+):
+    path = tmp_path / "own.yaml"
+    path.write_text(EVENING, encoding="utf-8")
+    async with running(tmp_path / "a", Backend(at), rules=read(path)) as stage:
+        _, told = await stage.order(**changes)
+        assert told.get("detail", "").startswith(f"order_stock: {words}" if words else "")
+        assert len(stage.backend.orders) == (not words)
+    book.use()
 
 
 async def test_a_servers_rule_file_is_laid_over_the_shipped_rows(tmp_path):

@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { Link, command, login, logout } from "./link.js";
+import { learn, retold } from "./phrases.js";
 import { Table } from "./tables.js";
 import { isChinese, named, say, showWords, speak } from "./words.js";
 
@@ -33,7 +34,7 @@ const time = { name: "time", text: clock, left: true, title: (row) => row.time }
 const symbol = { name: "symbol", text: (row) => row.symbol, left: true };
 const strategy = { name: "strategy", text: (row) => row.strategy || say("others"), left: true };
 const side = { name: "side", text: (row) => (row.side ? say(row.side) : ""), kind: bought, left: true };
-const words = (name) => ({ name, text: (row) => row[name], left: true, kind: () => "words", title: (row) => row[name] });
+const words = (name) => ({ name, text: (row) => retold(row[name]), left: true, kind: () => "words", title: (row) => retold(row[name]) });
 const gain = (row) => row.profit / Math.max(0.01, row.value - row.profit);
 const change = (row) => (row.prev_close ? row.last / row.prev_close - 1 : 0);
 const limits = (row) => (row.last && row.last === row.limit_up ? "up sealed" : row.last && row.last === row.limit_down ? "down sealed" : moved(change(row)));
@@ -57,7 +58,7 @@ const tables = {
     { name: "quantity", text: (row) => whole(row.quantity) },
     { name: "price", text: (row) => price(row.price) },
     { name: "filled", minor: true, text: (row) => whole(row.filled) },
-    { name: "status", text: (row) => named("statuses", row.status), left: true, kind: (row) => (row.status === "unknown" ? "bad" : ""), title: (row) => row.reason },
+    { name: "status", text: (row) => named("statuses", row.status), left: true, kind: (row) => (row.status === "unknown" ? "bad" : ""), title: (row) => retold(row.reason) },
     strategy,
     { buttons: (row) => (row.status === "pending_cancel" || !can("cancel") ? [] : [{ ask: "cancel", argument: row.id, word: "cancel" }]) },
   ], (row) => row.id),
@@ -99,7 +100,7 @@ const tables = {
   ], (row) => row.key),
   strategies: new Table("strategies", [
     { name: "strategy", text: (row) => row.name, left: true, title: about },
-    { name: "state", text: (row) => (row.state ? say(row.state) : ""), left: true, kind: (row) => (row.state === "stopped" ? "bad" : "good"), title: (row) => row.why },
+    { name: "state", text: (row) => (row.state ? say(row.state) : ""), left: true, kind: (row) => (row.state === "stopped" ? "bad" : "good"), title: (row) => retold(row.why) },
     { name: "orders_count", minor: true, text: (row) => whole(row.orders) },
     { name: "denied_count", minor: true, text: (row) => whole(sum(row.denied)), title: (row) => Object.entries(row.denied).map(([code, count]) => `${named("codes", code)} ${count}`).join(", ") },
     { name: "fills_count", text: (row) => whole(row.fills) },
@@ -128,7 +129,7 @@ const show = {
     $("reduce").hidden = trading.state !== "active";
     const why = [trading.state === "active" ? "" : trading.why, ...trading.faults].filter(Boolean);
     $("why").hidden = !why.length;
-    $("why").textContent = why.length ? say("because") + why.join(" · ") : "";
+    $("why").textContent = why.length ? say("because") + why.map(retold).join(" · ") : "";
     $("progress").firstChild.style.width = percent(progress);
   },
   right(right) {
@@ -144,7 +145,7 @@ const show = {
         const light = document.createElement("span");
         light.className = link ? (up ? "light good" : "light bad") : "light none";
         light.textContent = link ? `${say(link)} ${say(up ? "up" : "down")}` : say("no_links");
-        light.title = [since, why].filter(Boolean).join("  ");
+        light.title = [since, retold(why)].filter(Boolean).join("  ");
         return light;
       }),
     );
@@ -275,10 +276,10 @@ async function give(asked, argument, why) {
   try {
     const { status, said } = await command(name, args, why);
     const ms = Math.round(performance.now() - began);
-    if (status === 200 && asked === "start" && said.state === "stopped") note(say("refused", { words: said.why }), "bad");
+    if (status === 200 && asked === "start" && said.state === "stopped") note(say("refused", { words: retold(said.why) }), "bad");
     else if (status === 200) note(say(`done_${asked}`, { ms, count: said.orders?.length ?? 0 }), "good");
-    else note(say("refused", { words: said.detail ?? status }), "bad");
-    for (const { symbol, left } of said.exits ?? []) for (const words of left) note(`${symbol}: ${words}`, "bad");
+    else note(say("refused", { words: retold(said.detail) ?? status }), "bad");
+    for (const { symbol, left } of said.exits ?? []) for (const words of left) note(`${symbol}: ${retold(words)}`, "bad");
   } catch {
     note(say("no_answer", { what: say(asked.replace("-", "_")) }), "bad");
   }
@@ -403,3 +404,4 @@ $("logout").onclick = async () => {
 
 anew();
 link.run();
+learn().then(anew, () => {}); // else sentences of the engine stay English

@@ -1,0 +1,399 @@
+"""Sentences of the engine that reach people as they were written down: in English.
+
+What a rule says, why a link fell, what became of an order: the journal keeps the sentence, which is
+the same everywhere. Here is each of them with names for what differs, so that whoever shows one can
+say it in the reader's language. A sentence that is not here is shown as it came.
+"""
+
+import re
+from functools import lru_cache
+
+from qka import language
+from qka.language import Say, chosen, mark, say, speaker
+
+# what these names stand for are our own words again: single ones, or whole sentences
+_WORDS = frozenset({"code", "kind", "kinds", "phase", "side", "state", "status"})
+_SENTENCES = frozenset({"what", "why"})
+# and these are of several words, which are nobody's to translate; all others are of one
+_LONG = frozenset({"error", "handler", "key", "kinds", "names", "place"})
+
+
+def retold(text: str, say: Say = say) -> str:
+    """A sentence of the engine's in the language of `say`; as it stands where it is not known."""
+    if say is language.say:
+        say = speaker(chosen())
+    return text if say is str or not text else _retold(text, say)
+
+
+@lru_cache(4096)
+def _retold(text: str, say: Say) -> str:
+    for phrase, pattern in patterns():
+        if match := pattern.fullmatch(text):
+            named = {
+                name: _word(told, say) if name in _WORDS | _SENTENCES else told
+                for name, told in match.groupdict().items()
+            }
+            return say(phrase).format(**named)
+    for between in ("\n", mark("; ")):
+        first, found, last = text.rpartition(between)
+        parts = (_retold(first, say), _retold(last, say)) if found else ()
+        if parts and parts != (first, last):
+            return say(between).join(parts)
+    return text
+
+
+def _word(text: str, say: Say) -> str:
+    """A sentence, or a single word of ours as the engine spells it: `opening_call`, `HALTED`."""
+    told = _retold(text, say)
+    if told != text:
+        return told
+    if ", " in text:
+        return say(mark(", ")).join(_word(part, say) for part in text.split(", "))
+    spelt = (text, text.lower(), text.replace("_", " "))
+    return next((told for told in map(say, spelt) if told not in spelt), text)
+
+
+@lru_cache(1)
+def patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """The phrases, those that say more before those that could be anything."""
+    return [
+        (phrase, re.compile("".join(map(_piece, _NAME.split(phrase))), re.DOTALL))
+        for phrase in sorted(PHRASES, key=lambda phrase: -len(_NAME.sub("", phrase)))
+    ]
+
+
+_NAME = re.compile(r"({\w+})")
+
+
+def _piece(part: str) -> str:
+    """A part of a phrase as a pattern: a name matches what it may stand for, the rest itself."""
+    if not _NAME.fullmatch(part):
+        return re.escape(part)
+    name = part[1:-1]
+    held = ".+?" if name in _SENTENCES else "[^;]+?" if name in _LONG else r"[^\s;]*?"
+    return f"(?P<{name}>{held})"
+
+
+PHRASES = (
+    # the gate
+    mark("trading is {state}: only sells that shrink a position pass"),
+    mark("trading is {state}: only cancels pass"),
+    mark("{kinds} would pass"),
+    mark("{symbol} is an index: it has quotes but takes no orders"),
+    mark("{symbol} is a B share, traded in USD or HKD: the account is in CNY, it is not supported"),
+    mark("{count} shares: a quantity is above zero"),
+    mark("{count} of {symbol}: a buy is {least} shares or more in steps of {step}"),
+    mark("{count} {symbol}: one {kind} order is {most} shares at most"),
+    mark("{symbol} at {price}: no price known yet, or not a price"),
+    mark("{price} is not on the tick {tick} of {symbol}"),
+    mark("an order of {strategy} on {symbol} is UNKNOWN: resolve it first"),
+    mark("{count} shares of {symbol}, {free} sellable (T+1)"),
+    mark("{count} of {free} sellable {symbol} breaks the lot rule"),
+    mark("{count} {symbol} need {money} CNY with fees, {free} available"),
+    mark("{symbol} is not to be traded: risk.forbidden has {name}"),
+    mark("{symbol} is not to be traded: it is not in risk.allowed"),
+    mark("{symbol} takes no {kind} orders on {day}"),
+    mark("{symbol} has no price limits on {day}: its exchange takes no {kind} orders then"),
+    mark("{symbol} is halted; it would pass once it trades again"),
+    mark("{symbol} is suspended on {day}"),
+    mark(
+        "{count} shares of {symbol}, an ST security, bought today with this order; {most} "
+        "are the limit"
+    ),
+    mark("{symbol} takes no {kind} orders in {span} ({phase}): the broker keeps it until {what}"),
+    mark("{symbol} takes no {kind} orders in {span} ({phase})"),
+    mark("the next trading day"),
+    mark("on the next one it would pass"),
+    mark("no order on it would pass"),
+    mark("a sell would pass"),
+    mark("it would pass once it trades again"),
+    mark("it would pass in {span} s"),
+    mark("it would pass tomorrow"),
+    mark("then it would pass"),
+    mark("once it is quoted a price on its tick would pass"),
+    mark("nothing would pass"),
+    mark("{kind} orders of {symbol} are not taken while it is halted"),
+    mark("{price} is not taken on a day without limits: {low} to {high} are"),
+    mark("from {later} on it would pass"),
+    mark("on the next trading day it would pass"),
+    mark("{day} is no trading day"),
+    mark("{price} is above {limit}, {what} of {symbol}"),
+    mark("{price} is below {limit}, {what} of {symbol}"),
+    mark("today's limit up"),
+    mark("today's limit down"),
+    mark("the rule book's limit up"),
+    mark("the rule book's limit down"),
+    mark("the highest price taken without limits"),
+    mark("the lowest price taken without limits"),
+    mark(
+        "{price} is beyond the price cage of {symbol}, {edge} for a market at {reference}: "
+        "it waits until the market comes"
+    ),
+    mark("{price} is beyond the price cage of {symbol}, {edge} for a market at {reference}"),
+    mark("{price} does not reach {close}, the closing price of {symbol}"),
+    mark("{count} {symbol}, {most} shares an order are the limit"),
+    mark("{count} {symbol} come to {money} CNY, {most} an order are the limit"),
+    mark("{money} CNY of {symbol} today with this order, {most} a day are the limit"),
+    mark("{count} more {what} exceed {ratio} of {money} CNY"),
+    mark("{count} more {what} come near {ratio} of {money} CNY"),
+    mark("{symbol} in group {name}"),
+    mark("{symbol} and all else"),
+    mark("{count} more {what} come to {money} CNY, {most} are the capital"),
+    mark("{symbol} would be holding number {count}, {most} are the limit"),
+    mark("more of what is held would pass"),
+    mark("{count} orders and cancels in {span} s are reached"),
+    mark("{count} orders and cancels today are reached"),
+    mark("at 300 in a second an account is a high-frequency one"),
+    mark("at 20,000 a day an account is a high-frequency one"),
+    mark(
+        "{count} of {orders} orders of today were cancelled, {most} are the limit; an order "
+        "would pass at {more} orders"
+    ),
+    mark(
+        "{count} orders of today were cancelled within a second, {most} are the limit; buys "
+        "would pass tomorrow"
+    ),
+    mark(
+        "the last quote of {symbol} is {age} s old, {most} s are the limit; it would pass "
+        "after the next quote"
+    ),
+    mark(
+        "{price} is {away} away from {last}, the last price of {symbol}; {low} to {high} would pass"
+    ),
+    mark(
+        "the same order left {ago} s ago: {side} {count} {symbol} at {price}; it would pass "
+        "{span} s after that one"
+    ),
+    mark(
+        "{side} {symbol} at {price} could buy from an order of our own at {near}; {would} or "
+        "less would pass"
+    ),
+    mark(
+        "{side} {symbol} at {price} could sell to an order of our own at {near}; {would} or "
+        "more would pass"
+    ),
+    mark("{money} CNY lost today, {most} are the limit"),
+    mark("{money} CNY lost from the peak, {most} are the limit"),
+    mark("{count} losing trades in a row, {most} are the limit"),
+    mark("rule {name} failed: {error}; nothing passes it"),
+    mark("the rules failed ({error}): nothing passes them"),
+    mark("{strategy} was stopped"),
+    mark("the journal can't be written ({why}): no new order leaves, cancels and reports go on"),
+    mark(
+        "{code} is near its limit, {value} of {limit}: {why} (an order of {strategy}, which "
+        "passed; told once a day)"
+    ),
+    mark("{code}: {why} (an order of {strategy}, which passed; told once a day)"),
+    # exits
+    mark("stop-loss: {last} is {share} below the cost of {cost}"),
+    mark("take-profit: {last} is {share} above the cost of {cost}"),
+    mark("trailing stop: {last} is {share} below the best, {best}"),
+    mark("trading is HALTED: the exit waits until it is not"),
+    mark("{symbol} is halted: the exit waits until it trades"),
+    mark("cancelled for the exit of {symbol}: {names}"),
+    mark(
+        "{today} of {count} {symbol} were bought today and can't be sold before the next "
+        "trading day (T+1)"
+    ),
+    mark(
+        "{symbol} is at its limit down, {price}: the exit of {count} waits in the queue "
+        "there and may not fill today"
+    ),
+    mark("the exit of {count} was refused: {why}"),
+    mark("its cancel was asked for before"),
+    mark("the exchange takes no cancels now: it is asked for as soon as it does"),
+    mark("its cancel is asked for"),
+    mark("its order {id} stays: it is {status}"),
+    mark("{count} of an exit of {whole} were {status}"),
+    mark("{count} are promised to sells of which nobody knows the end"),
+    mark("{count} of it wait: trading in it is halted"),
+    mark("{symbol} is not left whole: {why}"),
+    # what becomes of orders
+    mark("the exchange is closed"),
+    mark("{kind} orders of {symbol} are not taken now, in {phase}"),
+    mark("{count} shares are no legal quantity of {symbol}"),
+    mark("{count} shares are above the maximum of {most}"),
+    mark("{symbol} is suspended"),
+    mark("{kind} orders are not taken on a day without limits"),
+    mark("{price} is not on the tick of {symbol}"),
+    mark("{price} is outside the day's limits {low} to {high}"),
+    mark("{price} is beyond the price cage, which ends at {edge}"),
+    mark("there is no price on that side of the book"),
+    mark("the rest of a {kind} order is cancelled"),
+    mark("it could not trade whole"),
+    mark("the day ended"),
+    mark("the run ended before it reached the exchange"),
+    mark("its price was lost with the run"),
+    mark("no such order"),
+    mark("the order is {status} already"),
+    mark("the exchange takes no cancels now"),
+    mark("the exchange takes no cancels in 09:20-09:25 and 14:57-15:00; try again after"),
+    mark("it is an order of an earlier day: the terminal can't cancel it any more"),
+    mark("the engine ended before the broker's answer came"),
+    mark("not sent: {why}"),
+    mark("the server never had it"),
+    mark("the terminal refused the cancel"),
+    mark("the terminal refused it and gave no reason"),
+    mark("the terminal gives its status as {status}"),
+    mark("the order is still {status}"),
+    mark("never among the account's orders"),
+    mark("a cancel is pending at the terminal"),
+    mark("its day ended while the engine was away; if it traded, the shares say so"),
+    mark("the broker failed to take it: {error}"),
+    mark("the broker failed to take the cancel: {error}"),
+    mark("order {id} of {strategy} works on: {why}"),
+    mark("{strategy} stopped: {why}"),
+    # the links
+    mark("the link was closed"),
+    mark("there is no connection"),
+    mark("QMT closed the connection"),
+    mark("QMT does not answer (asked for {span} s)"),
+    mark("{count} calls of the SDK do not return"),
+    mark("{name} did not return in {span} s"),
+    mark("the link to QMT is {state}"),
+    mark("the link to QMT is lost: {why}"),
+    mark("account {id} can't trade: {why}"),
+    mark("the server has no terminal: {why}"),
+    mark("the account is {why}"),
+    mark("no quote for {span} s in trading hours: subscribed again"),
+    mark("the terminal closed the connection to its quotes"),
+    mark("there is no connection to the terminal's quotes"),
+    mark("no server answers at {url} ({error})"),
+    mark("no reply from {url} within {span} s"),
+    mark("the link to {url} broke ({why})"),
+    mark("no link to {url} ({why}): nothing was sent"),
+    mark("no link to {url}: {why}"),
+    mark("the server hung up ({code})"),
+    mark("the server hung up ({code} {error})"),
+    mark("the link broke ({error})"),
+    mark("the server ended the link: {why}"),
+    mark("it was never opened"),
+    mark("it was closed"),
+    mark(
+        "{method}: {why}. It may have been executed: look at the account's orders before you "
+        "send anything again"
+    ),
+    mark(
+        "{method}: {why}. It may have been executed: look at the account's orders, or ask "
+        "outcome({key}) before you send anything again"
+    ),
+    mark("{why} (nothing was executed)"),
+    mark(
+        "the order was handed to QMT, then: {why}. It may have been executed: look it up "
+        "among the account's orders, do not send it again"
+    ),
+    mark(
+        "the cancel was handed to QMT, then: {why}. It may have been executed: look it up "
+        "among the account's orders, do not send it again"
+    ),
+    mark("no answer in {span} s"),
+    mark("its deadline has passed"),
+    mark("{why}, before its turn came"),
+    mark("{error}: nothing was sent"),
+    mark("no quotes of {names} came though there were: subscribed again"),
+    mark(
+        "the tick of {symbol} is {tick}, by the rule book {ours}: the terminal's hold; "
+        "correct the rule book in rules.file"
+    ),
+    # the account, the engine
+    mark("HALTED: {why}"),
+    mark("REDUCING: {why}"),
+    mark("ACTIVE by {name}"),
+    mark("HALTED by {name}"),
+    mark("REDUCING by {name}"),
+    mark("REDUCING and flatten by {name}"),
+    mark("flatten, {name}"),
+    mark("the books agree again: trading is {state}"),
+    mark("the books agree again"),
+    mark("trading is {state} since an earlier run: {why}; `qka resume CONFIG` lifts it"),
+    mark("no reason kept"),
+    mark(
+        "order {id} was placed by others: {side} {count} {symbol} at {price}; it counts in "
+        "every limit"
+    ),
+    mark("late fill: order {id} was {status}, {count} booked"),
+    mark(
+        "order {id} ({side} {count} {symbol}) has been {status} for {span} s: look at it in "
+        "the broker's terminal"
+    ),
+    mark("the account differs from the journal, {what}; its books are taken over:"),
+    mark("fees: the broker's are {money} CNY more than broker.fees says"),
+    mark("traded while the engine was away: {names}"),
+    mark("accepted by the operator"),
+    mark("explained"),
+    mark(
+        "the account is not what the journal says, and nothing explains it. No new order "
+        "leaves; working orders stay as they are."
+    ),
+    mark(
+        "Look into the broker's terminal. If the broker is right: `qka accept CONFIG {mark}` "
+        "(with this run's config and --set)"
+    ),
+    mark(
+        "the account differs from the journal, and the feed can't say whether that is a "
+        "bonus or a dividend ({error}): nothing is explained by one"
+    ),
+    mark("comparing the account with the broker's failed: {error}"),
+    mark(
+        "the feed can't say what companies gave overnight ({error}): dividends and bonus "
+        "shares of {day} are not on the account"
+    ),
+    mark(
+        "its targets of {names} wait for order {id}, which is UNKNOWN: look it up in the "
+        "broker's terminal"
+    ),
+    mark("its targets of {names} are dropped: {why}"),
+    mark("{side} {id} expired with the day"),
+    mark("the day is over and the orders before them still work"),
+    mark("the engine stops and the orders before them still work"),
+    mark("stopped: {why}"),
+    mark("started by {name}"),
+    mark("stopped: by {name}"),
+    mark("{strategy} stopped: by {name}"),
+    mark("it failed to start"),
+    mark("it is answered by {names} without end"),
+    mark("{count} errors, the last at {place}"),
+    mark("{count} signals not worked yet are dropped"),
+    mark("{count} working orders are left"),
+    mark("{count} working orders are being cancelled"),
+    mark("{count} working orders are cancelled at {time}: until then the exchange takes none"),
+    mark("an async handler was cut off: {why}"),
+    mark("it did not end within {span} s of the end of the run"),
+    mark(
+        "it wants {count} {period} bars before the first event, and the feed knows {there} "
+        "of {names}"
+    ),
+    mark(
+        "its state can't be kept across a restart: {error}; put plain values into "
+        "self.state: numbers, text, lists, dicts"
+    ),
+    mark(
+        "timer {name} was due while no engine ran, and is not made up for: decide in "
+        "on_start what still makes sense"
+    ),
+    mark(
+        "{handler} has held up time for {span} s: a simulated clock waits for async "
+        "handlers, so that no fill and no quote can come before they end; it is stopped "
+        "after {until} s"
+    ),
+    mark("limits set earlier today go on: {names}"),
+    mark("the config's limits were edited since and hold; set earlier today and gone: {names}"),
+    mark("the trading calendar ends on {day}, in {count} days: no order leaves after it"),
+    mark("the trading calendar has ended on {day}: no order leaves after it"),
+    mark(
+        "the trading calendar ends on {last} and {day} is after it: no order leaves then, "
+        "those that work stay"
+    ),
+    mark(
+        "upgrade exchange_calendars once it has the next year, or say in rules.file which "
+        "days are closed and until when (calendar.closed, calendar.until)"
+    ),
+    mark("the report of {day} can't be written ({error})"),
+    mark("{what}: `qka status`, `qka halt` and the like can't reach this run. Trading goes on"),
+    mark("it could not be closed: {error}"),
+    mark("the last records could not be written: {error}"),
+    mark("the disk is full"),
+    mark("another program holds it (a database browser, a backup)"),
+    mark("the file or its folder is read-only"),
+    mark("the disk failed"),
+)

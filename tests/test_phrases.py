@@ -1,0 +1,92 @@
+"""What the engine wrote down in English, said in the reader's language; rules: see tests/risk."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from builders import a_quote, an_order, moment
+
+from qka import telling
+from qka.brokers.exchange import checks, kinds
+from qka.language import CHINESE, speaker
+from qka.model.market import Phase
+from qka.model.order import OrderType
+from qka.phrases import PHRASES, retold
+
+ROOT = Path(__file__).parents[1]
+chinese = speaker(CHINESE)
+TABLES = (
+    telling.PHASES, telling.LINKS, telling.STATES, telling.STATUSES, telling.TYPES, telling.SIDES,
+    telling.TRADING, telling.STANDINGS,
+)  # fmt: skip
+
+
+def test_a_sentence_keeps_its_figures():
+    words = "150 of 600000.SH: a buy is 100 shares or more in steps of 100; 100 would pass"
+    assert (
+        retold(words, chinese) == "600000.SH 150 股：买入至少 100 股，按 100 股递增；100 可以通过"
+    )
+    assert retold(words, str) == words
+
+
+def test_a_sentence_in_a_sentence_is_said_too():
+    words = "HALTED: 3100.00 CNY lost today, 3000.00 are the limit"
+    assert retold(words, chinese) == "交易已停止：今天亏损 3100.00 元，上限 3000.00 元"
+
+
+def test_single_words_in_a_sentence_are_said():
+    words = "600000.SH takes no limit orders in 15:05-15:30 (post_close); on the next trading day "
+    assert retold(words + "it would pass", chinese) == (
+        "600000.SH 在 15:05-15:30（盘后定价交易）不接受限价委托；下一个交易日可以通过"
+    )
+
+
+@pytest.mark.parametrize("words", ["", "the broker's own 废单", "a new high; sell half"])
+def test_what_nobody_here_wrote_stays_as_it_is(words):
+    assert retold(words, chinese) == words
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_without_a_language_it_is_the_readers(monkeypatch, language):
+    monkeypatch.setenv("QKA_LANG", language)
+    assert (retold("the day ended") == "the day ended") is (language == "en")
+
+
+@pytest.mark.parametrize("word", [word for table in TABLES for word in table.values()])
+def test_every_state_phase_link_and_kind_has_its_chinese(word):
+    assert re.search(r"[\u4e00-\u9fff]|ST", chinese(word))
+
+
+REFUSALS = {
+    "an index": checks.size(an_order(symbol="000300.SH"), 0),
+    "a quantity": checks.size(an_order(quantity=150), 0),
+    "too much": checks.size(an_order(quantity=1_000_100), 0),
+    "at night": checks.hours(an_order(), moment("20:00")),
+    "in a phase": checks.hours(an_order(type=OrderType.MARKET), moment("09:20")),
+    "suspended": checks.price(an_order(), a_quote(phase=Phase.HALTED, volume=0), None, moment()),
+    "off the tick": checks.price(an_order(price=10.005), a_quote(), None, moment()),
+    "beyond the limits": checks.price(an_order(price=12.0), a_quote(), None, moment()),
+    "beyond the cage": checks.price(an_order(price=10.9), a_quote(), None, moment()),
+    "no price": kinds.NO_PRICE,
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_the_paper_exchange_refuses_has_its_chinese(case):
+    told = retold(REFUSALS[case], chinese)
+    assert REFUSALS[case]
+    assert not re.search(r"[a-z]{3,}", told), told
+
+
+def test_a_phrase_has_only_words_that_the_code_says():
+    """A sentence is put together of pieces, so it is held word by word against all of them."""
+    said = set()
+    for path in (ROOT / "qka").rglob("*.py"):
+        if path.name != "phrases.py":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    said |= set(re.findall(r"[\w']+", node.value))
+    for phrase in PHRASES:
+        assert set(re.findall(r"[\w']+", re.sub(r"{\w+}", " ", phrase))) <= said, phrase
