@@ -1,6 +1,6 @@
-"""Grid on quotes. Teaches: limit orders, on_quote, on_fill, state.
+"""Grid on quotes. Teaches: limit orders, on_quote, state.
 
-网格：价格每跌一格买一份，每涨一格卖一份。示范限价单、行情与成交回调、以及保存状态的 state。
+网格：价格每跌一格买一份，每涨一格卖一份。示范限价单、行情回调、以及保存状态的 state。
 """
 
 import qka
@@ -27,6 +27,3 @@ class Grid(qka.Strategy):
             self.state[quote.symbol] = quote.bid1
             if self.position(quote.symbol).sellable >= self.params.shares:
                 self.sell(quote.symbol, self.params.shares, quote.bid1, reason="a line up")
-
-    def on_fill(self, fill: qka.Fill) -> None:
-        self.log.info("{} {} {} at {}", fill.side, fill.quantity, fill.symbol, fill.price)

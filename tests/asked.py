@@ -1,13 +1,27 @@
 """A real engine on paper whose quotes a test hands in one by one, with its monitor open."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from random import sample
+from socket import create_server
 
 from builders import DAY, SYMBOL, a_quote, moment
 
 import qka
 from qka.model.times import SECOND, at
 from qka.monitor import client
+
+
+def a_port():
+    """One that is free and can be had again by an engine after the first.
+
+    None of those that the system gives to whoever connects, or somebody had it in between.
+    """
+    for port in sample(range(20_000, 30_000), 100):
+        with suppress(OSError):
+            create_server(("127.0.0.1", port)).close()
+            return port
+    raise AssertionError("a hundred ports, and none is free")
 
 
 class HandFeed:

@@ -413,6 +413,10 @@ def test_nobody_goes_live_by_a_typo(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="add --live or set QKA_LIVE=1"):
         require_live(live, live=False)
     require_live(live, live=True)
+    Path(".env").write_text("QKA_LIVE=1\n", encoding="utf-8")
+    load(_write(GOOD))
+    with pytest.raises(ConfigError, match=r"not in \.env"):
+        require_live(live, live=False)  # a file that lies there says nothing of this start
     monkeypatch.setenv("QKA_LIVE", "1")
     require_live(live, live=False)
 

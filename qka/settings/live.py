@@ -1,4 +1,7 @@
-"""Real money is traded only when someone says so twice: in the file and on the command line."""
+"""Real money is traded only when someone says so twice: in the file, and where it is started.
+
+QKA_LIVE counts in the environment alone: in a `.env` it would lie there for every start to come.
+"""
 
 import os
 
@@ -18,5 +21,5 @@ def require_live(settings: Settings, live: bool) -> None:
         return
     raise ConfigError(
         f"broker.kind: {settings.broker.kind} trades real money; add --live or set QKA_LIVE=1"
-        " if that is meant, or use kind: paper"
+        " in the environment (not in .env) if that is meant, or use kind: paper"
     )

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from asked import asked
+from asked import a_port, asked
 from browsing import browser, expect, shot, tab
 from builders import SYMBOL
 from qmt import eventually
@@ -177,8 +177,8 @@ async def test_a_strategy_is_stopped(chromium, tmp_path):
         assert len(there.orders) == before
 
 
-async def test_the_engine_is_restarted_behind_the_page(chromium, tmp_path, unused_tcp_port):
-    config = {"monitor": {**PAGE["monitor"], "port": unused_tcp_port}}
+async def test_the_engine_is_restarted_behind_the_page(chromium, tmp_path):
+    config = {"monitor": {**PAGE["monitor"], "port": a_port()}}
     async with tab(chromium) as page:
         async with asked(tmp_path, Watcher(), **config) as there:
             await logged_in(page, there)
@@ -320,8 +320,8 @@ async def test_both_languages_have_the_same_words(chromium, tmp_path):
         assert len(zh) > 100
 
 
-async def test_a_session_ends_with_the_keys(chromium, tmp_path, unused_tcp_port):
-    config = {"monitor": {**PAGE["monitor"], "port": unused_tcp_port}}
+async def test_a_session_ends_with_the_keys(chromium, tmp_path):
+    config = {"monitor": {**PAGE["monitor"], "port": a_port()}}
     async with tab(chromium) as page:
         async with asked(tmp_path, Watcher(), **config) as there:
             await logged_in(page, there)

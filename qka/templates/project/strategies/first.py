@@ -29,8 +29,5 @@ class First(qka.Strategy):
             for shortfall in found.left:
                 self.log.warning("{}", shortfall)
 
-    def on_fill(self, fill: qka.Fill) -> None:
-        self.log.info("{} {} {} at {}", fill.side, fill.quantity, fill.symbol, fill.price)
-
     def report(self) -> None:
         self.log.info("total {:,} CNY, cash {:,}", self.account.total, self.account.cash)
