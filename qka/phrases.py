@@ -160,6 +160,7 @@ PHRASES = (
     mark(
         "{price} is {away} away from {last}, the last price of {symbol}; {low} to {high} would pass"
     ),
+    mark("{price} is {away} below {limit}, the limit up of {symbol}"),
     mark(
         "the same order left {ago} s ago: {side} {count} {symbol} at {price}; it would pass "
         "{span} s after that one"
