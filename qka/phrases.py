@@ -76,8 +76,8 @@ def _piece(part: str) -> str:
 
 PHRASES = (
     # the gate
-    mark("trading is {state}: only sells that shrink a position pass"),
-    mark("trading is {state}: only cancels pass"),
+    mark("trading is reducing: only sells that shrink a position pass"),
+    mark("trading is halted: only cancels pass"),
     mark("{kinds} would pass"),
     mark("{symbol} is an index: it has quotes but takes no orders"),
     mark("{symbol} is a B share, traded in USD or HKD: the account is in CNY, it is not supported"),
@@ -267,6 +267,7 @@ PHRASES = (
     mark("the server hung up ({code} {error})"),
     mark("the link broke ({error})"),
     mark("the server ended the link: {why}"),
+    mark("the server is stopping"),
     mark("it was never opened"),
     mark("it was closed"),
     mark(
@@ -298,14 +299,15 @@ PHRASES = (
     # the account, the engine
     mark("HALTED: {why}"),
     mark("REDUCING: {why}"),
-    mark("ACTIVE by {name}"),
-    mark("HALTED by {name}"),
-    mark("REDUCING by {name}"),
-    mark("REDUCING and flatten by {name}"),
-    mark("flatten, {name}"),
-    mark("the books agree again: trading is {state}"),
+    mark("{state} by {names}"),
+    mark("REDUCING and flatten by {names}"),
+    mark("flatten, {names}"),
+    mark("the books agree again: trading is active"),
+    mark("the books agree again: trading is halted"),
+    mark("the books agree again: trading is reducing"),
     mark("the books agree again"),
-    mark("trading is {state} since an earlier run: {why}; `qka resume CONFIG` lifts it"),
+    mark("trading is halted since an earlier run: {why}; `qka resume CONFIG` lifts it"),
+    mark("trading is reducing since an earlier run: {why}; `qka resume CONFIG` lifts it"),
     mark("no reason kept"),
     mark(
         "order {id} was placed by others: {side} {count} {symbol} at {price}; it counts in "
@@ -347,9 +349,9 @@ PHRASES = (
     mark("the day is over and the orders before them still work"),
     mark("the engine stops and the orders before them still work"),
     mark("stopped: {why}"),
-    mark("started by {name}"),
-    mark("stopped: by {name}"),
-    mark("{strategy} stopped: by {name}"),
+    mark("started by {names}"),
+    mark("stopped: by {names}"),
+    mark("{strategy} stopped: by {names}"),
     mark("it failed to start"),
     mark("it is answered by {names} without end"),
     mark("{count} errors, the last at {place}"),
