@@ -37,6 +37,7 @@ ALL = {
     "symbols": {name: {"max_quantity": 10_000} for name in NAMES[:2]},
     "max_quote_age": 3600,
     "max_price_distance": 0.1,
+    "min_limit_distance": 0.001,
     "max_orders_per_second": 100,
     "max_orders_per_minute": 1_000,
     "max_orders_per_day": 1_000_000,
@@ -82,7 +83,7 @@ def built(view: Ledger) -> tuple[list[Rule], Meter]:
     """Every rule that a config can name, for the account and for one strategy."""
     chosen = settings.from_mapping({"risk": ALL, "strategies": [OWN]})
     risk, meter = chosen.risk, Meter()
-    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.near_losses(risk))
     losses.begin(DAY, view.total_cents)
     return limits.rules(chosen, ["grid"], meter, losses), meter
 

@@ -294,7 +294,7 @@ def wire(
     """An engine of that class over these edges, with rules and strategies as the config says."""
     account, risk = chosen.account, chosen.risk
     meter = Meter()
-    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.warn(risk))
+    losses = Losses(risk.max_daily_loss, risk.max_drawdown, limits.near_losses(risk))
     names = [each.strategy.name for each in strategies]
     built = kind(
         clock=edge.clock,

@@ -23,7 +23,7 @@ from qka.risk.losses import Losses
 from qka.risk.market import Listed, daily_cap, market
 from qka.risk.meter import Meter
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
-from qka.risk.quotes import FreshQuote, PriceDistance
+from qka.risk.quotes import FreshQuote, LimitDistance, PriceDistance
 from qka.risk.rules import ForStrategy, ForSymbol, cash, known, sellable, trading_state
 from qka.risk.sizes import (
     Capital,
@@ -38,7 +38,7 @@ from qka.risk.sizes import (
 from qka.risk.stops import Stops
 from qka.risk.verdicts import Rule
 from qka.settings import RiskSettings, Settings, StrategySettings
-from qka.settings.sections import SymbolLimits
+from qka.settings.sections import Softened, SymbolLimits
 
 KEY = "limits"  # of the note of what was changed
 _PER_SECOND = "; at 300 in a second an account is a high-frequency one"
@@ -73,9 +73,11 @@ def rules(
     made += [*market(trades), daily_cap, known, sellable, cash]
     made += _of_an_order(risk, risk)
     if risk.max_quote_age is not None:
-        made.append(FreshQuote(risk.max_quote_age, warn(risk)))
+        made.append(FreshQuote(risk.max_quote_age, warn(risk, "max_quote_age")))
     if risk.max_price_distance is not None:
-        made.append(PriceDistance(risk.max_price_distance, warn(risk)))
+        made.append(PriceDistance(risk.max_price_distance, warn(risk, "max_price_distance")))
+    if risk.min_limit_distance is not None:
+        made.append(LimitDistance(risk.min_limit_distance, warn(risk, "min_limit_distance")))
     if risk.self_trade:
         made.append(self_trade)
     if risk.duplicate_within is not None:
@@ -87,7 +89,7 @@ def rules(
     made += _programme(risk, meter)
     for entry, name in zip(chosen.strategies, names, strict=True):
         if entry.position_ratio is not None:
-            rule = PositionRatio(entry.position_ratio, capital(risk), warn(risk))
+            rule = PositionRatio(entry.position_ratio, capital(risk), warn(risk, "position_ratio"))
             made.append(ForStrategy(name, rule))
         made += [ForStrategy(name, rule) for rule in _of_an_order(entry, risk)]
         made += _paces(entry, risk, meter, name)
@@ -96,9 +98,15 @@ def rules(
     return made
 
 
-def warn(risk: RiskSettings) -> float:
+def warn(risk: RiskSettings, key: Softened) -> float:
     """The share of a limit from which on a warning is given; 1 for never."""
-    return 1.0 if risk.warn_at is None else risk.warn_at
+    share = risk.soft.get(key, risk.warn_at)
+    return 1.0 if share is None else share
+
+
+def near_losses(risk: RiskSettings) -> tuple[float, float]:
+    """The same of the two limits on losses."""
+    return warn(risk, "max_daily_loss"), warn(risk, "max_drawdown")
 
 
 def capital(risk: RiskSettings) -> int | None:
@@ -115,9 +123,9 @@ def _of_an_order(
     limits: RiskSettings | StrategySettings | SymbolLimits, risk: RiskSettings
 ) -> Iterable[Rule]:
     if limits.max_quantity is not None:
-        yield MaxQuantity(limits.max_quantity, warn(risk))
+        yield MaxQuantity(limits.max_quantity, warn(risk, "max_quantity"))
     if limits.max_notional is not None:
-        yield MaxNotional(limits.max_notional, warn(risk))
+        yield MaxNotional(limits.max_notional, warn(risk, "max_notional"))
 
 
 def _of_a_symbol(
@@ -126,38 +134,42 @@ def _of_a_symbol(
     if limits is not risk:
         yield from _of_an_order(limits, risk)
     if limits.position_ratio is not None:
-        yield PositionRatio(limits.position_ratio, capital(risk), warn(risk))
+        yield PositionRatio(limits.position_ratio, capital(risk), warn(risk, "position_ratio"))
     if limits.max_daily_notional is not None:
-        yield DailyNotional(limits.max_daily_notional, meter, warn(risk))
+        yield DailyNotional(limits.max_daily_notional, meter, warn(risk, "max_daily_notional"))
 
 
 def _of_the_account(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
     yield from _of_a_symbol(risk, risk, meter)
     most = capital(risk)
     for group in risk.groups:
-        yield GroupRatio(group.name, group.symbols, group.ratio, most, warn(risk))
+        yield GroupRatio(group.name, group.symbols, group.ratio, most, warn(risk, "groups"))
     if risk.gross_exposure is not None:
-        yield GrossExposure(risk.gross_exposure, most, warn(risk))
+        yield GrossExposure(risk.gross_exposure, most, warn(risk, "gross_exposure"))
     if most is not None:
-        yield Capital(most, warn(risk))
+        yield Capital(most, warn(risk, "capital"))
     if risk.max_holdings is not None:
-        yield MaxHoldings(risk.max_holdings, warn(risk))
+        yield MaxHoldings(risk.max_holdings, warn(risk, "max_holdings"))
 
 
 def _paces(
     limits: RiskSettings | StrategySettings, risk: RiskSettings, meter: Meter, name: str | None
 ) -> Iterable[Rule]:
-    spans = (limits.max_orders_per_second, 1), (limits.max_orders_per_minute, 60)
-    for limit, span in spans:
+    spans: tuple[tuple[Softened, int], ...] = (
+        ("max_orders_per_second", 1),
+        ("max_orders_per_minute", 60),
+    )
+    for key, span in spans:
+        limit = getattr(limits, key)
         if limit is not None:
-            yield RateLimit(SlidingWindow(limit, span), name, warn=_near(limit, risk))
+            yield RateLimit(SlidingWindow(limit, span), name, warn=_near(limit, risk, key))
     if limits.max_orders_per_day is not None:
         most = limits.max_orders_per_day
-        yield DayLimit(most, meter, name, warn=_near(most, risk))
+        yield DayLimit(most, meter, name, warn=_near(most, risk, "max_orders_per_day"))
 
 
-def _near(limit: int, risk: RiskSettings) -> int:
-    return max(1, int(limit * warn(risk)))
+def _near(limit: int, risk: RiskSettings, key: Softened) -> int:
+    return max(1, int(limit * warn(risk, key)))
 
 
 def _programme(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
@@ -172,9 +184,11 @@ def _programme(risk: RiskSettings, meter: Meter) -> Iterable[Rule]:
     if own.per_day is not None:
         yield DayLimit(own.per_day, meter, warn=own.warn_per_day, code="programme", note=_PER_DAY)
     if risk.max_cancel_ratio is not None:
-        yield CancelRatio(risk.max_cancel_ratio, risk.cancel_ratio_from, meter, warn(risk))
+        yield CancelRatio(
+            risk.max_cancel_ratio, risk.cancel_ratio_from, meter, warn(risk, "max_cancel_ratio")
+        )
     if risk.max_quick_cancels is not None:
-        yield QuickCancels(risk.max_quick_cancels, meter, warn(risk))
+        yield QuickCancels(risk.max_quick_cancels, meter, warn(risk, "max_quick_cancels"))
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -257,7 +271,8 @@ class InForce:
         engine, risk = self._engine, chosen.risk
         self.settings, engine.on_loss = chosen, TradingState(risk.on_loss)
         breaker = engine.breaker
-        breaker.limit(risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, warn(risk))
+        near = near_losses(risk)
+        breaker.limit(risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, near)
         meter, losses = engine.gate.meter, breaker.losses
         engine.use(rules(chosen, self._names, meter, losses, engine.is_trading_day))
         engine.stop_at(stops(risk))

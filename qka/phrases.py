@@ -130,6 +130,7 @@ PHRASES = (
         "it waits until the market comes"
     ),
     mark("{price} is beyond the price cage of {symbol}, {edge} for a market at {reference}"),
+    mark("{price} is {away} below {limit}, the limit up of {symbol}"),
     mark("{price} does not reach {close}, the closing price of {symbol}"),
     mark("{count} {symbol}, {most} shares an order are the limit"),
     mark("{count} {symbol} come to {money} CNY, {most} an order are the limit"),
@@ -299,7 +300,9 @@ PHRASES = (
     # the account, the engine
     mark("HALTED: {why}"),
     mark("REDUCING: {why}"),
-    mark("{state} by {names}"),
+    mark("ACTIVE by {names}"),
+    mark("HALTED by {names}"),
+    mark("REDUCING by {names}"),
     mark("REDUCING and flatten by {names}"),
     mark("flatten, {names}"),
     mark("the books agree again: trading is active"),

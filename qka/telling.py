@@ -317,6 +317,7 @@ CODES = (
     mark("price"),
     mark("price_cage"),
     mark("price_distance"),
+    mark("limit_distance"),
     mark("price_limit"),
     mark("price_reach"),
     mark("programme"),

@@ -71,7 +71,11 @@ class Breaker:
         self.begin()
 
     def limit(
-        self, daily: float | None, drawdown: float | None, trades: int | None, warn: float
+        self,
+        daily: float | None,
+        drawdown: float | None,
+        trades: int | None,
+        warn: tuple[float, float],
     ) -> None:
         """From now on these limits, see `Losses` and `Streak`."""
         if self.streak.most is None and trades is not None:

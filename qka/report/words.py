@@ -217,6 +217,7 @@ _CODES = {
     "price": "价格无效",
     "price_cage": "价格笼子",
     "price_distance": "偏离行情",
+    "limit_distance": "逼近涨停",
     "price_limit": "超出涨跌停",
     "programme": "程序化交易限额",
     "quantity": "数量上限",

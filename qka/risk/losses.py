@@ -26,23 +26,26 @@ class Marks(msgspec.Struct, frozen=True):
 class Losses:
     """At most so much of the day's opening total in a day, and of the peak in all; shares of 1."""
 
-    def __init__(self, daily: float | None, drawdown: float | None, warn: float = 1.0) -> None:
-        """`warn`: the share of a limit from which on a warning is given; 1: never."""
+    def __init__(
+        self, daily: float | None, drawdown: float | None, warn: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
+        """`warn`: the shares of the two from which on a warning is given; 1: never."""
         self.marks = Marks(date.min, 0, 0)
         self.limit(daily, drawdown, warn)
 
-    def limit(self, daily: float | None, drawdown: float | None, warn: float = 1.0) -> None:
+    def limit(
+        self, daily: float | None, drawdown: float | None, warn: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         """From now on these limits."""
         self.limited = (daily, drawdown) != (None, None)
         self._limits = tuple(
-            (code, words, *fraction(limit))
-            for code, words, limit in (
-                ("daily_loss", "today", daily),
-                ("drawdown", "from the peak", drawdown),
+            (code, words, *fraction(limit), Decimal(repr(near)))
+            for code, words, limit, near in (
+                ("daily_loss", "today", daily, warn[0]),
+                ("drawdown", "from the peak", drawdown, warn[1]),
             )
             if limit is not None
         )
-        self._warn = Decimal(repr(warn))
 
     def begin(self, day: date, total: int) -> None:
         """A day begins with that total (cents); a day that has begun goes on."""
@@ -60,10 +63,10 @@ class Losses:
         if total > marks.peak:
             self.marks = marks = Marks(marks.day, marks.opening, total)
         near = None
-        for code, words, above, below in self._limits:
+        for code, words, above, below, warn in self._limits:
             start = marks.peak if code == "drawdown" else marks.opening
             most, lost = start * above // below, start - total
-            if lost < most * self._warn or most <= 0:
+            if lost < most * warn or most <= 0:
                 continue
             reason = f"{yuan(lost)} CNY lost {words}, {yuan(most)} are the limit"
             if lost >= most:

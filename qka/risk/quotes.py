@@ -1,9 +1,10 @@
 """Against the last quote: is it fresh, and is the price anywhere near it? No quote, no word."""
 
+from qka.ashare.limits import holding_limits
 from qka.ashare.rules import tick_size
 from qka.model.money import on_tick
-from qka.model.order import Order, OrderType
-from qka.model.times import SECOND
+from qka.model.order import SELL, Order, OrderType
+from qka.model.times import SECOND, same_day
 from qka.model.view import View
 from qka.risk.verdicts import Caution, Denial
 
@@ -63,6 +64,42 @@ class PriceDistance:
         words += f"{order.symbol}; {low:g} to {high:g} would pass"
         verdict = Denial if away > last * self._share + _NOISE else Caution
         return verdict("price_distance", words, self._share, away / last)
+
+
+class LimitDistance:
+    """A buy is at least such a share of the day's limit up below it; sells always pass.
+
+    What is bought there may be sealed tomorrow on the other side. A market order is weighed at
+    the last price. On a day without limits there is nothing to be near to.
+    """
+
+    def __init__(self, share: float, warn: float = 1.0) -> None:
+        """`warn`: the share from which on a warning is given is so much wider; 1: never."""
+        self._share = share
+        self._warn = share / warn
+
+    def __str__(self) -> str:
+        return f"price at least {self._share:.2%} below the limit up"
+
+    def __call__(self, order: Order, view: View) -> Denial | Caution | None:
+        """None, or why not."""
+        symbol = order.symbol
+        quote = view.quotes.get(symbol)
+        if quote is None or order.side is SELL or not same_day(quote.time, order.time):
+            return None
+        limits = holding_limits(quote, view.instruments.get(symbol))
+        price = order.price if order.type is _LIMIT else quote.last
+        if limits is None or not price:
+            return None
+        up = limits[0]
+        away = (up - price) / up
+        if up - price >= up * self._warn - _NOISE:
+            return None
+        most = on_tick(up * (1 - self._share), tick_size(symbol), "ROUND_FLOOR")
+        words = f"{price:g} is {away:.2%} below {up:g}, the limit up of {symbol}"
+        words += f"; {most:g} would pass"
+        near = up - price < up * self._share - _NOISE
+        return (Denial if near else Caution)("limit_distance", words, self._share, away)
 
 
 _NOISE = 1e-6  # CNY: what floats make of a price that is exactly at the limit

@@ -153,9 +153,7 @@ class Quotes:
         """
         async with self._turn:
             new = not self._is_wanted(symbol)
-            self._kept.add(
-                symbol
-            )  # also where that fails now: the terminal is told when it is back
+            self._kept.add(symbol)  # also if that fails: the terminal is told when it is back
             if new:
                 await self._backend.subscribe([symbol])
         return (await self._backend.ticks([symbol])).get(symbol)

@@ -31,6 +31,7 @@ from qka.server.backend import Tick
 Ask = Callable[[str, bool], Awaitable[dict[str, Any] | None]]  # `Backend.instrument`
 Listen = Callable[[str], Awaitable[Tick | None]]  # `Quotes.keep`
 UNJUDGED = "unjudged"  # the code of what may pass once the terminal has told of the symbol
+_KEPT = (Phase.PRE_OPEN, Phase.CLOSED)  # phases of the day in which brokers keep orders
 _PATIENCE = 3.0  # seconds that an order waits for the terminal's word
 _AGAIN = 5 * SECOND  # until the terminal is asked again where it could not say anything
 
@@ -59,7 +60,7 @@ class Rules:
         # all else is of the day that is lived
         self._from = self._to = 0  # ns
         self._why: dict[str, str] = {}  # symbol -> why nothing is known of it
-        self._early: set[str] = set()  # symbols of which the terminal tells another day's
+        self._elsewhen: set[str] = set()  # symbols of which the terminal tells another day's
         self._ask_after: dict[str, int] = {}  # symbol -> when it may be asked about again, ns
         self.quotes: dict[str, Quote] = {}  # symbol -> its last, with the limits that are known
         self.instruments: dict[str, InstrumentState] = {}
@@ -89,7 +90,7 @@ class Rules:
         TERMS.live(day)
         for known in self._why, self._ask_after, self.quotes, self.instruments:
             known.clear()
-        self._early.clear()
+        self._elsewhen.clear()
 
     async def _learn(self, symbol: str) -> None:
         """What the terminal says of a symbol today, and its last tick."""
@@ -113,7 +114,7 @@ class Rules:
         state = state_from_xt(symbol, detail)
         if state is None or midnight(state.day) != self._from:
             self._why[symbol] = f"what it says is of {state.day if state else 'no day'}"
-            self._early.add(symbol)
+            self._elsewhen.add(symbol)
             return
         up, down, close, tick = (
             limit_from_xt(detail.get(name))
@@ -174,10 +175,10 @@ class Rules:
     def _unknown(self, symbol: str, now: int) -> Denial | None:
         """What becomes of an order on a symbol of which there is neither word nor tick today.
 
-        Before the exchange takes orders the terminal may still tell of the day before; brokers
-        keep orders then.
+        Before the exchange takes orders the terminal may still tell of the day before, and in the
+        evening of the next; what passed the rules then is what a broker keeps.
         """
-        if symbol in self._early and window_at(symbol, now).span.phase is Phase.PRE_OPEN:
+        if symbol in self._elsewhen and window_at(symbol, now).span.phase in _KEPT:
             return None
         why = self._why.get(symbol, "it was not asked")
         words = f"what price {symbol} may have today is not known: the terminal was asked, and "

@@ -208,6 +208,12 @@ class RemoteBroker(Section):
     fees: Fees = Field(default_factory=Fees, description="What the broker charges.")
 
 
+Softened = Literal[
+    "position_ratio", "gross_exposure", "max_holdings", "groups", "capital", "max_quantity",
+    "max_notional", "max_daily_notional", "max_quote_age", "max_price_distance",
+    "min_limit_distance", "max_orders_per_second", "max_orders_per_minute", "max_orders_per_day",
+    "max_cancel_ratio", "max_quick_cancels", "max_daily_loss", "max_drawdown",
+]  # fmt: skip
 Money = Annotated[Amount, Field(gt=0, le=10**12, decimal_places=2)]
 
 
@@ -281,6 +287,11 @@ class RiskSettings(Section):
     max_price_distance: Ratio | None = Field(
         None, description="Largest distance of a limit price from the last, share of the last."
     )
+    min_limit_distance: Ratio | None = Field(
+        None,
+        description="Least distance of a buy's price from the day's limit up, share of the limit; "
+        "only buys are refused.",
+    )
     max_orders_per_minute: Count | None = Field(60, description="Orders in any minute.")
     max_orders_per_second: Count | None = Field(10, description="Orders in any second.")
     max_orders_per_day: Count | None = Field(None, description="Orders and cancels a day.")
@@ -325,6 +336,9 @@ class RiskSettings(Section):
     )
     warn_at: Ratio | None = Field(
         None, description="Share of a limit from which on a warning is given, once a rule and day."
+    )
+    soft: dict[Softened, Ratio] = Field(
+        default_factory=dict, description="The same of one limit, by its key; wins over `warn_at`."
     )
     trading: Literal["active", "reducing", "halted"] = Field(
         "active", description="State of the switch at the start; reducing only closes positions."

@@ -30,7 +30,7 @@ from qka.risk.gate import Gate
 from qka.risk.losses import Losses
 from qka.risk.meter import Figures, Meter, compliance
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
-from qka.risk.quotes import FreshQuote, PriceDistance
+from qka.risk.quotes import FreshQuote, LimitDistance, PriceDistance
 from qka.risk.rules import ForSymbol, trading_state
 from qka.risk.sizes import (
     Capital,
@@ -205,6 +205,26 @@ CASES = {
         0.021,
         "9.79 is 2.10% away",
         books(quote=a_quote(10.0)),
+    ),
+    "near the limit up": Case(
+        LimitDistance(0.02),
+        an_order(price=10.78),
+        an_order(price=10.79),
+        "limit_distance",
+        0.02,
+        0.21 / 11,
+        "10.79 is 1.91% below 11, the limit up of 600000.SH; 10.78 would pass",
+        books(quote=a_quote(10.7)),
+    ),
+    "a market order near the limit up": Case(
+        LimitDistance(0.02),
+        a_market_order(side=Side.SELL),
+        a_market_order(price=11.0),
+        "limit_distance",
+        0.02,
+        0.0,
+        "11 is 0.00% below 11",
+        books(quote=a_quote(11.0)),
     ),
     "rate": Case(
         RateLimit(SlidingWindow(1, 60)),
@@ -398,6 +418,7 @@ SOFT = {
     "position": (PositionRatio(0.1, None, 0.8), an_order(8_000), an_order(8_100)),
     "gross exposure": (GrossExposure(0.1, None, 0.8), an_order(7_900), an_order(8_000)),
     "capital": (Capital(100_000_00, 0.8), an_order(7_900), an_order(8_000)),
+    "limit up": (LimitDistance(0.02, 0.8), an_order(price=10.72), an_order(price=10.73)),
     "quote": (
         FreshQuote(10, 0.8),
         an_order(time=NOW + 8 * SECOND),
@@ -431,6 +452,42 @@ def test_a_warning_is_given_once_for_each_rule_and_day():
     assert heard == ["quantity", "notional"] * 2
 
 
+SOFTENED = {
+    "position_ratio": ({"position_ratio": 0.1}, an_order(5_100)),
+    "max_quantity": ({"max_quantity": 1000}, an_order(600)),
+    "max_notional": ({"max_notional": 10_000}, an_order(600)),
+    "max_daily_notional": ({"max_daily_notional": 10_000}, an_order(600)),
+    "max_holdings": ({"max_holdings": 1}, an_order(100)),
+    "gross_exposure": ({"gross_exposure": 0.1}, an_order(6_000)),
+    "capital": ({"capital": 10_000, "position_ratio": None}, an_order(600)),
+    "groups": ({"groups": [{"name": "x", "symbols": [SYMBOL], "ratio": 0.1}]}, an_order(6_000)),
+    "max_price_distance": ({"max_price_distance": 0.02}, an_order(price=10.15)),
+    "min_limit_distance": ({"min_limit_distance": 0.04}, an_order(price=10.2)),
+    "max_quote_age": ({"max_quote_age": 10}, an_order(time=NOW + 6 * SECOND)),
+    "max_orders_per_minute": ({"max_orders_per_minute": 10}, an_order()),
+}
+
+
+@pytest.mark.parametrize("key", [*SOFTENED])
+@pytest.mark.parametrize("other", [None, 1.0])
+def test_each_limit_has_a_softer_one_of_its_own(key, other):
+    limit, order = SOFTENED[key]
+    asked = {"position_ratio": None, "warn_at": other, **limit}
+
+    def heard(soft):
+        chosen = settings.from_mapping({"risk": {**asked, "soft": soft}})
+        found = []
+        view = books(quote=a_quote(10.0, time=NOW))
+        made = limits.rules(chosen, [], Meter(), Losses(None, None))
+        gate = Gate(made, view, warn=lambda order, caution: found.append(caution))
+        for _ in range(6 if key == "max_orders_per_minute" else 1):
+            assert isinstance(gate.review(order), Approved)
+        return found
+
+    assert heard({}) == []
+    assert len(heard({key: 0.5})) == 1
+
+
 def test_a_rate_warns_of_its_own_number_before_it_refuses():
     rate = RateLimit(SlidingWindow(3, 1), warn=2, code="programme", note="; at 300 …")
     verdicts = []
@@ -441,7 +498,7 @@ def test_a_rate_warns_of_its_own_number_before_it_refuses():
 
 
 def test_a_loss_that_is_near_its_limit_warns():
-    losses = Losses(0.1, None, 0.5)
+    losses = Losses(0.1, None, (0.5, 1.0))
     losses.begin(DAY, 100_000)
     assert losses.look(95_001) is None
     assert type(losses.look(95_000)) is Caution
