@@ -15,6 +15,7 @@ from qka.model.money import on_tick, part, shares_for, to_cents, yuan
 from qka.model.order import BUY, SELL, Order, OrderType, Side
 from qka.model.times import same_day
 from qka.model.view import View
+from qka.risk import sizes
 
 _LIMIT = OrderType.LIMIT
 _AWAY = Decimal("0.1")  # from the last price, on a day without limits (SZSE takes no more then)
@@ -30,15 +31,8 @@ class Step(NamedTuple):
 
 def affordable(view: View, symbol: str, price: float) -> int:
     """The largest legal buy in shares that fits in the available cash, fees included."""
-    shares = rules.buyable(symbol, shares_for(max(0, view.available_cents), price))
-    _, step = rules.lots(symbol)
-    while shares > 0:
-        _, need = view.claim(Order("", symbol, BUY, shares, price, time=view.now()))
-        over = need - view.available_cents
-        if over <= 0:
-            break
-        shares = rules.buyable(symbol, shares - max(step, shares_for(over, price)))
-    return shares
+    order = Order("", symbol, BUY, 0, price, time=view.now())
+    return sizes.affordable(order, view, view.available_cents)
 
 
 def missing(view: View, symbol: str, target: int) -> tuple[Side, int]:

@@ -20,7 +20,7 @@ class Duplicate(Counter):
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._span = int(seconds * SECOND)
+        self._span = max(1, int(seconds * SECOND))
         self._last: dict[_Same, int] = {}  # -> ns, when it left, oldest first
 
     def __str__(self) -> str:

@@ -65,8 +65,10 @@ class Losses:
         near = None
         for code, words, above, below, warn in self._limits:
             start = marks.peak if code == "drawdown" else marks.opening
-            most, lost = start * above // below, start - total
-            if lost < most * warn or most <= 0:
+            if start <= 0:
+                continue
+            most, lost = max(1, start * above // below), start - total
+            if lost < most * warn:
                 continue
             reason = f"{yuan(lost)} CNY lost {words}, {yuan(most)} are the limit"
             if lost >= most:

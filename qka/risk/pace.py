@@ -18,7 +18,7 @@ class SlidingWindow:
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self.seconds = seconds
-        self._span = int(seconds * SECOND)
+        self._span = max(1, int(seconds * SECOND))
         # ns, oldest first: all of the window, so that another limit can go on from them
         self.times: deque[int] = deque()
 

@@ -39,9 +39,12 @@ def _would(order: Order, view: View, shares: int) -> int:
 
 def affordable(order: Order, view: View, amount: int) -> int:
     """The largest legal buy of this kind that so many cents pay for, fees included."""
-    shares = _most(order.symbol, amount, order.price)
-    while shares and view.claim(replace(order, quantity=shares))[1] > amount:
-        shares = ashare.buyable(order.symbol, shares - 1)
+    symbol, price = order.symbol, order.price
+    shares = _most(symbol, amount, price)
+    step = ashare.lots(symbol)[1]
+    while shares and (over := view.claim(replace(order, quantity=shares))[1] - amount) > 0:
+        # never too far: fewer shares owe less fees too
+        shares = ashare.buyable(symbol, shares - max(step, shares_for(over * 9 // 10, price)))
     return shares
 
 

@@ -43,6 +43,12 @@ def test_a_day_that_has_begun_goes_on_and_the_next_one_begins_anew():
     assert losses.look(93_000) is None
 
 
+def test_the_least_limit_of_all_is_a_cent_and_not_none():
+    losses = begun(daily=1e-320)
+    assert losses.look(100_000) is None
+    assert losses.look(99_999).code == "daily_loss"
+
+
 def test_money_paid_in_or_out_is_neither_profit_nor_loss():
     losses = begun(daily=0.03)
     losses.shift(-50_000)

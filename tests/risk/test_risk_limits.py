@@ -402,6 +402,12 @@ def test_the_same_order_again_is_refused_for_some_seconds(order, passes):
     assert isinstance(gate.review(order), Approved) is passes
 
 
+def test_a_window_shorter_than_a_clock_can_tell_is_one_moment():
+    gate = Gate([Duplicate(1e-320), RateLimit(SlidingWindow(1, 1e-320))], books())
+    orders = an_order(), an_order(), an_order(time=NOW + 1)
+    assert [type(gate.review(order)) for order in orders] == [Approved, Denial, Approved]
+
+
 def test_of_orders_that_left_long_ago_nothing_is_kept():
     rule = Duplicate(3)
     for n in range(1000):
