@@ -319,6 +319,10 @@ PHRASES = (
     ),
     mark("late fill: order {id} was {status}, {count} booked"),
     mark(
+        "deal {deal} proves what a human said of order {id}: its {count} {symbol} are booked "
+        "already; compare the cash"
+    ),
+    mark(
         "order {id} ({side} {count} {symbol}) has been {status} for {span} s: look at it in "
         "the broker's terminal"
     ),

@@ -43,6 +43,7 @@ from qka.model.times import DAY, day_of, midnight
 # cents an order may still cost: at its price, and that with all fees
 Claim = tuple[int, int]
 _NO_CLAIM: Claim = (0, 0)
+SAID = "operator-"  # how the id of a deal begins that a human's word stands for
 
 
 def _open_shares(order: Order) -> int:
@@ -130,6 +131,7 @@ class Ledger:
         self._references: dict[str, float] = {}
         # day -> (order id, deal id) -> booked: a deal id is unique within its order and day
         self._deals: defaultdict[date, dict[tuple[str, str], Fill]] = defaultdict(dict)
+        self._said: dict[str, Fill] = {}  # order id -> a human's word, as far as nothing proved it
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
         self._lived = date.min  # the day that `today` of the holdings belongs to
@@ -211,6 +213,7 @@ class Ledger:
         self.unknowns.clear()
         self._asked, self._claim = None, _NO_CLAIM
         self._deals.clear()
+        self._said.clear()
         for deal in books.deals:
             self._note_deal(deal)
         for order in books.orders:
@@ -297,12 +300,16 @@ class Ledger:
             self._store(changed)
 
     def on_fill(self, fill: Fill) -> None:
-        """Move shares and cash; a deal already booked is ignored.
+        """Move shares and cash; a deal already booked is ignored, also by a human's word.
 
         `booked` says which of the two it was, for whoever hears the same fill after us.
         """
         self.booked = None
         if not self._note_deal(fill):
+            return
+        if self._proves(fill):
+            words = f"deal {fill.deal_id} proves what a human said of order {fill.order_id}: its "
+            self._warn(f"{words}{fill.quantity} {fill.symbol} are booked already; compare the cash")
             return
         order = self.orders.get(fill.order_id)
         if order is None:
@@ -530,6 +537,24 @@ class Ledger:
         if key in of:
             return False
         of[key] = deal
+        if deal.deal_id.startswith(SAID):
+            self._said[deal.order_id] = deal
+        return True
+
+    def _proves(self, deal: Fill) -> bool:
+        """Whether a human has said of these shares that they traded, before the broker did.
+
+        The deal takes the place of so much of his word.
+        """
+        name, said = deal.order_id, self._said.get(deal.order_id)
+        if said is None or said is deal or said.quantity < deal.quantity:
+            return False
+        left = msgspec.structs.replace(said, quantity=said.quantity - deal.quantity)
+        of, key = self._deals[day_of(said.time)], (name, said.deal_id)
+        if left.quantity:
+            of[key] = self._said[name] = left
+        else:
+            del of[key], self._said[name]
         return True
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from qka.ashare.fees import FeeSchedule
-from qka.engine.ledger import Ledger
+from qka.engine.ledger import SAID, Ledger
 from qka.errors import ConfigError
 from qka.model.events import OrderCancelled, OrderExpired, OrderRejected
 from qka.model.money import cents, to_cents, yuan
@@ -45,7 +45,7 @@ class Word(NamedTuple):
             yield Fill(
                 order.time,
                 order.id,
-                f"operator-{order.filled + shares}",
+                f"{SAID}{order.filled + shares}",
                 order.symbol,
                 order.side,
                 self.price,

@@ -97,6 +97,21 @@ def test_a_partial_fill_keeps_the_rest_frozen():
     assert ledger.asset.frozen == Decimal("6000.06")  # 600 more owe 5.10 in all, 5.04 are paid
 
 
+def test_a_humans_word_of_a_deal_is_remembered_over_a_restart():
+    ledger, _ = a_ledger()
+    opened(ledger, 1000, 10.0)
+    ledger.on_fill(a_fill(300, deal_id="operator-300"))
+    ledger.on_fill(a_fill(100, deal_id="6"))
+    books = ledger.books(DAY)
+    ledger, alerts = a_ledger()
+    ledger.restore(books)
+    ledger.on_fill(a_fill(200, deal_id="7"))
+    assert (ledger.position(SYMBOL).quantity, ledger.booked) == (300, None)
+    assert "deal 7 proves what a human said of order a" in alerts[0].message
+    assert [(deal.deal_id, deal.quantity) for deal in ledger.deals(DAY)] == [("6", 100), ("7", 200)]
+    assert ledger.held_before(SYMBOL, DAY) == 0
+
+
 def test_what_was_bought_yesterday_and_is_told_of_today_may_be_sold_today():
     ledger, _ = a_ledger()
     opened(ledger, 1000, 10.0)

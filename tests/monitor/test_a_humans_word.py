@@ -2,7 +2,7 @@
 
 import pytest
 from asked import asked
-from builders import SYMBOL
+from builders import SYMBOL, a_fill
 from qmt import eventually
 from stage import journalled
 
@@ -41,6 +41,22 @@ async def test_an_unknown_order_gets_the_end_a_human_saw(tmp_path):
     kinds = [getattr(event, "command", type(event).__name__) for event in told]
     first = kinds.index("resolve")
     assert kinds[first : first + 3] == ["resolve", "Fill", "OrderCancelled"]
+
+
+async def test_the_brokers_deals_that_prove_a_humans_word_are_not_booked_again(tmp_path):
+    async with asked(tmp_path, Watcher()) as there:
+        lost = await an_unknown_order(there)
+        await there.command("resolve", lost, "cancelled", 300, 9.4)
+        ledger, now = there.engine.ledger, there.engine.clock.now()
+        cash = ledger.asset.cash
+        for deal, shares in (("7", 200), ("8", 100), ("8", 100)):
+            there.engine.tell(a_fill(shares, 9.4, order_id=lost, deal_id=deal, time=now))
+        assert (ledger.position(SYMBOL).quantity, ledger.asset.cash) == (300, cash)
+        assert ledger.order(lost).filled == 300
+        told = [a for a in there.engine.summary()["alerts"] if "proves what a human said" in a]
+        assert len(told) == 2
+        there.engine.tell(a_fill(100, 9.4, order_id=lost, deal_id="9", time=now))
+        assert ledger.position(SYMBOL).quantity == 400  # of this one he had not heard
 
 
 @pytest.mark.parametrize(
