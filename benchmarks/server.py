@@ -45,7 +45,7 @@ ORDER: dict[str, Any] = {
     "order_type": 23,
     "order_volume": 100,
     "price_type": 11,
-    "price": 10.5,
+    "price": 10.0,  # within the cage of every tick
     "strategy_name": "double_moving_average_10_60_main",
     "order_remark": "",  # of a WebSocket's order it would be the key
 }
@@ -351,7 +351,7 @@ class Instant:
 
     async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
         """The same of all."""
-        return {symbol: tick(49) for symbol in symbols}
+        return {symbol: tick(0) for symbol in symbols}
 
     async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
         """Of its day."""
