@@ -76,8 +76,8 @@ def _piece(part: str) -> str:
 
 PHRASES = (
     # the gate
-    mark("trading is {state}: only sells that shrink a position pass"),
-    mark("trading is {state}: only cancels pass"),
+    mark("trading is reducing: only sells that shrink a position pass"),
+    mark("trading is halted: only cancels pass"),
     mark("{kinds} would pass"),
     mark("{symbol} is an index: it has quotes but takes no orders"),
     mark("{symbol} is a B share, traded in USD or HKD: the account is in CNY, it is not supported"),
@@ -130,6 +130,7 @@ PHRASES = (
         "it waits until the market comes"
     ),
     mark("{price} is beyond the price cage of {symbol}, {edge} for a market at {reference}"),
+    mark("{price} is {away} below {limit}, the limit up of {symbol}"),
     mark("{price} does not reach {close}, the closing price of {symbol}"),
     mark("{count} {symbol}, {most} shares an order are the limit"),
     mark("{count} {symbol} come to {money} CNY, {most} an order are the limit"),
@@ -161,7 +162,6 @@ PHRASES = (
     mark(
         "{price} is {away} away from {last}, the last price of {symbol}; {low} to {high} would pass"
     ),
-    mark("{price} is {away} below {limit}, the limit up of {symbol}"),
     mark(
         "the same order left {ago} s ago: {side} {count} {symbol} at {price}; it would pass "
         "{span} s after that one"
@@ -269,6 +269,7 @@ PHRASES = (
     mark("the server hung up ({code} {error})"),
     mark("the link broke ({error})"),
     mark("the server ended the link: {why}"),
+    mark("the server is stopping"),
     mark("it was never opened"),
     mark("it was closed"),
     mark(
@@ -300,14 +301,17 @@ PHRASES = (
     # the account, the engine
     mark("HALTED: {why}"),
     mark("REDUCING: {why}"),
-    mark("ACTIVE by {name}"),
-    mark("HALTED by {name}"),
-    mark("REDUCING by {name}"),
-    mark("REDUCING and flatten by {name}"),
-    mark("flatten, {name}"),
-    mark("the books agree again: trading is {state}"),
+    mark("ACTIVE by {names}"),
+    mark("HALTED by {names}"),
+    mark("REDUCING by {names}"),
+    mark("REDUCING and flatten by {names}"),
+    mark("flatten, {names}"),
+    mark("the books agree again: trading is active"),
+    mark("the books agree again: trading is halted"),
+    mark("the books agree again: trading is reducing"),
     mark("the books agree again"),
-    mark("trading is {state} since an earlier run: {why}; `qka resume CONFIG` lifts it"),
+    mark("trading is halted since an earlier run: {why}; `qka resume CONFIG` lifts it"),
+    mark("trading is reducing since an earlier run: {why}; `qka resume CONFIG` lifts it"),
     mark("no reason kept"),
     mark(
         "order {id} was placed by others: {side} {count} {symbol} at {price}; it counts in "
@@ -349,9 +353,9 @@ PHRASES = (
     mark("the day is over and the orders before them still work"),
     mark("the engine stops and the orders before them still work"),
     mark("stopped: {why}"),
-    mark("started by {name}"),
-    mark("stopped: by {name}"),
-    mark("{strategy} stopped: by {name}"),
+    mark("started by {names}"),
+    mark("stopped: by {names}"),
+    mark("{strategy} stopped: by {names}"),
     mark("it failed to start"),
     mark("it is answered by {names} without end"),
     mark("{count} errors, the last at {place}"),

@@ -32,7 +32,7 @@ def test_a_sentence_keeps_its_figures():
 
 def test_a_sentence_in_a_sentence_is_said_too():
     words = "HALTED: 3100.00 CNY lost today, 3000.00 are the limit"
-    assert retold(words, chinese) == "交易已停止：今天亏损 3100.00 元，上限 3000.00 元"
+    assert retold(words, chinese) == "交易已暂停：今天亏损 3100.00 元，上限 3000.00 元"
 
 
 def test_single_words_in_a_sentence_are_said():

@@ -33,7 +33,7 @@ def _head(status: dict[str, Any], folder: Path) -> Iterable[Text]:
     if not status["running"]:
         line.append("  " + say("starting or stopping"))
     yield line
-    if trading["why"]:
+    if trading["why"] and state != "active":
         yield Text(say("  because {why}").format(why=retold(trading["why"])))
     yield Text(
         say(
@@ -56,8 +56,8 @@ def _tables(status: dict[str, Any]) -> Iterable[RenderableType]:
     yield _table(
         mark("positions"),
         (
-            mark("symbol"), mark("shares"), mark("sellable"), mark("today"), mark("cost"),
-            mark("price"), mark("value"),
+            mark("symbol"), mark("shares"), mark("can sell"), mark("today"), mark("cost"),
+            mark("last"), mark("value"),
         ),
         [
             (
@@ -72,7 +72,7 @@ def _tables(status: dict[str, Any]) -> Iterable[RenderableType]:
         mark("working orders"),
         (
             mark("order"), mark("strategy"), mark("side"), mark("symbol"), mark("shares"),
-            mark("price"), mark("filled"), mark("status"),
+            mark("at"), mark("filled"), mark("status"),
         ),
         [
             (

@@ -219,4 +219,4 @@ def _order(
 
 def _switched(done: dict[str, Any]) -> None:
     state, was = (say(TRADING[done[name]]) for name in ("trading", "was"))
-    typer.echo(say("trading is {state}, it was {was}").format(state=state.upper(), was=was.lower()))
+    typer.echo(say("trading is {state}, it was {was}").format(state=state.upper(), was=was))

@@ -74,8 +74,9 @@ def resume(
         question = say("Let account {account} trade again?")
         confirm(question.format(account=running.account), yes)
         done = command(running, "resume", why=why)
-        state = say(TRADING[done["was"]]).lower()
-        words = say("lifted: {was}: {why}").format(was=state, why=retold(done["why"]))
+        reason = retold(done["why"])
+        words = say("lifted: {was}: {why}") if reason else say("lifted: {was}")
+        words = words.format(was=say(TRADING[done["was"]]), why=reason)
         typer.echo(words + "\n" + say("Trading is ACTIVE."))
         return
     assert chosen is not None

@@ -87,7 +87,7 @@ def test_halt_and_resume_from_another_terminal(there):
     assert seen["state"] == "halted"
     assert seen["why"] == f"{reach.who()}: the market is mad"
     assert "DENIED trading is halted" in tell("buy", "600000.SH", 100, "--yes", ok=1)
-    assert "lifted: halted: " in tell("resume", "--yes", "--reason", "it is quiet")
+    assert "lifted: HALTED: " in tell("resume", "--yes", "--reason", "it is quiet")
     assert "active already" in tell("resume", "config/paper.yaml", "--yes", ok=2)
     assert "trading is REDUCING" in tell("reduce")
 

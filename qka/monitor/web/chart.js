@@ -2,6 +2,7 @@
 
 import { say } from "./words.js";
 
+const LEGIBLE = 12; // marks with words on one chart
 const SHANGHAI = 8 * 3600; // the library shows UTC
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
@@ -11,6 +12,7 @@ export class Chart {
     this.reading = reading;
     this.points = [];
     this.fills = new Map();
+    this.traded = new Map(); // the chart's minute -> what we traded in it, in words
     this.chart = this.library.createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false, fontSize: 11, background: { color: "transparent" } },
@@ -100,13 +102,20 @@ export class Chart {
       const key = `${Math.min(Math.max(minute, first), last)} ${fill.side}`;
       minutes.set(key, (minutes.get(key) ?? 0) + fill.quantity);
     }
+    const named = minutes.size <= LEGIBLE; // else words would lie over one another: the reading has them
+    this.traded = new Map();
+    for (const [key, shares] of minutes) {
+      const [minute, side] = key.split(" ");
+      const told = this.traded.get(Number(minute) + SHANGHAI) ?? [];
+      this.traded.set(Number(minute) + SHANGHAI, [...told, `${say(side)} ${shares.toLocaleString("en")}`]);
+    }
     const marks = [...minutes].map(([key, shares]) => {
       const [minute, side] = key.split(" ");
       const buys = side === "buy";
       return {
         time: Number(minute) + SHANGHAI, position: buys ? "belowBar" : "aboveBar",
         shape: buys ? "arrowUp" : "arrowDown", color: buys ? up : down,
-        text: `${say(side)} ${shares.toLocaleString("en")}`,
+        text: named ? `${say(side)} ${shares.toLocaleString("en")}` : "",
       };
     });
     this.marks.setMarkers(marks.sort((one, other) => one.time - other.time));
@@ -119,7 +128,8 @@ export class Chart {
       this.reading.textContent = "";
       return;
     }
-    this.reading.textContent = `${hours(move.time)}  ${price.toFixed(this.symbol ? 3 : 2)}` + (mean ? `  ${say("average")} ${mean.toFixed(3)}` : "");
+    this.reading.textContent = `${hours(move.time)}  ${price.toFixed(this.symbol ? 3 : 2)}` + (mean ? `  ${say("average")} ${mean.toFixed(3)}` : "")
+      + (this.traded.get(move.time) ?? []).map((words) => `  ${words}`).join("");
   }
 }
 
