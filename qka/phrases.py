@@ -225,6 +225,7 @@ PHRASES = (
     mark("it could not trade whole"),
     mark("the day ended"),
     mark("the run ended before it reached the exchange"),
+    mark("the run ended before its cancel reached the exchange"),
     mark("its price was lost with the run"),
     mark("no such order"),
     mark("the order is {status} already"),

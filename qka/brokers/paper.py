@@ -97,15 +97,17 @@ class PaperBroker:
     def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on with the books of an earlier run; what was on its way then never arrived.
 
-        What works on has lost its place: it stands behind everything that is displayed. Market
-        orders have lost the price that the book had given them, and are cancelled.
+        A cancel is refused then, and may be asked for again. What works on has lost its place: it
+        stands behind everything that is displayed. Market orders have lost the price that the book
+        had given them, and are cancelled.
         """
         self._books.restore(account)
         numbers = [int(deal.deal_id) for deal in account.deals if deal.deal_id.isdigit()]
         self._deals, self._fills = max(numbers, default=0), list(account.deals)
         self._exchange.clear()
         self._orders = {order.id: order for order in account.orders}
-        self._numbers = len(self._orders)
+        named = [int(o.broker_id) for o in account.orders if o.broker_id.isdigit()]
+        self._numbers = max(named, default=0)
         now = self._clock.now()
         for order in account.orders:
             if order.status in _ON_ITS_WAY:
@@ -116,6 +118,9 @@ class PaperBroker:
             elif order.type in _KEPT:
                 self._exchange.back(order)
                 self._books.hold(order)
+                if order.status is OrderStatus.PENDING_CANCEL:
+                    words = "the run ended before its cancel reached the exchange"
+                    self._settle(CancelRefused(now, order.id, words))
             else:
                 self._settle(OrderCancelled(now, order.id, "its price was lost with the run"))
 

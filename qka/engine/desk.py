@@ -7,6 +7,7 @@ meanwhile.
 
 import itertools
 from collections.abc import Callable, Container, Iterator
+from math import isfinite
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
 from qka.model.symbol import check_symbol
 from qka.model.times import MILLISECOND, day_of, time_of_day, to_datetime
 from qka.risk.gate import Gate
+from qka.risk.rules import not_a_price
 from qka.risk.verdicts import Denial
 from qka.secrets import mask
 
@@ -197,6 +199,8 @@ class Desk:
             price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
+        elif not isfinite(price):  # no journal has a number for it
+            denial, price = denial or not_a_price(symbol, price), 0.0
         order = Order(
             next(self._ids),
             symbol,

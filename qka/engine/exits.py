@@ -21,7 +21,10 @@ _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 
 
 class Exit(NamedTuple):
-    """What came of one: the sells, and by a word for it why shares stay: today, sealed, denied."""
+    """What came of one: the sells, and why shares stay.
+
+    That is by a word for it: today, unknown, sealed, denied.
+    """
 
     orders: list[Order]
     left: list[tuple[str, str]]
@@ -51,6 +54,11 @@ class Exits:
                 "sold before the next trading day (T+1)"
             )
             done.left.append(("today", words))
+        lost = [o for o in self._ledger.working(symbol) if o.status is OrderStatus.UNKNOWN]
+        promised = sum(order.remaining for order in lost if order.side is SELL)
+        if promised:
+            words = f"{promised} are promised to sells of which nobody knows the end"
+            done.left.append(("unknown", words))
         quote, free = self.today(symbol), position.sellable
         price = self._limit(symbol, quote)
         if quote is not None and 0.0 < quote.last <= quote.limit_down and free > 0:

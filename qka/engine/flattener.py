@@ -109,9 +109,6 @@ class Flattener:
             return
         one.done = True
         position = self._ledger.position(symbol)
-        if position.frozen:
-            words = f"{position.frozen} are promised to sells of which nobody knows the end"
-            self._stays(symbol, one, words)
         quote = self._exits.today(symbol)
         if position.sellable > 0 and quote is not None and quote.phase == Phase.HALTED:
             self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")

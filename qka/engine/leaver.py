@@ -1,8 +1,8 @@
 """The leaver: sells positions that a stop-loss, a take-profit or a trailing stop wants left.
 
 Its sells are orders like any, under the name `stops`: they pass the gate. Orders of others on the
-symbol that are in the way are cancelled first. What it can't sell (bought today, halted, sealed at
-the limit down, refused by a rule) it tells, once a symbol and day.
+symbol that are in the way are cancelled first. What it can't sell (bought today, promised to an
+UNKNOWN sell, halted, sealed at the limit down, refused by a rule) it tells, once a symbol and day.
 """
 
 from collections.abc import Callable

@@ -132,6 +132,7 @@ class Ledger:
         self._deals: defaultdict[date, dict[tuple[str, str], Fill]] = defaultdict(dict)
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
+        self._lived = date.min  # the day that `today` of the holdings belongs to
         self.given = 0  # cents that the last `Distributed` brought
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
@@ -198,6 +199,7 @@ class Ledger:
         """Go on from there: all that was known before is forgotten."""
         self._cash = self.available_cents = books.cash
         self._value, self._holdings = 0, {}
+        self._lived = books.day
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
@@ -361,6 +363,7 @@ class Ledger:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
+        self._lived = event.day
         if event.phase is Phase.PRE_OPEN:
             self.new_day()
 
@@ -550,7 +553,8 @@ class Ledger:
             self._earn(-paid - fees)
             held.quantity += fill.quantity
             held.cost += paid + fees
-            if not turnaround_same_day(fill.symbol, day_of(fill.time)):
+            day = day_of(fill.time)  # one of yesterday may be told of today
+            if day >= self._lived and not turnaround_same_day(fill.symbol, day):
                 held.today += fill.quantity
         else:
             self._earn(paid - fees)

@@ -6,12 +6,18 @@ They come out of numpy, pandas and Decimal too. Beyond the bounds a number is a 
 from typing import Any, TypeVar
 
 MOST_SHARES, MOST_MONEY, MOST_PRICE = 1e12, 1e15, 1e7  # shares, CNY, CNY a share
+_ANSWERS = ("bool", "bool_")  # what their types are called
 N = TypeVar("N", int, float)
 
 
 def plain(field: str, value: Any) -> float:
-    """The value as a float, which may be infinite or NaN; raises ValueError for no number."""
+    """The value as a float, which may be infinite or NaN; raises ValueError for no number.
+
+    True is none, Python's or numpy's: it is an answer, in the place of a number.
+    """
     try:
+        if type(value).__name__ in _ANSWERS:
+            raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{field}: {value!r} is not a number") from None

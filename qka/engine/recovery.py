@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from qka.ashare.rows import Taking
+from qka.ashare.sessions import span_at, taking
 from qka.engine.dues import Due
 from qka.engine.ledger import Books, Ledger
 from qka.engine.tally import Tally
@@ -27,6 +29,7 @@ from qka.model.events import (
     TimerFired,
     TradingState,
 )
+from qka.model.market import Phase
 from qka.model.order import Order
 from qka.model.times import day_of
 from qka.risk.gate import Gate
@@ -157,5 +160,13 @@ class Past:
 
 
 def left_over(ledger: Ledger, today: date) -> list[Order]:
-    """Orders of an earlier day that nobody saw the end of: a day takes its orders with it."""
-    return [order for order in ledger.working() if day_of(order.time) < today]
+    """Orders of an earlier day that nobody saw the end of: a day takes its orders with it.
+
+    What a broker keeps in the evening is the next trading day's, and ends with that one.
+    """
+    return [o for o in ledger.working() if day_of(o.time) < today and not _of_an_evening(o)]
+
+
+def _of_an_evening(order: Order) -> bool:
+    span = span_at(order.symbol, order.time)
+    return span.phase is Phase.CLOSED and taking(span, order.type) is Taking.QUEUED

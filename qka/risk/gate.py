@@ -17,7 +17,9 @@ def _nobody(order: Order, caution: Caution) -> None:
 
 
 class Gate:
-    """Runs the rules in their order; the first that refuses decides, one that raises refuses.
+    """Runs the rules in their order; the first that refuses decides.
+
+    One that raises refuses, and so does one whose verdict is none.
 
     `warn` hears of a limit that is near, once for each rule and day.
     """
@@ -61,6 +63,8 @@ class Gate:
                     if type(verdict) is Denial:
                         self.refusing = title(rule)
                         return verdict
+                    if type(verdict) is not Caution:
+                        raise TypeError(f"{verdict!r} is no verdict")
                     self._near(rule, order, verdict)
         except Exception as error:
             self.refusing = title(rule)

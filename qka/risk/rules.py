@@ -57,14 +57,19 @@ def instrument(order: Order, view: MarketView) -> Denial | None:
         legal = ashare.buyable(symbol, most)
         return Denial("order_size", f"{words}; {legal} would pass", most, quantity)
     if not 0.0 < price < 1e7:
-        words = f"{symbol} at {price}: no price known yet, or not a price; once it is quoted a "
-        return Denial("price", f"{words}price on its tick would pass")
+        return not_a_price(symbol, price)
     if _NOISE < price * the.ticks % 1.0 < 1.0 - _NOISE:
         tick = 1 / the.ticks
         words = f"{price} is not on the tick {tick:g} of {symbol}"
         near = ashare.tick_price(symbol, price)
         return Denial("tick", f"{words}; {near:.10g} would pass", tick, price)
     return None
+
+
+def not_a_price(symbol: str, price: float) -> Denial:
+    """What is said of a price that is none."""
+    words = f"{symbol} at {price}: no price known yet, or not a price; once it is quoted a "
+    return Denial("price", f"{words}price on its tick would pass")
 
 
 def known(order: Order, view: View) -> Denial | None:

@@ -439,6 +439,41 @@ def test_an_order_that_arrives_after_the_close_is_refused(clock_time):
     assert "closed" in desk.reason
 
 
+def resumed(desk, **changes):
+    """The same account in a run of its own, with its orders as the engine's books have them."""
+    account, again = desk.snapshot, Desk(start="10:01")
+    orders = tuple(replace(order, **changes) for order in account.orders)
+    again.broker.resume(replace(account, orders=orders), {})
+    return again
+
+
+def test_a_cancel_that_was_on_its_way_when_the_run_ended_may_be_asked_for_again():
+    desk = Desk()
+    desk.send(an_order(1000, 9.5))
+    desk = resumed(desk, status=OrderStatus.PENDING_CANCEL)
+    (report,) = desk.reports
+    assert isinstance(report, CancelRefused)
+    assert report.reason == "the run ended before its cancel reached the exchange"
+    (order,) = desk.snapshot.orders
+    assert order.status is OrderStatus.ACCEPTED
+    desk.cancel(order)
+    assert desk.kinds[-1] is OrderCancelled
+
+
+def test_numbers_of_orders_are_not_given_again_after_a_restart_of_another_day():
+    desk = Desk()
+    for name in "abc":
+        desk.send(an_order(1000, 9.5, id=name))
+    desk.phase(Phase.CLOSED, "15:30")
+    desk.phase(Phase.PRE_OPEN, "00:00", NEXT_DAY)
+    desk.to("09:31", NEXT_DAY)
+    desk.send(an_order(1000, 9.5, id="d"))
+    desk = resumed(desk)
+    desk.send(an_order(1000, 9.5, id="e"))
+    numbers = {order.id: order.broker_id for order in desk.snapshot.orders}
+    assert numbers == {"d": "4", "e": "5"}
+
+
 def test_before_the_opening_orders_are_taken_again():
     desk = Desk(start="14:56")
     desk.quote(10.0)

@@ -4,7 +4,18 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from builders import DAY, FEES, NO_COMMISSION, SYMBOL, a_bar, a_fill, a_quote, an_order, moment
+from builders import (
+    DAY,
+    FEES,
+    NEXT_DAY,
+    NO_COMMISSION,
+    SYMBOL,
+    a_bar,
+    a_fill,
+    a_quote,
+    an_order,
+    moment,
+)
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -84,6 +95,17 @@ def test_a_partial_fill_keeps_the_rest_frozen():
     opened(ledger, 1000, 10.0)
     ledger.on_fill(a_fill(400, 10.0, fees=Decimal("5.04")))
     assert ledger.asset.frozen == Decimal("6000.06")  # 600 more owe 5.10 in all, 5.04 are paid
+
+
+def test_what_was_bought_yesterday_and_is_told_of_today_may_be_sold_today():
+    ledger, _ = a_ledger()
+    opened(ledger, 1000, 10.0)
+    ledger.on_fill(a_fill(300))
+    ledger.on_phase(morning(NEXT_DAY))
+    ledger.on_fill(a_fill(500, deal_id="late"))
+    assert ledger.sellable(SYMBOL) == 800
+    ledger.on_fill(a_fill(200, deal_id="today", time=moment(day=NEXT_DAY)))
+    assert ledger.sellable(SYMBOL) == 800
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from stage import DAY, SYMBOL, Recorder, engine, journalled, quotes, rules
 import qka
 from qka import secrets
 from qka.errors import ConfigError
-from qka.model.events import Alert, OrderRequested
+from qka.model.events import Alert, OrderDenied, OrderRequested
 from qka.model.order import OrderStatus as S
 from qka.model.times import at, day_of, show, to_datetime
 
@@ -75,12 +75,15 @@ def test_shares_bought_today_cannot_be_sold_today_but_tomorrow():
 
 
 @pytest.mark.parametrize("price", [1e30, float("inf"), float("nan"), -1.0, 0.0, np.float64(1e18)])
-def test_what_is_no_price_is_denied_and_nothing_raises(price):
+def test_what_is_no_price_is_denied_and_nothing_raises(tmp_path, price):
     strategy = BuyOnce()
     strategy.price = price
-    summary = engine(quotes([10.0] * 3), strategy).run()
+    summary = engine(quotes([10.0] * 3), strategy, journal=tmp_path / "journal.db").run()
     assert (strategy.order.status, summary["strategies"]["BuyOnce"]["errors"]) == (S.DENIED, 0)
-    assert "not a price" in strategy.order.reason
+    assert f"at {float(price)}: no price known yet, or not a price" in strategy.order.reason
+    # JSON has no infinity: a record of it would keep the engine from its next start
+    (denied,) = (e for e in journalled(tmp_path / "journal.db") if isinstance(e, OrderDenied))
+    assert denied.order.id == strategy.order.id
 
 
 def test_two_buys_in_one_handler_cannot_spend_the_same_cash():

@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 
+import numpy as np
 import pytest
 from stage import DAY, SYMBOL, Recorder, engine, quotes
 
@@ -69,6 +70,9 @@ def signal(**fields):
         (lambda s: s.order_target_ratio(SYMBOL, 0.1, price=NAN), "price"),
         (lambda s: s.order_target_shares(SYMBOL, 100.7), "target_shares: 100.7"),
         (lambda s: s.buy(SYMBOL, NAN), "quantity"),
+        (lambda s: s.sell(SYMBOL, True), "quantity: True is not a number"),
+        (lambda s: s.sell(SYMBOL, np.True_), "quantity: np.True_ is not a number"),
+        (lambda s: s.buy(SYMBOL, 100, True), "price: True is not a number"),
         (lambda s: s.buy(SYMBOL, 100.7), "quantity: 100.7 is not a whole number"),
         (lambda s: s.sell(SYMBOL, 100.7), "quantity: 100.7 is not a whole number"),
         (lambda s: s.buy(SYMBOL, 100, "x"), "price: 'x' is not a number"),

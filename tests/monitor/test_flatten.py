@@ -2,11 +2,17 @@
 
 import pytest
 from asked import asked
-from builders import SYMBOL
+from builders import SYMBOL, an_order
 from stage import journalled
 
 import qka
-from qka.model.events import CancelRefused, CancelRequested, OrderCancelled, OrderRequested
+from qka.model.events import (
+    CancelRefused,
+    CancelRequested,
+    OrderAdopted,
+    OrderCancelled,
+    OrderRequested,
+)
 from qka.model.order import OrderStatus as S
 from qka.model.order import Side
 
@@ -27,6 +33,13 @@ class Holder(qka.Strategy):
             self.buy(quote.symbol, 100, 9.5)
             if self.position(quote.symbol).sellable:
                 self.sell(quote.symbol, 200, 10.8)
+
+
+class Watcher(qka.Strategy):
+    symbols = [SYMBOL]
+
+    def on_quote(self, quote):
+        pass
 
 
 def sells(there, symbol=SYMBOL):
@@ -165,3 +178,19 @@ async def test_an_order_whose_cancel_is_refused_keeps_its_shares_and_the_rest_is
         (row,) = (await there.status())["exits"]
         assert row["done"]
         assert row["left"][0] == f"its order {offer.id} stays: it is accepted"
+
+
+async def test_shares_promised_to_a_sell_that_nobody_knows_the_end_of_stay_and_each_exit_says_so(
+    tmp_path,
+):
+    lost = an_order(500, 10.8, side=Side.SELL, status=S.UNKNOWN)
+    words = "500 are promised to sells of which nobody knows the end"
+    stops = {"stop_loss": 0.02}
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}, risk=stops) as there:
+        there.engine.tell(OrderAdopted(there.engine.clock.now(), lost))
+        for _ in range(5):
+            await there.quote(9.7)
+        (alert,) = [a for a in there.engine.summary()["alerts"] if words in a]
+        assert alert.startswith("stops: stop-loss: 9.7 is")
+        (row,) = (await there.command("flatten"))["exits"]
+        assert (row["done"], row["left"]) == (True, [words])

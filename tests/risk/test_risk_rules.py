@@ -396,6 +396,17 @@ def test_a_rule_that_raises_refuses_and_is_named(rule, name):
     assert "no assets" in denial.reason
 
 
+@pytest.mark.parametrize("said", ["nan", True, False, 0, ("assets", 1), {}])
+def test_a_rule_whose_word_is_no_verdict_refuses_every_time(said):
+    def grid(order, view):
+        return said
+
+    gate = Gate([grid], books())
+    for _ in range(3):
+        denial = gate.review(an_order())
+        assert denial.code == "rule_fault"
+
+
 def test_approved_orders_and_cancels_count_refused_ones_do_not():
     clock = ManualClock(NOW)
     view = books(clock=clock)

@@ -1,0 +1,36 @@
+"""Which orders are over when an engine starts on another day."""
+
+import pytest
+from builders import DAY, NEXT_DAY, moment
+from ledgers import books, works
+from msgspec.structs import replace
+
+from qka.ashare import book
+from qka.ashare.data.days import DAYS, FIXED_SH
+from qka.ashare.data.words import MAIN
+from qka.ashare.rows import Span, Taking
+from qka.engine.recovery import left_over
+from qka.model.market import Phase
+
+
+@pytest.fixture
+def evenings():
+    """A broker that keeps orders from 17:00 on."""
+    (row,) = (row for row in DAYS if row.spans is FIXED_SH and row.kinds == MAIN)
+    spans = (*FIXED_SH, Span("17:00", Phase.CLOSED, limit=Taking.QUEUED))
+    book.use([replace(row, spans=spans, effective_from=DAY)])
+    yield
+    book.use()
+
+
+@pytest.mark.parametrize(
+    ("made", "over"), [("10:00", True), ("14:59", True), ("16:00", True), ("20:00", False)]
+)
+def test_a_day_takes_its_orders_with_it_and_leaves_the_evenings_to_the_next(evenings, made, over):
+    ledger = works(books(), time=moment(made, DAY))
+    assert left_over(ledger, DAY) == []
+    assert bool(left_over(ledger, NEXT_DAY)) is over
+
+
+def test_without_such_a_rule_the_evenings_are_over_too():
+    assert left_over(works(books(), time=moment("20:00", DAY)), NEXT_DAY)
