@@ -93,9 +93,9 @@ def _day(folder: Path, count: int, looked: _Looked | None) -> float:
 
 
 def _alerts(port: int) -> AlertSettings:
-    """To one receiver what a config without rules sends it, and a beat each second."""
+    """To one receiver what a config without rules sends it, and the day's figures; a heartbeat."""
     there = f"127.0.0.1:{port}"
-    beat = HeartbeatSettings(url=SecretStr(f"http://{there}/beat"), every=1.0)
+    beat = HeartbeatSettings(url=SecretStr(f"http://{there}/beat"))
     phone = SecretStr(f"json://{there}/phone")
     return AlertSettings(send=True, targets={"phone": phone}, heartbeat=beat, digest=True)
 

@@ -18,7 +18,7 @@ from loguru import logger
 
 from qka import telling, wire
 from qka.errors import ConfigError
-from qka.language import chosen, speaker
+from qka.language import ENGLISH, chosen, speaker
 from qka.model.order import Order
 from qka.model.times import SHANGHAI, to_datetime
 from qka.phrases import retold
@@ -115,7 +115,8 @@ class _Console:
 
     def __init__(self, now: Callable[[], int] | None) -> None:
         self._now = now
-        self._say = speaker(chosen())  # once: to ask is to look into the environment
+        self._english = chosen() == ENGLISH  # once: to ask is to look into the environment
+        self._say = speaker(chosen())
         self._day: date | None = None
 
     def line(self, record: "Record") -> str:
@@ -125,7 +126,9 @@ class _Console:
         error = _error_line(record)
         extra, source, text = record["extra"], _source(record), record["message"]
         say = self._say
-        if "_event" in extra:
+        if self._english:
+            pass  # it is worded so already
+        elif "_event" in extra:
             happened, about = extra["_event"]
             text = mask(telling.told(happened, about, say))
             source = say("engine") if source == "engine" else source

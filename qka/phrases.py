@@ -154,6 +154,7 @@ PHRASES = (
         "{count} orders of today were cancelled within a second, {most} are the limit; buys "
         "would pass tomorrow"
     ),
+    mark("no quote of {symbol} has come; it would pass after the next quote"),
     mark(
         "the last quote of {symbol} is {age} s old, {most} s are the limit; it would pass "
         "after the next quote"

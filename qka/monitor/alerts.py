@@ -46,12 +46,20 @@ TOLD = (
 )  # fmt: skip
 
 
+# what is only information, and comes in numbers: nobody is woken for it unless a rule wants it
+_MANY = {Fill: "fill", OrderDenied: "denied"}
+
+
 class _Rule(NamedTuple):
     """Which messages go to which targets."""
 
     kinds: tuple[str, ...]
     least: Severity
     targets: Sequence[Target]
+
+    def may_take(self, kind: str) -> bool:
+        """Whether the rule sends information of that kind."""
+        return self.least is Severity.INFO and (not self.kinds or kind in self.kinds)
 
     def takes(self, message: Message) -> bool:
         """Whether the rule sends it."""
@@ -89,7 +97,12 @@ class Alerts:
     def watch(self, engine: Watched) -> None:
         """Listen to an engine."""
         self._ledger = engine.ledger
-        engine.listen(TOLD, self.on_event)
+        unwanted = {
+            event
+            for event, kind in _MANY.items()
+            if not any(rule.may_take(kind) for rule in self._rules)
+        }
+        engine.listen(tuple(event for event in TOLD if event not in unwanted), self.on_event)
         if self._digest is not None or self._pages is not None:
             engine.listen(SessionPhase, self.on_phase)
 

@@ -19,6 +19,7 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
+from qka.phrases import retold
 from qka.recording.port import Due, Row
 from qka.recording.reading import beside, rows_before
 from qka.replay.words import said
@@ -112,7 +113,9 @@ def _verdicts(begun: Record, rules: list[str]) -> Iterator[Line]:
     if passed:
         yield Line(begun.ts, "rules", f"passed {', '.join(passed)}")
     if isinstance(event, OrderDenied):
-        yield Line(begun.ts, "rules", f"refused by {refusing or event.code}: {event.reason}")
+        yield Line(
+            begun.ts, "rules", f"refused by {refusing or event.code}: {retold(event.reason)}"
+        )
 
 
 def _unwritten(event: Any) -> bool:
@@ -124,7 +127,7 @@ def _line(record: Record, event: Any, order_id: str, seen: dict[str, Any]) -> It
     if record.kind == Note.WIRE:
         yield Line(record.ts, "wire", _wire(record.value, seen))
     elif isinstance(event, Alert):
-        yield Line(record.ts, "alert", event.message)
+        yield Line(record.ts, "alert", retold(event.message))
     elif event is not None:
         yield Line(record.ts, "order", said(event).removeprefix(f"order {order_id}: "))
 

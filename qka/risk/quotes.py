@@ -1,4 +1,4 @@
-"""Against the last quote: is it fresh, and is the price anywhere near it? No quote, no word."""
+"""Against the last quote: is it fresh, and is the price anywhere near it?"""
 
 from qka.ashare.limits import holding_limits
 from qka.ashare.rules import tick_size
@@ -12,7 +12,10 @@ _LIMIT = OrderType.LIMIT
 
 
 class FreshQuote:
-    """The symbol's last quote is at most so many seconds old, by the exchange's time."""
+    """The symbol's last quote is at most so many seconds old, by the exchange's time.
+
+    Where a feed brings quotes, a symbol that had none is refused: nothing is older.
+    """
 
     def __init__(self, seconds: float, warn: float = 1.0) -> None:
         """`warn`: the share of the limit from which on a warning is given; 1: never."""
@@ -27,7 +30,10 @@ class FreshQuote:
         """None, or why not."""
         quote = view.quotes.get(order.symbol)
         if quote is None:
-            return None
+            if not view.quoted:
+                return None
+            words = f"no quote of {order.symbol} has come; it would pass after the next quote"
+            return Denial("stale_quote", words, self._seconds)
         age = order.time - quote.time
         if age <= self._warn:
             return None

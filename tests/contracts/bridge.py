@@ -16,6 +16,7 @@ from itertools import count
 
 from moments import Moments
 
+from qka.model.times import day_of
 from qka.terminal.delivery import Delivery
 from qka.terminal.terminal import SimTerminal, TerminalGone
 
@@ -144,6 +145,15 @@ class RemoteTerminal:
 
     def now(self):
         return self._now
+
+    def instrument(self, symbol):
+        """Master data that knows no limits: prices are another contract."""
+        day = day_of(self.now()).strftime("%Y%m%d")
+        return {
+            "InstrumentID": symbol[:6],
+            "TradingDay": day,
+            "UpStopPrice": 1.7976931348623157e308,
+        }
 
     def report(self, frame):
         """Tell the bridge something; the line stays open as long as this process lives."""

@@ -92,13 +92,19 @@ def _over_the_vendor(terminal, folder):
         PATH, ACCOUNT, deadline=0.3, probe=0.2, pause=0.01, patience=0.02, sessions=range(1, 500)
     )
     link._pool._folder = folder
-    backend = LinkBackend(link, _NoQuotes())
+    backend = LinkBackend(link, _NoQuotes(terminal))
     backend.now = terminal.now  # the world's time may be a night
     return backend
 
 
 class _NoQuotes:
-    """Quotes are another contract."""
+    """Quotes are another contract; what is asked of a symbol before its first order is told."""
+
+    def __init__(self, terminal):
+        self._terminal = terminal
+
+    async def instrument(self, symbol, complete):
+        return self._terminal.instrument(symbol)
 
     async def open(self, push):
         pass

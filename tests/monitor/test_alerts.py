@@ -14,6 +14,7 @@ from qka.app import Engine
 from qka.errors import ConfigError, JournalDamaged
 from qka.journal.verify import verify
 from qka.model.events import Alert, LinkState, Severity, TradingState
+from qka.model.order import Fill
 from qka.monitor import alerts as module
 from qka.monitor.alerts import ROOM, Alerts
 from qka.monitor.messages import Writer
@@ -319,3 +320,29 @@ def test_a_wrong_key_is_named(project, override, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")) as raised:
         Engine.from_config(project, overrides=[override])
     assert "sosecret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "heard"),
+    [
+        ([], False),
+        ([{"severity": "warning"}], False),
+        ([{"severity": "info", "kinds": ["day"]}], False),
+        ([{"severity": "info"}], True),
+        ([{"severity": "warning"}, {"severity": "info", "kinds": ["fill"]}], True),
+    ],
+)
+def test_a_fill_is_not_even_looked_at_where_no_rule_wants_it(rules, heard):
+    class Listens:
+        ledger = None
+        kinds = ()
+
+        def listen(self, kinds, handler):
+            self.kinds = kinds
+
+    engine = Listens()
+    target = {"phone": "json://127.0.0.1:1/x"}
+    alerts = Alerts(AlertSettings(targets=target, rules=rules), Writer("run", "demo", set()), int)
+    alerts.watch(engine)
+    assert (Fill in engine.kinds) is heard
+    assert Alert in engine.kinds

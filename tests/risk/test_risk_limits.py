@@ -335,8 +335,16 @@ def test_what_is_measured_on_a_position_never_locks_it_in(rule):
     assert rule(a_sell(50_000), view) is None
 
 
+def test_where_quotes_come_a_symbol_without_one_has_no_fresh_one():
+    denial = FreshQuote(10)(an_order(symbol=OTHER), books(quote=a_quote(10.0)))
+    assert type(denial) is Denial
+    assert denial.reason == f"no quote of {OTHER} has come; it would pass after the next quote"
+
+
 def test_a_rule_that_cant_judge_leaves_it():
-    assert FreshQuote(1)(an_order(), books()) is None
+    bars = books()
+    bars.quoted = False
+    assert FreshQuote(1)(an_order(), bars) is None
     assert PriceDistance(0.01)(an_order(price=99.0), books()) is None
     assert PriceDistance(0.01)(a_market_order(), books(quote=a_quote(10.0))) is None
     assert self_trade(an_order(), books()) is None
