@@ -5,6 +5,7 @@ times. So the moments between two lines (after the intent is on the disk and bef
 after it is sent and before the answer, within a commit) are met exactly; `time` comes from outside.
 """
 
+import functools
 import json
 import os
 import signal
@@ -117,7 +118,9 @@ def _in_commit(reached: Callable[[], None]) -> None:
 
 
 def _disturb(engine, plan: dict) -> None:
-    """A full disk, a stepped clock, an operator's halt: when so many intents were written."""
+    """A full disk, a stepped clock, an operator's word: when so many intents were written."""
+    import asyncio
+
     from qka.journal.store import SqliteJournal
     from qka.model.events import TradingState
     from qka.model.times import SECOND
@@ -138,6 +141,9 @@ def _disturb(engine, plan: dict) -> None:
                 engine.clock._there += int(plan["seconds"] * SECOND)
             case "halt":
                 engine.set_trading(TradingState.HALTED, "the crash suite says so")
+            case command:  # asked from outside, as soon as the handler is done
+                ask = functools.partial(engine.operator.ask, command, who="the suite")
+                asyncio.get_running_loop().call_soon(ask)
 
     _watch(SqliteJournal, "write_ahead", "returns", reached)
 
