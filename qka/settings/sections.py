@@ -211,7 +211,8 @@ class RemoteBroker(Section):
 Softened = Literal[
     "position_ratio", "gross_exposure", "max_holdings", "groups", "capital", "max_quantity",
     "max_notional", "max_daily_quantity", "max_daily_notional", "max_quote_age",
-    "max_price_distance", "min_limit_distance", "max_orders_per_second", "max_orders_per_minute", "max_orders_per_day",
+    "max_price_distance", "min_limit_distance", "max_orders_per_second", "max_orders_per_minute",
+    "max_orders_per_day",
     "max_cancel_ratio", "max_quick_cancels", "max_daily_loss", "max_drawdown",
 ]  # fmt: skip
 Money = Annotated[Amount, Field(gt=0, le=10**12, decimal_places=2)]
