@@ -28,6 +28,7 @@ from qka.risk.rules import ForStrategy, ForSymbol, cash, known, sellable, tradin
 from qka.risk.sizes import (
     Capital,
     DailyNotional,
+    DailyQuantity,
     GrossExposure,
     GroupRatio,
     MaxHoldings,
@@ -51,6 +52,9 @@ _OF_STRATEGIES = (
     "max_orders_per_second",
     "max_orders_per_minute",
     "max_orders_per_day",
+    "max_quote_age",
+    "max_price_distance",
+    "min_limit_distance",
 )
 
 
@@ -72,12 +76,6 @@ def rules(
         made.append(Listed(risk.allowed, risk.forbidden))
     made += [*market(trades), daily_cap, known, sellable, cash]
     made += _of_an_order(risk, risk)
-    if risk.max_quote_age is not None:
-        made.append(FreshQuote(risk.max_quote_age, warn(risk, "max_quote_age")))
-    if risk.max_price_distance is not None:
-        made.append(PriceDistance(risk.max_price_distance, warn(risk, "max_price_distance")))
-    if risk.min_limit_distance is not None:
-        made.append(LimitDistance(risk.min_limit_distance, warn(risk, "min_limit_distance")))
     if risk.self_trade:
         made.append(self_trade)
     if risk.duplicate_within is not None:
@@ -126,6 +124,12 @@ def _of_an_order(
         yield MaxQuantity(limits.max_quantity, warn(risk, "max_quantity"))
     if limits.max_notional is not None:
         yield MaxNotional(limits.max_notional, warn(risk, "max_notional"))
+    if limits.max_quote_age is not None:
+        yield FreshQuote(limits.max_quote_age, warn(risk, "max_quote_age"))
+    if limits.max_price_distance is not None:
+        yield PriceDistance(limits.max_price_distance, warn(risk, "max_price_distance"))
+    if limits.min_limit_distance is not None:
+        yield LimitDistance(limits.min_limit_distance, warn(risk, "min_limit_distance"))
 
 
 def _of_a_symbol(
@@ -135,6 +139,8 @@ def _of_a_symbol(
         yield from _of_an_order(limits, risk)
     if limits.position_ratio is not None:
         yield PositionRatio(limits.position_ratio, capital(risk), warn(risk, "position_ratio"))
+    if limits.max_daily_quantity is not None:
+        yield DailyQuantity(limits.max_daily_quantity, meter, warn(risk, "max_daily_quantity"))
     if limits.max_daily_notional is not None:
         yield DailyNotional(limits.max_daily_notional, meter, warn(risk, "max_daily_notional"))
 

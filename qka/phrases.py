@@ -134,6 +134,7 @@ PHRASES = (
     mark("{price} does not reach {close}, the closing price of {symbol}"),
     mark("{count} {symbol}, {most} shares an order are the limit"),
     mark("{count} {symbol} come to {money} CNY, {most} an order are the limit"),
+    mark("{count} {symbol} today with this order, {most} shares a day are the limit"),
     mark("{money} CNY of {symbol} today with this order, {most} a day are the limit"),
     mark("{count} more {what} exceed {ratio} of {money} CNY"),
     mark("{count} more {what} come near {ratio} of {money} CNY"),

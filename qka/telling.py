@@ -298,6 +298,7 @@ CODES = (
     mark("closing_price"),
     mark("daily_cap"),
     mark("daily_loss"),
+    mark("daily_quantity"),
     mark("daily_notional"),
     mark("drawdown"),
     mark("duplicate"),

@@ -1,10 +1,7 @@
 """Every text of ours has its Chinese, and the catalogue that is shipped is the one in the file.
 
-After a text was added or changed::
-
-    pybabel extract -k say -k mark --no-location --omit-header -o qka.pot qka
-    pybabel update -i qka.pot -d qka/locale -D qka -l zh_CN --omit-header --no-fuzzy-matching
-    pybabel compile -d qka/locale -D qka
+After a text was added or changed, write its Chinese into `qka.po` and run
+`pybabel compile -d qka/locale -D qka`.
 """
 
 import ast

@@ -198,6 +198,7 @@ _CODES = {
     "closing_price": "盘后固定价格",
     "daily_cap": "当日上限",
     "daily_loss": "日亏损上限",
+    "daily_quantity": "日委托数量上限",
     "daily_notional": "日委托金额上限",
     "drawdown": "回撤上限",
     "duplicate": "重复委托",

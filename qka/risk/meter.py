@@ -32,6 +32,7 @@ class Figures(msgspec.Struct):
     peak: int = 0  # most orders and cancels in any second
     by: dict[str, int] = {}  # strategy -> orders and cancels
     ordered: dict[str, int] = {}  # symbol -> cents of its orders, at their price
+    shares: dict[str, int] = {}  # symbol -> shares of its orders
     denied: dict[str, int] = {}  # code of a rule -> orders it refused
     changes: list[str] = []  # of limits and of the trading state: when, who, what
 
@@ -127,8 +128,9 @@ class Meter(Counter):
                 strategy, now = left.strategy, left.time
                 figures = self._on(now)
                 figures.orders += 1
-                symbol, ordered = left.symbol, figures.ordered
+                symbol, ordered, shares = left.symbol, figures.ordered, figures.shares
                 ordered[symbol] = ordered.get(symbol, 0) + cents(left.price, left.quantity)
+                shares[symbol] = shares.get(symbol, 0) + left.quantity
             else:
                 strategy, made, now = left  # type: ignore[misc]  # the other of the two
                 figures = self._on(now)
@@ -175,6 +177,7 @@ def full_report(figures: Figures) -> dict[str, Any]:
         "high_frequency": figures.peak >= MOST_A_SECOND or figures.sent >= MOST_A_DAY,
         "by_strategy": dict(sorted(figures.by.items())),
         "notional": {symbol: yuan(money) for symbol, money in sorted(figures.ordered.items())},
+        "shares": dict(sorted(figures.shares.items())),
         "denied": dict(sorted(figures.denied.items())),
         "changes": figures.changes,
     }

@@ -101,6 +101,36 @@ class MaxNotional:
         return shares_for(self._most, order.price)
 
 
+class DailyQuantity:
+    """Orders of a symbol have at most so many shares a day, both sides; it is buys it refuses.
+
+    An order counts whole when it leaves, whatever becomes of it.
+    """
+
+    def __init__(self, most: int, meter: Meter, warn: float = 1.0) -> None:
+        """`most` in shares."""
+        self._most = most
+        self._warn = int(most * Decimal(repr(warn)))
+        self._meter = meter
+
+    def __str__(self) -> str:
+        return f"at most {self._most} shares a day"
+
+    def __call__(self, order: Order, view: View) -> Denial | Caution | None:
+        """None, or why not."""
+        if order.side is SELL:
+            return None
+        symbol, most = order.symbol, self._most
+        sent = self._meter.today(order.time).shares.get(symbol, 0)
+        value = sent + order.quantity
+        if value <= self._warn:
+            return None
+        would = ashare.buyable(symbol, max(0, most - sent))
+        words = f"{value} {symbol} today with this order, {most} shares a day are the limit"
+        words += f"; {would} would pass"
+        return _judged(most, value, "daily_quantity", words, value > most)
+
+
 class DailyNotional:
     """Orders of a symbol come to at most so many CNY a day, both sides; it is buys it refuses.
 

@@ -210,8 +210,9 @@ class RemoteBroker(Section):
 
 Softened = Literal[
     "position_ratio", "gross_exposure", "max_holdings", "groups", "capital", "max_quantity",
-    "max_notional", "max_daily_notional", "max_quote_age", "max_price_distance",
-    "min_limit_distance", "max_orders_per_second", "max_orders_per_minute", "max_orders_per_day",
+    "max_notional", "max_daily_quantity", "max_daily_notional", "max_quote_age",
+    "max_price_distance", "min_limit_distance", "max_orders_per_second", "max_orders_per_minute",
+    "max_orders_per_day",
     "max_cancel_ratio", "max_quick_cancels", "max_daily_loss", "max_drawdown",
 ]  # fmt: skip
 Money = Annotated[Amount, Field(gt=0, le=10**12, decimal_places=2)]
@@ -225,7 +226,17 @@ class SymbolLimits(Section):
     )
     max_quantity: Count | None = Field(None, description="Shares an order.")
     max_notional: Money | None = Field(None, description="CNY an order.")
+    max_daily_quantity: Count | None = Field(None, description="Shares of its orders a day.")
     max_daily_notional: Money | None = Field(None, description="CNY of its orders a day.")
+    max_quote_age: Seconds | None = Field(
+        None, description="Seconds that its last quote may be old."
+    )
+    max_price_distance: Ratio | None = Field(
+        None, description="Largest distance of a limit price from the last."
+    )
+    min_limit_distance: Ratio | None = Field(
+        None, description="Least distance of a buy's price from the day's limit up."
+    )
 
 
 class GroupLimit(Section):
@@ -275,6 +286,9 @@ class RiskSettings(Section):
     )
     max_quantity: Count | None = Field(None, description="Shares an order.")
     max_notional: Money | None = Field(None, description="CNY an order.")
+    max_daily_quantity: Count | None = Field(
+        None, description="Shares of a symbol's orders a day; only buys are refused."
+    )
     max_daily_notional: Money | None = Field(
         None, description="CNY of a symbol's orders a day; only buys are refused."
     )
@@ -382,6 +396,13 @@ class StrategySettings(Section):
     max_notional: Money | None = Field(None, description="Its own tighter limit, CNY.")
     position_ratio: Ratio | None = Field(
         None, description="Its own tighter limit, share of total assets in one symbol."
+    )
+    max_quote_age: Seconds | None = Field(None, description="Its own tighter limit, seconds.")
+    max_price_distance: Ratio | None = Field(
+        None, description="Its own tighter limit, share of the last price."
+    )
+    min_limit_distance: Ratio | None = Field(
+        None, description="Its own wider distance from the limit up; only buys are refused."
     )
 
 

@@ -19,6 +19,7 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import a_sell, books, works
+from msgspec.structs import replace
 
 from qka import limits, settings
 from qka.engine.ledger import Ledger
@@ -35,6 +36,7 @@ from qka.risk.rules import ForSymbol, trading_state
 from qka.risk.sizes import (
     Capital,
     DailyNotional,
+    DailyQuantity,
     GrossExposure,
     GroupRatio,
     MaxHoldings,
@@ -116,6 +118,15 @@ CASES = {
         21_000,
         "21000.00 CNY of 600000.SH today with this order, 20000.00 a day are the limit; "
         "500 would pass",
+    ),
+    "quantity of a day": Case(
+        DailyQuantity(2_000, sent(Meter(), an_order(1000), a_sell(500))),
+        an_order(500),
+        an_order(600),
+        "daily_quantity",
+        2_000,
+        2_100,
+        "2100 600000.SH today with this order, 2000 shares a day are the limit; 500 would pass",
     ),
     "position": Case(
         PositionRatio(0.1),
@@ -327,6 +338,7 @@ def test_a_limit_may_be_reached_and_what_is_beyond_is_told_what_would_pass(case)
         GrossExposure(0.01),
         Capital(1),
         MaxHoldings(1),
+        DailyQuantity(1, Meter()),
         DailyNotional(Decimal(1), Meter()),
     ],
 )
@@ -355,6 +367,41 @@ def test_a_rule_for_one_symbol_binds_no_other():
     rule = ForSymbol(SYMBOL, MaxQuantity(100))
     assert rule(an_order(200), books()) is not None
     assert rule(an_order(200, symbol=OTHER), books()) is None
+
+
+# limit -> (its tighter value, an order that passes only the account's looser one)
+TIGHTER = {
+    "max_quantity": (100, an_order(200)),
+    "max_notional": (1_000, an_order(200)),
+    "position_ratio": (0.001, an_order(200)),
+    "max_quote_age": (1, an_order(time=NOW + 2 * SECOND)),
+    "max_price_distance": (0.01, an_order(price=10.2)),
+    "min_limit_distance": (0.1, an_order(price=10.2)),
+    "max_daily_quantity": (100, an_order(200)),
+    "max_daily_notional": (1_000, an_order(200)),
+}
+
+
+# what is counted by day and symbol is the account's, or a symbol's
+SCOPED = [("symbol", key) for key in TIGHTER]
+SCOPED += [("strategy", key) for key in TIGHTER if not key.startswith("max_daily")]
+
+
+@pytest.mark.parametrize(("scope", "key"), SCOPED)
+def test_a_limit_may_be_tighter_for_one_symbol_and_for_one_strategy(scope, key):
+    value, order = TIGHTER[key]
+    entry = {"use": "strategies.grid:Grid", "name": "grid", "symbols": [SYMBOL]}
+    given = {"risk": {"symbols": {SYMBOL: {key: value}}}, "strategies": [entry]}
+    if scope == "strategy":
+        given = {"strategies": [{**entry, key: value}]}
+    rules = limits.rules(settings.from_mapping(given), ["grid"], Meter(), Losses(None, None))
+    gate = Gate(rules, books(quote=a_quote(10.0, time=NOW)))
+    bound = replace(order, strategy="grid")
+    free = {"strategy": "other"} if scope == "strategy" else {"symbol": OTHER}
+    denial = gate.review(bound)
+    assert type(denial) is Denial, denial
+    assert gate.refusing.endswith(f"of {'grid' if scope == 'strategy' else SYMBOL}")
+    assert type(gate.review(replace(bound, **free))) is Approved
 
 
 def test_a_cancel_ratio_says_nothing_of_the_first_few_orders():
@@ -470,6 +517,7 @@ SOFTENED = {
     "position_ratio": ({"position_ratio": 0.1}, an_order(5_100)),
     "max_quantity": ({"max_quantity": 1000}, an_order(600)),
     "max_notional": ({"max_notional": 10_000}, an_order(600)),
+    "max_daily_quantity": ({"max_daily_quantity": 1000}, an_order(600)),
     "max_daily_notional": ({"max_daily_notional": 10_000}, an_order(600)),
     "max_holdings": ({"max_holdings": 1}, an_order(100)),
     "gross_exposure": ({"gross_exposure": 0.1}, an_order(6_000)),
@@ -610,6 +658,7 @@ ALL = {
     "capital": 800_000,
     "max_quantity": 5_000,
     "max_notional": 40_000,
+    "max_daily_quantity": 8_500,
     "max_daily_notional": 90_000,
     "max_orders_per_second": 2,
     "max_orders_per_minute": 5,
@@ -661,6 +710,7 @@ def test_whatever_sequence_passes_the_gate_keeps_every_limit(asked):
         assert sum(view.exposure(s)[0] for s in (SYMBOL, OTHER)) <= 0.15 * total
         assert view.total_cents - view.available_cents <= 0.3 * total
         assert len(view.invested) <= 3
+        assert meter.today(now).shares[symbol] <= 8_500
         assert meter.today(now).ordered[symbol] <= 90_000_00
         assert len([at for at in moments if at > now - SECOND]) <= 2
         assert len([at for at in moments if at > now - 60 * SECOND]) <= 5

@@ -48,7 +48,7 @@ export const WORDS = {
     codes: { trading_state: "交易状态", listed: "禁止名单", instrument: "不可交易品种", lot: "数量单位", order_size: "单笔上限", price: "无价格",
       tick: "最小价位", order_type: "委托类型", suspended: "停牌", trading_day: "非交易日", phase: "交易时段", price_limit: "涨跌停", price_reach: "申报价范围",
       price_cage: "价格笼子", closing_price: "盘后定价", daily_cap: "当日买入上限", unknown: "有未知委托", sellable: "可卖不足", cash: "资金不足",
-      quantity: "单笔数量", notional: "单笔金额", daily_notional: "当日金额", position_ratio: "仓位上限", group_ratio: "分组上限", gross_exposure: "总仓位",
+      quantity: "单笔数量", notional: "单笔金额", daily_quantity: "当日数量", daily_notional: "当日金额", position_ratio: "仓位上限", group_ratio: "分组上限", gross_exposure: "总仓位",
       capital: "资金规模", holdings: "持股数", stale_quote: "行情过旧", price_distance: "价格偏离", limit_distance: "逼近涨停", rate: "限频", programme: "程序化限额",
       cancel_ratio: "撤单率", quick_cancels: "一秒内撤单", duplicate: "重复委托", self_trade: "自成交", daily_loss: "当日亏损", drawdown: "回撤",
       losing_trades: "连续亏损", closed: "柜台关闭", journal: "日志写不进", rule_fault: "规则出错", stopped: "策略已停" },
