@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from qka.ashare import rules as ashare
 from qka.ashare.limits import cage_reference, holding_limits, price_cage
-from qka.ashare.sessions import order_kinds, span_at
+from qka.ashare.sessions import order_kinds, span_at, taken_from
 from qka.clock import Clock
 from qka.engine.desk import Trade
 from qka.engine.ledger import Ledger
@@ -86,6 +86,18 @@ class Exits:
         order = Order("", symbol, SELL, most, worst, kind, time=self._clock.now())
         fitting = ashare.sellable(symbol, min(most, self._largest(order)), free)
         return fitting or ashare.sellable(symbol, most, free)  # too tight: the gate says so
+
+    def taken_from(self, symbol: str) -> int:
+        """From when (ns) the exchange takes an exit: now, later today; now too for not any more.
+
+        Bars know no hours.
+        """
+        now = self._clock.now()
+        if not self._ledger.quoted:
+            return now
+        market = self._limit(symbol, self.today(symbol)) is None
+        when = taken_from(symbol, now, OrderType.MARKET if market else OrderType.LIMIT)
+        return now if when is None else when
 
     def today(self, symbol: str) -> Quote | None:
         """The last quote, if it is of this day."""

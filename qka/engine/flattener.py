@@ -1,19 +1,23 @@
 """The flattener: leaves positions by a human's word, and says what it could not sell and why.
 
 What works on a symbol is cancelled first, whoever placed it; when that is over all that can be sold
-is, at the market, by orders that pass the gate like any. It goes over each symbol once: an order
-that waits in a queue works on, and what a late trade brings is not sold again.
+is, at the market, by orders that pass the gate like any; while the exchange takes none, as at noon,
+it waits until it does. It goes over each symbol once: an order that waits in a queue works on, and
+what a late trade brings is not sold again. Who resumes the trading ends it.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from qka.ashare.sessions import cancels_from, taken_from
 from qka.clock import Clock
 from qka.engine.desk import Trade
 from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
+from qka.model.events import TradingState
 from qka.model.market import Phase
-from qka.model.order import FINAL, Order, OrderStatus
+from qka.model.order import FINAL, SELL, Order, OrderStatus
+from qka.model.times import to_datetime
 
 
 class _Leaving:
@@ -25,6 +29,7 @@ class _Leaving:
         self.asked: set[str] = set()  # ids of those whose cancel the broker was asked for
         self.orders: list[str] = []  # ids of its sells
         self.left: list[str] = []  # why shares stay, in words
+        self.later = ""  # why its sells wait for the exchange, in words
         self.done = False  # its sells are placed, as far as they can be
 
 
@@ -43,6 +48,7 @@ class Flattener:
         tell: Callable[[str], None],
         largest: Callable[[Order], int],
     ) -> None:
+        self._clock = clock
         self._ledger = ledger
         self._exits = Exits(clock, ledger, trade, largest)
         self._withdraw = withdraw
@@ -60,11 +66,15 @@ class Flattener:
         for symbol in symbols:
             self._leaving[symbol] = one = _Leaving(why)
             for order in self._ledger.working(symbol):
-                if order.status is not OrderStatus.UNKNOWN:
+                if order.status is OrderStatus.UNKNOWN:
+                    continue
+                if self._outlasts(order):
+                    self._stays(symbol, one, f"its order {order.id} stays: it is {order.status}")
+                else:
                     one.waits.add(order.id)
                     if order.status is OrderStatus.PENDING_CANCEL:
                         one.asked.add(order.id)
-                    self._withdraw(order, why)
+                self._withdraw(order, why)
             self._go_on(symbol, one)
 
     def on_order(self, order: Order) -> None:
@@ -104,11 +114,31 @@ class Flattener:
         order = self._ledger.order(name)
         return order.remaining if order is not None and order.status not in FINAL else 0
 
+    def _outlasts(self, order: Order) -> bool:
+        """Whether a sell works on until nothing can be sold any more: in the closing call."""
+        now = self._clock.now()
+        cancelled = cancels_from(order.symbol, now)
+        over = taken_from(order.symbol, cancelled) is None
+        return order.side is SELL and cancelled > now and over
+
     def _go_on(self, symbol: str, one: _Leaving) -> None:
-        if one.waits or one.done:
+        if one.waits or one.done or one.later:
+            return
+        position, when = self._ledger.position(symbol), self._exits.taken_from(symbol)
+        if position.sellable > 0 and when > self._clock.now():
+            clock = f"{to_datetime(when):%H:%M}"
+            one.later = (
+                f"{position.sellable} of it wait: the exchange takes such a sell from {clock} on"
+            )
+            self._stays(symbol, one, one.later)
+            self._clock.call_at(when, lambda: self._taken(symbol, one))
             return
         one.done = True
-        position = self._ledger.position(symbol)
+        if self._ledger.trading is TradingState.ACTIVE:
+            self._stays(
+                symbol, one, "the trading was resumed meanwhile: nothing more of it is sold"
+            )
+            return
         quote = self._exits.today(symbol)
         if position.sellable > 0 and quote is not None and quote.phase == Phase.HALTED:
             self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")
@@ -117,6 +147,13 @@ class Flattener:
         one.orders += [order.id for order in found.orders]
         for _, words in found.left:
             self._stays(symbol, one, words)
+
+    def _taken(self, symbol: str, one: _Leaving) -> None:
+        """The exchange takes such a sell from now on."""
+        if self._leaving.get(symbol) is one:
+            one.left.remove(one.later)
+            one.later = ""
+            self._go_on(symbol, one)
 
     def _stays(self, symbol: str, one: _Leaving, words: str) -> None:
         one.left.append(words)

@@ -194,3 +194,44 @@ async def test_shares_promised_to_a_sell_that_nobody_knows_the_end_of_stay_and_e
         assert alert.startswith("stops: stop-loss: 9.7 is")
         (row,) = (await there.command("flatten"))["exits"]
         assert (row["done"], row["left"]) == (True, [words])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_at_noon_it_waits_until_the_exchange_takes_it_unless_the_trading_is_resumed(
+    tmp_path, resumed
+):
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}) as there:
+        there.seconds = 3 * 3600 - 6  # 12:59:57
+        await there.quote(phase=14)
+        (row,) = (await there.command("flatten"))["exits"]
+        assert row["left"] == ["500 of it wait: the exchange takes such a sell from 13:00 on"]
+        assert (row["done"], sells(there)) == (False, [])
+        if resumed:
+            await there.command("resume")
+        await there.quote()
+        await there.quote()
+        (row,) = (await there.status())["exits"]
+        words = "the trading was resumed meanwhile: nothing more of it is sold"
+        assert (row["held"], row["left"]) == ((500, [words]) if resumed else (0, []))
+        assert len(sells(there)) == (not resumed)
+
+
+async def test_a_second_flatten_at_noon_takes_the_place_of_the_first(tmp_path):
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}) as there:
+        there.seconds = 3 * 3600 - 6
+        await there.quote(phase=14)
+        await there.command("flatten")
+        await there.command("flatten")
+        await there.quote()
+        ((shares, _, _),) = sells(there)
+        assert shares == 500
+
+
+async def test_in_the_closing_call_a_sell_that_can_not_be_taken_back_holds_nothing_up(tmp_path):
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}) as there:
+        offer = (await there.command("sell", SYMBOL, 200, 10.8))["order"]["id"]
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        (row,) = (await there.command("flatten"))["exits"]
+        assert row["left"] == [f"its order {offer} stays: it is accepted"]
+        assert (row["held"], row["selling"], row["done"]) == (500, 300, True)
