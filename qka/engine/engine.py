@@ -223,7 +223,7 @@ class Engine:
             self.desk.trader(LEAVER),
             self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
-            self.gate.largest,
+            self.gate,
         )
         self.operator = Operator(self)
         self.herald = Herald(

@@ -57,7 +57,7 @@ class Operator:
             self._trade,
             self.withdraw,
             lambda words: engine.alert(Severity.WARNING, NAME, words),
-            engine.gate.largest,
+            engine.gate,
         )
         self._reads |= self.strategies.reads()
 
