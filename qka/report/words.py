@@ -167,21 +167,9 @@ _CHINESE = {
     "differ": "不一致",
     "still runs, or was killed": "仍在运行或被强行结束",
 }
+# what the engine spells as a code and means otherwise elsewhere, or nowhere else
 _CODES = {
-    # sides, states of an order, of trading, of a comparison
-    "buy": "买入",
-    "sell": "卖出",
-    "submitting": "报送中",
-    "submitted": "已报",
-    "accepted": "已受理",
-    "partially_filled": "部成",
     "partly_filled": "部成部撤",
-    "pending_cancel": "待撤",
-    "filled": "已成",
-    "cancelled": "已撤",
-    "rejected": "废单",
-    "expired": "过期",
-    "unknown": "未知",
     "active": "正常",
     "reducing": "只减仓",
     "halted": "暂停交易",
@@ -191,48 +179,6 @@ _CODES = {
     "info": "提示",
     "warning": "警告",
     "error": "错误",
-    # rules
-    "cancel_ratio": "撤单比",
-    "capital": "资金上限",
-    "cash": "可用资金不足",
-    "closing_price": "盘后固定价格",
-    "daily_cap": "当日上限",
-    "daily_loss": "日亏损上限",
-    "daily_quantity": "日委托数量上限",
-    "daily_notional": "日委托金额上限",
-    "drawdown": "回撤上限",
-    "duplicate": "重复委托",
-    "gross_exposure": "总敞口上限",
-    "group_ratio": "分组仓位上限",
-    "holdings": "持股只数上限",
-    "instrument": "证券不可交易",
-    "journal": "日志无法写入",
-    "listed": "证券未上市",
-    "losing_trades": "连续亏损",
-    "lot": "数量不合整手",
-    "notional": "金额上限",
-    "order_size": "单笔数量超限",
-    "order_type": "委托类型不可用",
-    "phase": "时段不可委托",
-    "position_ratio": "单票仓位上限",
-    "price": "价格无效",
-    "price_cage": "价格笼子",
-    "price_distance": "偏离行情",
-    "limit_distance": "逼近涨停",
-    "price_limit": "超出涨跌停",
-    "programme": "程序化交易限额",
-    "quantity": "数量上限",
-    "quick_cancels": "频繁撤单",
-    "rate": "报单频率",
-    "rule_fault": "规则出错",
-    "self_trade": "自成交",
-    "sellable": "可卖数量不足",
-    "stale_quote": "行情过旧",
-    "stopped": "策略已停止",
-    "suspended": "停牌",
-    "tick": "价格不合最小变动",
-    "trading_day": "非交易日",
-    "trading_state": "交易状态",
 }
 
 
@@ -244,7 +190,8 @@ def words(language: str) -> Words:
 def codes(language: str) -> Words:
     """What says a code of the engine's in a language; one it does not know as it stands."""
     if language == "zh":
-        return lambda code: _CODES.get(code, code)
+        say = speaker(CHINESE)
+        return lambda code: _CODES.get(code) or say(code)
     return lambda code: code.replace("_", " ")
 
 

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { Link, command, login, logout } from "./link.js";
-import { learn, retold } from "./phrases.js";
+import { learn, retold, spelt } from "./phrases.js";
 import { Table } from "./tables.js";
 import { isChinese, named, say, showWords, speak } from "./words.js";
 
@@ -58,7 +58,7 @@ const tables = {
     { name: "quantity", text: (row) => whole(row.quantity) },
     { name: "price", text: (row) => price(row.price) },
     { name: "filled", minor: true, text: (row) => whole(row.filled) },
-    { name: "status", text: (row) => named("statuses", row.status), left: true, kind: (row) => (row.status === "unknown" ? "bad" : ""), title: (row) => retold(row.reason) },
+    { name: "status", text: (row) => spelt(row.status), left: true, kind: (row) => (row.status === "unknown" ? "bad" : ""), title: (row) => retold(row.reason) },
     strategy,
     { buttons: (row) => (row.status === "pending_cancel" || !can("cancel") ? [] : [{ ask: "cancel", argument: row.id, word: "cancel" }]) },
   ], (row) => row.id),
@@ -88,7 +88,7 @@ const tables = {
     time, symbol, side,
     { name: "quantity", minor: true, text: (row) => whole(row.quantity) },
     { name: "price", minor: true, text: (row) => price(row.price) },
-    { name: "code", text: (row) => named("codes", row.code), left: true, title: (row) => row.code },
+    { name: "code", text: (row) => spelt(row.code), left: true, title: (row) => row.code },
     words("reason"),
     { ...strategy, minor: true },
   ], (row) => row.id),
@@ -102,7 +102,7 @@ const tables = {
     { name: "strategy", text: (row) => row.name, left: true, title: about },
     { name: "state", text: (row) => (row.state ? say(row.state) : ""), left: true, kind: (row) => (row.state === "stopped" ? "bad" : "good"), title: (row) => retold(row.why) },
     { name: "orders_count", minor: true, text: (row) => whole(row.orders) },
-    { name: "denied_count", minor: true, text: (row) => whole(sum(row.denied)), title: (row) => Object.entries(row.denied).map(([code, count]) => `${named("codes", code)} ${count}`).join(", ") },
+    { name: "denied_count", minor: true, text: (row) => whole(sum(row.denied)), title: (row) => Object.entries(row.denied).map(([code, count]) => `${spelt(code)} ${count}`).join(", ") },
     { name: "fills_count", text: (row) => whole(row.fills) },
     { name: "profit", text: (row) => signed(row.profit), kind: (row) => moved(row.profit) },
     { buttons: (row) => (row.state && can("start") ? [{ ask: row.state === "running" ? "stop" : "start", argument: row.name, word: row.state === "running" ? "stop" : "start" }] : []) },
@@ -120,7 +120,7 @@ function wants({ wants, much }) {
 const show = {
   head({ time, trading, phase, running, progress }) {
     $("clock").textContent = time;
-    $("phase").textContent = phase ? named("phases", phase.phase) : say("no_day");
+    $("phase").textContent = phase ? spelt(phase.phase) : say("no_day");
     const word = trading.held ? "held" : trading.state;
     $("state").textContent = running ? say(word) : say("starting");
     $("state").dataset.state = trading.state;

@@ -24,6 +24,9 @@ export function retold(text) {
   return told.get(text);
 }
 
+// One of the engine's own words: a phase, an order's status, a rule's code.
+export const spelt = (code) => (isChinese() ? word(code) : code.replaceAll("_", " "));
+
 function sentence(text) {
   for (const [pattern, chinese] of phrases) {
     const match = pattern.exec(text);

@@ -38,20 +38,9 @@ export const WORDS = {
     ask_flatten: "卖出全部持仓？", ask_flatten_words: "先撤掉这些证券的全部在途委托，然后以市价卖出一切可卖的持仓（T+1：今日买入的不可卖）。交易状态会变为“只减仓”。",
     ask_start: "启动策略 {name}？", ask_start_words: "它会继续收到行情并可以下单。",
     ask_stop: "停止策略 {name}？", ask_stop_words: "它不再收到任何事件；在途委托按它的设置处理。",
-    phases: { pre_open: "开盘前", opening_call: "开盘集合竞价", continuous: "连续竞价", break: "休市", closed: "已收盘",
-      halted: "临时停牌", closing_call: "收盘集合竞价", post_close: "盘后定价", unknown: "未知" },
-    statuses: { new: "新建", denied: "拒单", submitting: "报单中", submitted: "已报柜台", accepted: "已报", partially_filled: "部分成交",
-      pending_cancel: "撤单中", unknown: "未知", filled: "已成", cancelled: "已撤", rejected: "废单", expired: "已过期" },
     meter: { max_daily_loss: "当日亏损", max_drawdown: "回撤", max_losing_trades: "连续亏损", position_ratio: "仓位",
       gross_exposure: "总仓位", max_holdings: "持股数", rate_1s: "每秒委托", rate_60s: "每分钟委托", programme_1s: "每秒申报（程序化）",
       max_orders_per_day: "当日委托", programme_peak: "最忙一秒申报", programme_day: "当日申报撤单", cancel_ratio: "撤单率", quick_cancels: "一秒内撤单" },
-    codes: { trading_state: "交易状态", listed: "禁止名单", instrument: "不可交易品种", lot: "数量单位", order_size: "单笔上限", price: "无价格",
-      tick: "最小价位", order_type: "委托类型", suspended: "停牌", trading_day: "非交易日", phase: "交易时段", price_limit: "涨跌停", price_reach: "申报价范围",
-      price_cage: "价格笼子", closing_price: "盘后定价", daily_cap: "当日买入上限", unknown: "有未知委托", sellable: "可卖不足", cash: "资金不足",
-      quantity: "单笔数量", notional: "单笔金额", daily_quantity: "当日数量", daily_notional: "当日金额", position_ratio: "仓位上限", group_ratio: "分组上限", gross_exposure: "总仓位",
-      capital: "资金规模", holdings: "持股数", stale_quote: "行情过旧", price_distance: "价格偏离", limit_distance: "逼近涨停", rate: "限频", programme: "程序化限额",
-      cancel_ratio: "撤单率", quick_cancels: "一秒内撤单", duplicate: "重复委托", self_trade: "自成交", daily_loss: "当日亏损", drawdown: "回撤",
-      losing_trades: "连续亏损", closed: "柜台关闭", journal: "日志写不进", rule_fault: "规则出错", stopped: "策略已停" },
     wanted: { quantity: "{n} 股", target_shares: "目标 {n} 股", target_value: "目标 {n} 元", target_ratio: "目标仓位 {p}" },
   },
   en: {
@@ -91,14 +80,9 @@ export const WORDS = {
     ask_flatten: "Sell everything?", ask_flatten_words: "What works is cancelled first, then all that is sellable is sold at the market (not what was bought today, T+1). Trading becomes REDUCING.",
     ask_start: "Start {name}?", ask_start_words: "It hears quotes again and can place orders.",
     ask_stop: "Stop {name}?", ask_stop_words: "It hears nothing any more; its working orders are treated as its settings say.",
-    phases: { pre_open: "pre-open", opening_call: "opening call", continuous: "continuous", break: "break", closed: "closed",
-      halted: "halted", closing_call: "closing call", post_close: "post-close", unknown: "unknown" },
-    statuses: { new: "new", denied: "denied", submitting: "submitting", submitted: "submitted", accepted: "accepted", partially_filled: "partly filled",
-      pending_cancel: "cancel asked for", unknown: "UNKNOWN", filled: "filled", cancelled: "cancelled", rejected: "rejected", expired: "expired" },
     meter: { max_daily_loss: "Day's loss", max_drawdown: "Drawdown", max_losing_trades: "Losses in a row", position_ratio: "Pos.",
       gross_exposure: "Gross exposure", max_holdings: "Holdings", rate_1s: "Orders a second", rate_60s: "Orders a minute", programme_1s: "Programme, a second",
       max_orders_per_day: "Orders today", programme_peak: "Busiest second", programme_day: "Sent today", cancel_ratio: "Cancel ratio", quick_cancels: "Quick cancels" },
-    codes: {},
     wanted: { quantity: "{n} shares", target_shares: "target {n} shares", target_value: "target {n} CNY", target_ratio: "target {p}" },
   },
 };
@@ -117,7 +101,7 @@ export function say(word, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// A word out of one of the lists: phases, statuses, meter, codes.
+// A word out of one of the lists: meter, wanted.
 export const named = (list, word) => WORDS[language][list][word] ?? word.replaceAll("_", " ");
 
 export function showWords(root = document) {
