@@ -70,12 +70,12 @@ class Exits:
             done.left.append(("sealed", words))
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         while free > 0:
-            wait = self._gate.wait(self._order(symbol, free, price, kind))
+            shares = self._size(symbol, free, price, kind)
+            wait = self._gate.wait(self._order(symbol, shares, price, kind))
             if wait:
                 words = f"{free} of it wait {wait:g} s: the limits have no room for an order now"
                 done.left.append(("rate", words))
                 return done._replace(wait=wait)
-            shares = self._size(symbol, free, price, kind)
             order = self._trade(symbol, SELL, shares, price, why)
             done.orders.append(order)
             if order.status is OrderStatus.DENIED:

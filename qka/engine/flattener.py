@@ -8,6 +8,7 @@ ends it.
 """
 
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Any
 
 from qka.ashare.sessions import cancels_from, taken_from
@@ -143,7 +144,7 @@ class Flattener:
         for what, words in found.left:
             if what == "rate":
                 one.done = False
-                when = self._clock.now() + int(found.wait * SECOND)
+                when = self._clock.now() + ceil(found.wait * SECOND)
                 self._later(symbol, one, when, words)
             elif words not in one.left:
                 self._stays(symbol, one, words)

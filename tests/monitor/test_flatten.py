@@ -258,6 +258,18 @@ async def test_where_a_rate_limit_has_no_room_the_rest_is_sold_as_soon_as_it_has
         assert S.DENIED not in {status for _, _, status in sold}
 
 
+async def test_where_one_order_may_not_have_all_the_next_one_is_no_duplicate(tmp_path):
+    risk = {"max_quantity": 200, "duplicate_within": 6}
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}, risk=risk) as there:
+        (row,) = (await there.command("flatten"))["exits"]
+        assert row["left"] == ["300 of it wait 6 s: the limits have no room for an order now"]
+        for _ in range(3):
+            await there.quote()
+        assert [(n, status) for n, _, status in sells(there)] == [
+            (200, S.FILLED), (200, S.FILLED), (100, S.FILLED),
+        ]  # fmt: skip
+
+
 async def test_a_stop_asks_again_for_a_cancel_that_was_refused(tmp_path):
     theirs = an_order(500, 10.8, side=Side.SELL, status=S.ACCEPTED)  # the paper broker has it not
     async with asked(tmp_path, Watcher(), held={SYMBOL: 500}, risk={"stop_loss": 0.02}) as there:
