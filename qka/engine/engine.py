@@ -494,7 +494,7 @@ class Engine:
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
-        self._flush()
+        self.flush()
         self.reconciler.start()
         self._keep_up()
         if self.clock.waits:
@@ -620,16 +620,17 @@ class Engine:
 
         def due() -> None:
             if self._state == "started":
-                self._flush()
+                self.flush()
                 self._keep_up()
 
         self.clock.call_at(self.clock.now() + int(KEPT * SECOND), due)
 
     def _flush_soon(self) -> None:
         """Records wait: when this turn of the loop is over they are handed on."""
-        asyncio.get_running_loop().call_soon(self._flush)
+        asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """What is written down so far outlives this process."""
         if self._state == "started":
             try:
                 self.journal.flush()
