@@ -116,7 +116,7 @@ class PaperBroker:
             elif order.status in FINAL:
                 continue
             elif order.type in _KEPT:
-                self._exchange.back(order)
+                self._exchange.back(order, now)
                 self._books.hold(order)
                 if order.status is OrderStatus.PENDING_CANCEL:
                     words = "the run ended before its cancel reached the exchange"
