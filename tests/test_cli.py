@@ -55,6 +55,22 @@ def test_init_makes_a_project_that_runs_at_once(project):
     assert (run / "log.jsonl").exists()
 
 
+def test_init_and_check_speak_the_readers_language(tmp_path):
+    made = qka("init", "demo", cwd=tmp_path, QKA_LANG="zh")
+    assert made.stdout == "已创建 demo。接下来：\n  cd demo\n  qka run config/paper.yaml\n"
+    checked = qka("check", "config/paper.yaml", cwd=tmp_path / "demo", QKA_LANG="zh")
+    assert "行情        simulated，3 只证券" in checked.stdout
+
+
+def test_check_refuses_a_period_of_bars_that_there_is_not(project):
+    strategy = project / "strategies" / "first.py"
+    code = strategy.read_text(encoding="utf-8").replace('bars = "5m"', 'bars = "7m"')
+    strategy.write_text(code, encoding="utf-8")
+    checked = qka("check", "config/paper.yaml", cwd=project)
+    assert checked.returncode == 2
+    assert "First: bars: '7m' is none of 1m, 5m, 15m" in checked.stderr
+
+
 def test_init_leaves_a_folder_that_is_not_empty_alone(project):
     again = qka("init", "demo", cwd=project.parent)
     assert again.returncode == 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qka.errors import ConfigError
+from qka.language import say
 
 if TYPE_CHECKING:
     from qka.replay.check import Divergence
@@ -57,16 +58,19 @@ def replay(
 def show(day: date, outcome: "Outcome") -> None:
     """The outcome of a replay."""
     compared = outcome.counts.total()
-    runs = "run" if outcome.runs == 1 else "runs"
-    typer.echo(f"{day}: {outcome.runs} {runs}, {outcome.rows:,} rows of its recording")
+    one = say("{day}: {runs} run, {rows:,} rows of its recording")
+    words = one if outcome.runs == 1 else say("{day}: {runs} runs, {rows:,} rows of its recording")
+    typer.echo(words.format(day=day, runs=outcome.runs, rows=outcome.rows))
     for kind, count in sorted(outcome.counts.items()):
         typer.echo(f"  {kind:18} {count:>10,}")
     for told in outcome.told:
-        typer.echo(f"note: {told}")
+        typer.echo(say("note: {told}").format(told=told))
     if outcome.divergence is None:
-        typer.echo(f"all {compared:,} decisions are the same. Hash {outcome.hash}")
+        words = say("all {count:,} decisions are the same. Hash {hash}")
+        typer.echo(words.format(count=compared, hash=outcome.hash))
     else:
-        typer.echo(f"{compared:,} decisions are the same, then it diverges:\n")
+        words = say("decisions that are the same: {count:,}; then it diverges:")
+        typer.echo(f"{words.format(count=compared)}\n")
         _diverged(outcome.divergence)
 
 
@@ -77,11 +81,12 @@ def _diverged(found: "Divergence") -> None:
         typer.echo(f"  {came(cause)}")
     typer.echo("")
     for side, event in (("journal", found.then), ("replay", found.now)):
-        typer.echo(f"  {side:8} {said(event) if event is not None else 'nothing'}")
+        words = said(event) if event is not None else say("nothing")
+        typer.echo(f"  {side:8} {words}")
     if found.then is not None and type(found.then) is type(found.now):
         for path, then, now in _different(found.then, found.now):
             typer.echo(f"           {path}: {then} | {now}")
-    typer.echo(f"\n  at record {found.seq} of the journal")
+    typer.echo("\n  " + say("at record {seq} of the journal").format(seq=found.seq))
 
 
 def _different(then: Any, now: Any, path: str = "") -> list[tuple[str, object, object]]:

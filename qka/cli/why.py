@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qka.errors import ConfigError
+from qka.language import mark, say
 
 if TYPE_CHECKING:
     from qka.replay.story import Story
 
+_KINDS = {
+    "quote": mark("quote"),
+    "signal": mark("signal"),
+    "rules": mark("rules"),
+    "order": mark("order"),
+    "alert": mark("alert"),
+    "wire": mark("wire"),
+}
 _COLOURS = {
     "quote": "cyan",
     "signal": "magenta",
@@ -50,17 +59,23 @@ def why(
 
 
 def _show(story: "Story") -> None:
+    from rich.cells import set_cell_size
+
     from qka.model.times import show
-    from qka.telling import clock_time
+    from qka.telling import STATUSES, clock_time, wished
 
     order = story.order
-    traded = f", {order.filled} traded at {order.average_price:g}" if order.filled else ""
-    fees = f", fees {order.fees} CNY" if order.filled else ""
-    typer.secho(
-        f"{order.id}  {order.side} {order.quantity} {order.symbol} at {order.price:g}, "
-        f"{order.strategy or 'not ours'}: {str(order.status).upper()}{traded}{fees}",
-        bold=True,
+    head = say("{id}  {order}, {strategy}: {status}").format(
+        id=order.id,
+        order=wished(order),
+        strategy=order.strategy or say("not ours"),
+        status=say(STATUSES[order.status]).upper(),
     )
+    if order.filled:
+        head += say(", {filled} traded at {price:g}, fees {fees} CNY").format(
+            filled=order.filled, price=order.average_price, fees=order.fees
+        )
+    typer.secho(head, bold=True)
     typer.echo(show(order.time)[:10])
     before = 0
     for line in story.lines:
@@ -68,7 +83,8 @@ def _show(story: "Story") -> None:
         passed = _span(line.time - before) if 0 < before != line.time else ""
         before = line.time
         typer.echo(f"  {moment:15} {passed:>9}  ", nl=False)
-        typer.secho(f"{line.kind:6}  {line.words}", fg=_COLOURS.get(line.kind))
+        kind = set_cell_size(say(_KINDS[line.kind]), 6)
+        typer.secho(f"{kind}  {line.words}", fg=_COLOURS.get(line.kind))
 
 
 def _span(ns: int) -> str:
