@@ -129,6 +129,9 @@ class PaperBroker:
         order = approved.order
         self._clock.call_at(self._latency.arrival(self._clock.now()), lambda: self._arrive(order))
 
+    def recall(self) -> None:
+        """Nothing waits here: what was submitted is on its way to the exchange."""
+
     def cancel(self, order: Order) -> None:
         """Ask the exchange to cancel; it hears of it after the latency."""
         when = self._latency.arrival(self._clock.now())

@@ -595,6 +595,7 @@ class Engine:
         """No new order leaves until the books agree; what was told of trading stays told."""
         self.held = why
         self.ledger.trading = TradingState.HALTED
+        self._recall()
         self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
         self.alert(Severity.ERROR, "account", f"HALTED: {why}")
 
@@ -712,9 +713,19 @@ class Engine:
         self.trading, self.why = state, reason
         if not self.held:
             self.ledger.trading = state
+        if state is TradingState.HALTED:
+            self._recall()
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
         self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
+
+    def _recall(self) -> None:
+        """What passed the gate and has not left yet is taken back."""
+        try:
+            self.broker.recall()
+        except Exception as error:
+            message = f"orders that wait to leave were not taken back: {words(error)}"
+            self.alert(Severity.ERROR, "broker", message)
 
     def use(self, rules: Sequence[Rule]) -> None:
         """From the next order on the gate asks these."""
