@@ -201,6 +201,7 @@ class Engine:
             hold=self._hold,
             release=self._release,
             checkpoint=self._checkpoint,
+            trades=is_trading_day,
             actions=feed.actions,
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
             shifted=lambda money: self.breaker.losses.shift(money),

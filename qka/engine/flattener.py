@@ -33,6 +33,7 @@ class _Leaving:
         self.orders: list[str] = []  # ids of its sells
         self.left: list[str] = []  # why shares stay, in words
         self.later = ""  # what its sells wait for, in words
+        self.late = False  # a human was told that they wait
         self.done = False  # its sells are placed, as far as they can be
 
 
@@ -150,9 +151,13 @@ class Flattener:
                 self._stays(symbol, one, words)
 
     def _later(self, symbol: str, one: _Leaving, when: int, words: str) -> None:
-        """Go on at that moment (ns)."""
+        """Go on at that moment (ns). A human is told once, however often it is put off."""
         one.later = words
-        self._stays(symbol, one, words)
+        if one.late:
+            one.left.append(words)
+        else:
+            one.late = True
+            self._stays(symbol, one, words)
         self._clock.call_at(when, lambda: self._taken(symbol, one))
 
     def _taken(self, symbol: str, one: _Leaving) -> None:

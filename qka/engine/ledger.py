@@ -262,7 +262,8 @@ class Ledger:
         """What was bought before it may be sold, and what is over with its day is not looked at."""
         for holding in self._holdings.values():
             holding.today = 0
-        begin = midnight(day_of(self._clock.now()))
+        self._lived = day_of(self._clock.now())
+        begin = midnight(self._lived)
         self._lately = {n: None for n in self._lately if _matters(self.orders[n], begin)}
 
     # ------------------------------------------------------------ the two pens
@@ -370,9 +371,9 @@ class Ledger:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
-        self._lived = event.day
         if event.phase is Phase.PRE_OPEN:
             self.new_day()
+        self._lived = event.day  # of a day that is lived through again it is not the clock's
 
     def on_adopted(self, event: OrderAdopted) -> None:
         """Book an order that is not ours; what comes of it follows."""

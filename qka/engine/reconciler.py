@@ -58,9 +58,10 @@ class Settled(msgspec.Struct, frozen=True):
 
 class Reconciler:
     """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
-    where the engine stands; `alert` tells a human; `actions` is the feed's, of some symbols from
-    one day to another; `figures` are the day's, of what was sent; `shifted` is told the cents that
-    an operator's word put into the account, or took out.
+    where the engine stands; `alert` tells a human; `trades` says on which days the exchanges
+    trade; `actions` is the feed's, of some symbols from one day to another; `figures` are the
+    day's, of what was sent; `shifted` is told the cents that an operator's word put into the
+    account, or took out.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Reconciler:
         hold: Callable[[str], None],
         release: Callable[[], None],
         checkpoint: Callable[[], None],
+        trades: Callable[[date], bool],
         actions: Callable[[Sequence[str], date, date], Awaitable[Sequence[CorporateAction]]],
         figures: Callable[[], dict[str, Any]],
         shifted: Callable[[int], None],
@@ -88,6 +90,7 @@ class Reconciler:
         self._hold = hold
         self._release = release
         self._checkpoint = checkpoint
+        self._trades = trades
         self._actions = actions
         self.dues: Sequence[Due] = ()  # of corporate actions, as far as they were needed
         self._since: date | None = None  # the books were good then; None: they are today's
@@ -111,7 +114,7 @@ class Reconciler:
         """
         self._since, self.dues = since, dues
         ledger, now = self._ledger, self._clock.now()
-        over = left_over(ledger, day_of(now))
+        over = left_over(ledger, day_of(now), self._trades)
         snapshot, differences = await self._compare()
         for order in over:
             words = "its day ended while the engine was away; if it traded, the shares say so"

@@ -4,8 +4,8 @@ A checkpoint says where the engine stood; the records after it are lived through
 order, and tell nobody. So a start reads a day at most, however long the account has traded.
 """
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from qka.ashare.sessions import span_at, taking
 from qka.engine.dues import Due
 from qka.engine.ledger import Books, Ledger
 from qka.engine.tally import Tally
+from qka.errors import ConfigError
 from qka.journal.port import Journal, Note
 from qka.model.events import (
     CancelRequested,
@@ -159,12 +160,23 @@ class Past:
         return None if last is None else last.value
 
 
-def left_over(ledger: Ledger, today: date) -> list[Order]:
+def left_over(ledger: Ledger, today: date, trades: Callable[[date], bool]) -> list[Order]:
     """Orders of an earlier day that nobody saw the end of: a day takes its orders with it.
 
-    What a broker keeps in the evening is the next trading day's, and ends with that one.
+    What a broker keeps in the evening is the next trading day's, and ends with that one. `trades`
+    says which days those are; beyond the last one that it knows no evening's order is over.
     """
-    return [o for o in ledger.working() if day_of(o.time) < today and not _of_an_evening(o)]
+    return [o for o in ledger.working() if _is_over(o, today, trades)]
+
+
+def _is_over(order: Order, today: date, trades: Callable[[date], bool]) -> bool:
+    made = day_of(order.time)
+    if made >= today or not _of_an_evening(order):
+        return made < today
+    try:
+        return any(trades(made + timedelta(n)) for n in range(1, (today - made).days))
+    except ConfigError:
+        return False
 
 
 def _of_an_evening(order: Order) -> bool:

@@ -142,7 +142,7 @@ def protection(view: View, symbol: str, side: Side) -> float:
         if limits is not None:
             return limits[0] if side is BUY else limits[1]
     share = _AWAY if side is BUY else -_AWAY
-    return on_tick(Decimal(repr(view.price(symbol))) * (1 + share), rules.tick_size(symbol))
+    return on_tick(Decimal(repr(float(view.price(symbol)))) * (1 + share), rules.tick_size(symbol))
 
 
 class Sizer:

@@ -217,7 +217,8 @@ class Orders:
             return self._refusal(caller, method, params, deadline, waited=True)
         finally:
             through.set_result(None)
-            if self._held[symbol] is through:
+            # where the one behind was given up before us nothing is there any more
+            if self._held.get(symbol) is through:
                 del self._held[symbol]
 
     async def _sent_later(

@@ -96,7 +96,6 @@ class Quotes:
         async with self._turn:
             fresh = set(names) - wanted.symbols - wanted.markets
             new = [name for name in fresh if not self._is_wanted(name)]
-            self._users = +self._users  # looking made empty entries
             if new:
                 await self._backend.subscribe(new)
             if reader not in self._wanted:  # it went away meanwhile
@@ -169,6 +168,5 @@ class Quotes:
 
     async def _dropped(self, names: Iterable[str]) -> None:
         unused = [name for name in names if not self._is_wanted(name)]
-        self._users = +self._users
         if unused:
             await self._backend.unsubscribe(unused)

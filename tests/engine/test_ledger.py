@@ -123,6 +123,19 @@ def test_what_was_bought_yesterday_and_is_told_of_today_may_be_sold_today():
     assert ledger.sellable(SYMBOL) == 800
 
 
+def test_it_is_so_when_an_engine_starts_in_the_middle_of_a_day_and_no_morning_was_heard():
+    clock = ManualClock(moment())
+    before = Ledger(clock, NO_COMMISSION, 10_000_000)
+    opened(before, 1000, 10.0)
+    before.on_fill(a_fill(300))
+    clock.advance(to=moment(day=NEXT_DAY))
+    ledger = Ledger(clock, NO_COMMISSION, 0)
+    ledger.restore(before.books(DAY))
+    ledger.new_day()
+    ledger.on_fill(a_fill(500, deal_id="late"))
+    assert ledger.sellable(SYMBOL) == 800
+
+
 @pytest.mark.parametrize(
     "end", [OrderCancelled, OrderRejected, OrderExpired], ids=lambda kind: kind.__name__
 )

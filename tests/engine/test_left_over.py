@@ -1,5 +1,7 @@
 """Which orders are over when an engine starts on another day."""
 
+from datetime import date, timedelta
+
 import pytest
 from builders import DAY, NEXT_DAY, moment
 from ledgers import books, works
@@ -10,7 +12,12 @@ from qka.ashare.data.days import DAYS, FIXED_SH
 from qka.ashare.data.words import MAIN
 from qka.ashare.rows import Span, Taking
 from qka.engine.recovery import left_over
+from qka.errors import ConfigError
 from qka.model.market import Phase
+
+
+def always(day):
+    return True
 
 
 @pytest.fixture
@@ -28,9 +35,27 @@ def evenings():
 )
 def test_a_day_takes_its_orders_with_it_and_leaves_the_evenings_to_the_next(evenings, made, over):
     ledger = works(books(), time=moment(made, DAY))
-    assert left_over(ledger, DAY) == []
-    assert bool(left_over(ledger, NEXT_DAY)) is over
+    assert left_over(ledger, DAY, always) == []
+    assert bool(left_over(ledger, NEXT_DAY, always)) is over
 
 
 def test_without_such_a_rule_the_evenings_are_over_too():
-    assert left_over(works(books(), time=moment("20:00", DAY)), NEXT_DAY)
+    assert left_over(works(books(), time=moment("20:00", DAY)), NEXT_DAY, always)
+
+
+def test_an_evenings_order_ends_with_the_trading_day_it_was_for(evenings):
+    friday = date(2026, 1, 9)
+    ledger = works(books(), time=moment("20:00", friday))
+
+    def over(days):
+        return bool(left_over(ledger, friday + timedelta(days), lambda day: day.weekday() < 5))
+
+    assert [over(days) for days in (0, 1, 3, 4, 10)] == [False, False, False, True, True]
+
+
+def test_where_no_calendar_knows_the_days_since_an_evenings_order_is_not_called_over(evenings):
+    def ended(day):
+        raise ConfigError("the trading calendar ends")
+
+    ledger = works(books(), time=moment("20:00", DAY))
+    assert left_over(ledger, DAY + timedelta(5), ended) == []

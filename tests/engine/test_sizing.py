@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from builders import DAY, FEES, SYMBOL, a_fill, a_quote, an_order, moment
 from hypothesis import example, given
@@ -278,9 +279,13 @@ def test_an_order_never_passes_its_target(held, target, cash):
         pytest.param(
             a_quote(10.05, time=moment("15:00", DAY - timedelta(1))), 11.06, 9.05, id="yesterday's"
         ),
+        pytest.param(
+            a_quote(np.float64(10.05), time=moment("15:00", DAY - timedelta(1))), 11.06, 9.05,
+            id="yesterday's, out of numpy",
+        ),
         pytest.param(None, 0.0, 0.0, id="nothing is known"),
     ],
-)
+)  # fmt: skip
 def test_the_worst_price_of_a_market_order(quote, buy, sell):
     ledger = books()
     if quote:

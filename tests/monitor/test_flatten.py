@@ -9,6 +9,7 @@ from stage import journalled
 
 import qka
 from qka.model.events import (
+    Alert,
     CancelRefused,
     CancelRequested,
     OrderAdopted,
@@ -256,6 +257,22 @@ async def test_where_a_rate_limit_has_no_room_the_rest_is_sold_as_soon_as_it_has
         sold = [(o.symbol, o.quantity, o.status) for o in there.orders]
         assert [symbol for symbol, _, _ in sold] == list(held)
         assert S.DENIED not in {status for _, _, status in sold}
+
+
+async def test_a_human_is_told_once_that_shares_wait_however_often_that_is_put_off(tmp_path):
+    held = {f"60000{n}.SH": 500 for n in range(5)}
+    rate = {"max_orders_per_minute": 1}
+    async with asked(tmp_path, Watcher(), held=held, risk=rate) as there:
+        for symbol in held:
+            await there.quote(symbol=symbol)
+        await there.command("flatten")
+        for _ in range(4):
+            there.seconds += 60
+            await there.quote()
+        assert [order.symbol for order in there.orders] == list(held)
+    alerts = [e for e in journalled(there.engine.records.path) if isinstance(e, Alert)]
+    waits = [alert.message[:9] for alert in alerts if "have no room" in alert.message]
+    assert waits == list(held)[1:]
 
 
 async def test_where_one_order_may_not_have_all_the_next_one_is_no_duplicate(tmp_path):
