@@ -1,6 +1,7 @@
 """What the exchange would refuse does not reach the terminal, whoever asks for it."""
 
 import asyncio
+import json
 
 import pytest
 from builders import a_quote, moment
@@ -11,6 +12,8 @@ from qka.ashare import book
 from qka.brokers.client import AsyncQMTClient
 from qka.brokers.words import STOCK_BUY, STOCK_SELL
 from qka.errors import BrokerUnavailable, CallRefused, ConfigError
+from qka.server.caller import Caller
+from qka.server.tokens import Token
 from qka.settings.rulefile import read
 
 BUY, SELL = {"order_type": STOCK_BUY}, {"order_type": STOCK_SELL}
@@ -237,6 +240,23 @@ async def test_held_orders_hold_up_no_other_and_leave_in_their_order(tmp_path):
         mine = [o["order_remark"] for o in stage.backend.orders if o["stock_code"] == "600000.SH"]
         assert sorted(mine) == ["", "", "", "r1", "r3"]
         assert [remark for remark in mine if remark] == ["r1", "r3"]
+
+
+async def test_orders_that_are_held_may_be_given_up_in_any_order(tmp_path):
+    async with running(tmp_path, Backend()) as stage:
+        stage.backend.gate["instrument"] = asyncio.Event()
+        caller = Caller(Token("ci", ("trade",), ""), "127.0.0.1", "http")
+        body = json.dumps(ORDER).encode()
+        held = [
+            asyncio.create_task(stage.service.call(caller, "order_stock", body, "", None))
+            for _ in range(3)
+        ]
+        await eventually(lambda: stage.backend.asked)
+        for order in reversed(held):
+            order.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await order
+        assert stage.backend.orders == []
 
 
 async def test_a_held_order_is_not_sent_after_its_deadline_nor_when_the_link_is_gone(tmp_path):
