@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qka import __version__
-from qka.cli import alert, control, limits, operator, project, run, server, strategy
+from qka.cli import alert, control, helps, limits, operator, project, run, server, strategy
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
@@ -14,6 +14,7 @@ from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
+from qka.phrases import retold
 from qka.secrets import mask
 
 app = typer.Typer(
@@ -68,8 +69,8 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console may lack a sign: better ? than nothing
     try:
-        app()
+        helps.run(app)
     except QkaError as error:
-        typer.echo(mask(f"qka: {error}"), err=True)
+        typer.echo(mask(f"qka: {retold(str(error))}"), err=True)
         refused = isinstance(error, ConfigError | DataError | JournalDamaged)
         raise SystemExit(2 if refused else 1) from None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qka.errors import ConfigError
+from qka.language import say
 
 
 def init(
@@ -24,4 +25,5 @@ def init(
     except OSError as error:
         raise ConfigError(f"{folder} can't be made: {error.strerror or error}") from None
     shown = f'"{folder}"' if " " in str(folder) else folder
-    typer.echo(f"Made {folder}. Now:\n  cd {shown}\n  qka run config/paper.yaml")
+    told = say("Made {folder}. Now:").format(folder=folder)
+    typer.echo(f"{told}\n  cd {shown}\n  qka run config/paper.yaml")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qka.errors import ConfigError
+from qka.language import say
+from qka.phrases import retold
 
 if TYPE_CHECKING:
     from qka.replay.check import Divergence
@@ -57,16 +59,20 @@ def replay(
 def show(day: date, outcome: "Outcome") -> None:
     """The outcome of a replay."""
     compared = outcome.counts.total()
-    runs = "run" if outcome.runs == 1 else "runs"
-    typer.echo(f"{day}: {outcome.runs} {runs}, {outcome.rows:,} rows of its recording")
+    words = say("{day}: {runs} runs, {rows:,} rows of its recording")
+    if outcome.runs == 1:
+        words = say("{day}: 1 run, {rows:,} rows of its recording")
+    typer.echo(words.format(day=day, runs=outcome.runs, rows=outcome.rows))
     for kind, count in sorted(outcome.counts.items()):
         typer.echo(f"  {kind:18} {count:>10,}")
     for told in outcome.told:
-        typer.echo(f"note: {told}")
+        typer.echo(say("note: {what}").format(what=retold(told)))
     if outcome.divergence is None:
-        typer.echo(f"all {compared:,} decisions are the same. Hash {outcome.hash}")
+        words = say("all {count:,} decisions are the same. Hash {hash}")
+        typer.echo(words.format(count=compared, hash=outcome.hash))
     else:
-        typer.echo(f"{compared:,} decisions are the same, then it diverges:\n")
+        words = say("{count:,} decisions are the same, then it diverges:")
+        typer.echo(words.format(count=compared) + "\n")
         _diverged(outcome.divergence)
 
 
@@ -76,12 +82,13 @@ def _diverged(found: "Divergence") -> None:
     for cause in found.causes:
         typer.echo(f"  {came(cause)}")
     typer.echo("")
-    for side, event in (("journal", found.then), ("replay", found.now)):
-        typer.echo(f"  {side:8} {said(event) if event is not None else 'nothing'}")
+    sides = (say("  journal  {event}"), found.then), (say("  replay   {event}"), found.now)
+    for words, event in sides:
+        typer.echo(words.format(event=said(event) if event is not None else say("nothing")))
     if found.then is not None and type(found.then) is type(found.now):
         for path, then, now in _different(found.then, found.now):
             typer.echo(f"           {path}: {then} | {now}")
-    typer.echo(f"\n  at record {found.seq} of the journal")
+    typer.echo("\n  " + say("at record {seq} of the journal").format(seq=found.seq))
 
 
 def _different(then: Any, now: Any, path: str = "") -> list[tuple[str, object, object]]:

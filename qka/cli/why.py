@@ -4,18 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import set_cell_size
 
 from qka.errors import ConfigError
+from qka.language import mark, say
 
 if TYPE_CHECKING:
     from qka.replay.story import Story
 
-_COLOURS = {
-    "quote": "cyan",
-    "signal": "magenta",
-    "rules": "yellow",
-    "alert": "red",
-    "wire": "bright_black",
+_KINDS = {
+    "quote": (mark("quote"), "cyan"),
+    "signal": (mark("signal"), "magenta"),
+    "rules": (mark("rules"), "yellow"),
+    "order": (mark("order"), None),
+    "alert": (mark("alert"), "red"),
+    "wire": (mark("wire"), "bright_black"),
 }
 
 
@@ -51,16 +54,25 @@ def why(
 
 def _show(story: "Story") -> None:
     from qka.model.times import show
-    from qka.telling import clock_time
+    from qka.telling import SIDES, STATUSES, clock_time
 
     order = story.order
-    traded = f", {order.filled} traded at {order.average_price:g}" if order.filled else ""
-    fees = f", fees {order.fees} CNY" if order.filled else ""
-    typer.secho(
-        f"{order.id}  {order.side} {order.quantity} {order.symbol} at {order.price:g}, "
-        f"{order.strategy or 'not ours'}: {str(order.status).upper()}{traded}{fees}",
-        bold=True,
+    words = say("{id}  {side} {quantity} {symbol} at {price:g}, {strategy}: {status}")
+    if order.filled:
+        words += say(", {filled} traded at {average:g}, fees {fees} CNY")
+    told = words.format(
+        id=order.id,
+        side=say(SIDES[order.side]),
+        quantity=order.quantity,
+        symbol=order.symbol,
+        price=order.price,
+        strategy=order.strategy or say("not ours"),
+        status=say(STATUSES[order.status]).upper(),
+        filled=order.filled,
+        average=order.average_price,
+        fees=order.fees,
     )
+    typer.secho(told, bold=True)
     typer.echo(show(order.time)[:10])
     before = 0
     for line in story.lines:
@@ -68,7 +80,8 @@ def _show(story: "Story") -> None:
         passed = _span(line.time - before) if 0 < before != line.time else ""
         before = line.time
         typer.echo(f"  {moment:15} {passed:>9}  ", nl=False)
-        typer.secho(f"{line.kind:6}  {line.words}", fg=_COLOURS.get(line.kind))
+        kind, colour = _KINDS[line.kind]
+        typer.secho(f"{set_cell_size(say(kind), 6)}  {line.words}", fg=colour)
 
 
 def _span(ns: int) -> str:

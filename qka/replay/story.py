@@ -8,6 +8,7 @@ from qka.brokers.words import STATUS_WORDS
 from qka.errors import ConfigError
 from qka.journal.port import Note, Record
 from qka.journal.records import Records, opened
+from qka.language import say
 from qka.model.events import (
     REPORTS,
     Alert,
@@ -95,7 +96,8 @@ def _reasons(records: Records, journal: Path, begun: Record, order: Order) -> It
 def _market(rows: list[Row], symbol: str) -> Iterator[Line]:
     """The symbol's last quote or bar, and what else may have moved the strategy after it."""
     if not rows:
-        yield Line(0, "quote", "nothing was recorded then, so the quote is not known")
+        words = say("nothing was recorded then, so the quote is not known")
+        yield Line(0, "quote", words)
     for place in range(len(rows) - 1, -1, -1):
         entry = rows[place].entry
         if isinstance(entry, Quote | Bar) and entry.symbol == symbol:
@@ -111,11 +113,13 @@ def _verdicts(begun: Record, rules: list[str]) -> Iterator[Line]:
     asked = isinstance(event, OrderRequested) or _unwritten(event)  # all of them were
     passed = rules if asked else rules[: rules.index(refusing)] if refusing in rules else []
     if passed:
-        yield Line(begun.ts, "rules", f"passed {', '.join(passed)}")
+        names = say(", ").join(map(say, passed))
+        yield Line(begun.ts, "rules", say("passed {names}").format(names=names))
     if isinstance(event, OrderDenied):
-        yield Line(
-            begun.ts, "rules", f"refused by {refusing or event.code}: {retold(event.reason)}"
-        )
+        words = say("refused by {rule}: {reason}")
+        rule = say(refusing or event.code)
+        told = words.format(rule=rule, reason=retold(event.reason))
+        yield Line(begun.ts, "rules", told)
 
 
 def _unwritten(event: Any) -> bool:
@@ -129,7 +133,8 @@ def _line(record: Record, event: Any, order_id: str, seen: dict[str, Any]) -> It
     elif isinstance(event, Alert):
         yield Line(record.ts, "alert", retold(event.message))
     elif event is not None:
-        yield Line(record.ts, "order", said(event).removeprefix(f"order {order_id}: "))
+        subject = say("order {id}: {outcome}").format(id=order_id, outcome="")
+        yield Line(record.ts, "order", said(event).removeprefix(subject))
 
 
 def _wire(told: Any, seen: dict[str, Any]) -> str:
@@ -141,4 +146,5 @@ def _wire(told: Any, seen: dict[str, Any]) -> str:
         status = new["order_status"]
         new["order_status"] = f"{status} {STATUS_WORDS.get(status, '')}".strip()
     fields = "  ".join(f"{name}={value}" for name, value in new.items())
-    return f"{what}  {fields or '(nothing new)'}"
+    fields = fields or say("(nothing new)")
+    return f"{retold(what)}  {fields}"
