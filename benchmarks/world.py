@@ -238,6 +238,9 @@ class NoBroker:
         """Keep it."""
         self.sent.append(approved)
 
+    def recall(self) -> None:
+        """Nothing."""
+
     def cancel(self, order: Order) -> None:
         """Nothing."""
 

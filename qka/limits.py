@@ -251,7 +251,7 @@ class InForce:
             made = {name: text for name, text in before.made.items() if name != key}
         self._changes = Changes(day, self._config, {**made, key: value})
         with contextlib.suppress(OSError):  # the journal says so itself
-            self._engine.journal.note(Note.RISK, self._changes, KEY)
+            self._engine.journal.note(Note.RISK, self._changes, KEY, ahead=True)
 
     def _go_on(self) -> None:
         """With what an earlier run of the day changed; tells a human of it."""

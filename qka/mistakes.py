@@ -576,6 +576,8 @@ MISTAKES = (
     ),
     mark("xtquant is not installed"),
     mark("the SDK has no method {method}"),
+    mark("{name}: there is {names}"),
+    mark("what the run began with is gone, so it can't be replayed"),
 )
 
 FOREIGN = (

@@ -86,18 +86,18 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             )
         case OrderRequested(order=made):
             return say("order {id}: {order}, passed every rule").format(
-                id=made.id, order=_order(made, say)
+                id=made.id, order=wished(made, say)
             )
         case OrderDenied(order=made):
             return say("order {id}: {order}, denied by {code}: {reason}").format(
                 id=made.id,
-                order=_order(made, say),
+                order=wished(made, say),
                 code=say(event.code),
                 reason=retold(event.reason, say),
             )
         case OrderAdopted(order=made):
             return say("order {id}: {order}, placed by others").format(
-                id=made.id, order=_order(made, say)
+                id=made.id, order=wished(made, say)
             )
         case Fill():
             return _fill(event, say)
@@ -126,6 +126,9 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             return words.format(link=say(LINKS.get(event.link, event.link))) + _why(
                 event.reason, say
             )
+        case EngineState(state="trading"):
+            trading = say(TRADING.get(event.trading, event.trading))
+            return say("trading {trading}").format(trading=trading) + _why(event.reason, say)
         case EngineState():
             return say("engine {state}, trading {trading}").format(
                 state=say(STATES.get(event.state, event.state)),
@@ -166,7 +169,6 @@ STATES = {
     "started": mark("started"),
     "running": mark("running"),
     "stopped": mark("stopped"),
-    "trading": mark("trading"),
     "held": mark("held"),
     "released": mark("released"),
 }
@@ -213,7 +215,7 @@ def _report(event: Any, order: Order | None, say: Say) -> str:
     what = say("order {id}: {order}, {outcome}") if order else say("order {id}: {outcome}")
     return what.format(
         id=event.order_id,
-        order=_order(order, say) if order else "",
+        order=wished(order, say) if order else "",
         outcome=outcome.format(outcome=say(words), number=number),
     ) + _why(getattr(event, "reason", ""), say)
 
@@ -245,20 +247,22 @@ def _why(reason: str, say: Say) -> str:
     return say(": {reason}").format(reason=retold(reason, say)) if reason else ""
 
 
-def _order(order: Order, say: Say) -> str:
-    if order.side is Side.BUY:
+def wished(order: Order, say: Say = say) -> str:
+    """What an order asks for: `buy 600 600000.SH market, protected at 12.21`."""
+    return asked(order.side, order.quantity, order.symbol, order.type, order.price, say)
+
+
+def asked(side: str, quantity: int, symbol: str, type_: str, price: float, say: Say = say) -> str:
+    """The same for those who have an order's parts alone; the price in CNY a share."""
+    if side == Side.BUY:
         words = say("buy {quantity} {symbol} {kind}at {price:g}")
     else:
         words = say("sell {quantity} {symbol} {kind}at {price:g}")
     kind = ""
-    if order.type is not OrderType.LIMIT:
-        kind = say("{type}, protected ").format(type=say(TYPES[order.type]))
+    if type_ != OrderType.LIMIT:
+        kind = say("{type}, protected ").format(type=say(TYPES[OrderType(type_)]))
     return words.format(
-        quantity=order.quantity,
-        symbol=order.symbol,
-        kind=kind,
-        price=order.price,
-        unit=_unit(order.symbol, say),
+        quantity=quantity, symbol=symbol, kind=kind, price=price, unit=_unit(symbol, say)
     )
 
 

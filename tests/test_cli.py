@@ -55,6 +55,22 @@ def test_init_makes_a_project_that_runs_at_once(project):
     assert (run / "log.jsonl").exists()
 
 
+def test_init_and_check_speak_the_readers_language(tmp_path):
+    made = qka("init", "demo", cwd=tmp_path, QKA_LANG="zh")
+    assert made.stdout == "已创建 demo。接下来：\n  cd demo\n  qka run config/paper.yaml\n"
+    checked = qka("check", "config/paper.yaml", cwd=tmp_path / "demo", QKA_LANG="zh")
+    assert "行情        simulated，3 只证券" in checked.stdout
+
+
+def test_check_refuses_a_period_of_bars_that_there_is_not(project):
+    strategy = project / "strategies" / "first.py"
+    code = strategy.read_text(encoding="utf-8").replace('bars = "5m"', 'bars = "7m"')
+    strategy.write_text(code, encoding="utf-8")
+    checked = qka("check", "config/paper.yaml", cwd=project)
+    assert checked.returncode == 2
+    assert "First: bars: '7m' is none of 1m, 5m, 15m" in checked.stderr
+
+
 def test_init_leaves_a_folder_that_is_not_empty_alone(project):
     again = qka("init", "demo", cwd=project.parent)
     assert again.returncode == 2
@@ -259,3 +275,31 @@ def test_the_environment_and_dotenv_set_keys_and_set_wins(project):
     assert "200 CNY" in done.stdout
     done = qka("check", "config/paper.yaml", "--set", "account.cash=300", cwd=project)
     assert "300 CNY" in done.stdout
+
+
+def test_a_chinese_trader_reads_chinese_and_scripts_the_same_codes(project):
+    def both(*args):
+        english, chinese = (qka(*args, cwd=project, QKA_LANG=lang) for lang in ("en", "zh"))
+        assert english.returncode == chinese.returncode
+        return english, chinese
+
+    english, chinese = both("check", "config/paper.yaml", "--set", "risk.position_ratoi=1")
+    assert english.stderr == (
+        "qka: --set risk.position_ratoi: unknown key; did you mean position_ratio?\n"
+    )
+    assert chinese.stderr == (
+        "qka: --set risk.position_ratoi：没有这个配置项；是不是想写 position_ratio？\n"
+    )
+    english, chinese = both("rnu")
+    assert "No such command 'rnu'" in english.stderr
+    assert "没有命令 'rnu'" in chinese.stderr
+    english, chinese = both("verify", "-h")
+    assert "Look at every record of a journal" in english.stdout
+    assert "逐条核对流水" in chinese.stdout
+    assert "某一天的哈希" in chinese.stdout
+    english, chinese = both("doctor")
+    assert english.stdout.splitlines()[-1] == "ready"
+    assert chinese.stdout.splitlines()[-1] == "就绪"
+    english, chinese = both()  # without a word it shows its help
+    assert "Start here" in english.stdout + english.stderr
+    assert "第一步" in chinese.stdout + chinese.stderr

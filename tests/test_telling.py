@@ -112,8 +112,8 @@ LINES = [
     (LinkState(NOW, "feed", True), None, "link to the feed up", "行情连接：已连上"),
     (
         EngineState(NOW, "trading", TradingState.HALTED, "disk"), None,
-        "engine trading, trading HALTED: disk",
-        "引擎切换交易状态（交易：暂停 HALTED）：disk",
+        "trading HALTED: disk",
+        "交易状态切换为暂停 HALTED：disk",
     ),
     (
         Distributed(NOW, CorporateAction("600000.SH", DAY, Decimal("0.32"), Decimal("0.1"))), None,

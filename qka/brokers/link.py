@@ -199,6 +199,11 @@ class TraderLink:
         orders = await self.query("query_stock_orders")
         return next((order for order in orders or [] if order.order_remark == remark), None)
 
+    def recall(self, why: str) -> None:
+        """Orders whose turn has not come are not sent any more: their calls raise NotSent."""
+        if self._trader is not None:
+            self._trader.recall(why)
+
     def _ready(self, *, trading: bool) -> Trader:
         trader, status = self._trader, self.status
         if trader is None or not status.ready:

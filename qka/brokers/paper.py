@@ -116,7 +116,7 @@ class PaperBroker:
             elif order.status in FINAL:
                 continue
             elif order.type in _KEPT:
-                self._exchange.back(order)
+                self._exchange.back(order, now)
                 self._books.hold(order)
                 if order.status is OrderStatus.PENDING_CANCEL:
                     words = "the run ended before its cancel reached the exchange"
@@ -128,6 +128,9 @@ class PaperBroker:
         """Take the order; it reaches the exchange after the latency."""
         order = approved.order
         self._clock.call_at(self._latency.arrival(self._clock.now()), lambda: self._arrive(order))
+
+    def recall(self) -> None:
+        """Nothing waits here: what was submitted is on its way to the exchange."""
 
     def cancel(self, order: Order) -> None:
         """Ask the exchange to cancel; it hears of it after the latency."""

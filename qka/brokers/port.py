@@ -51,6 +51,13 @@ class Broker(Protocol):
     def submit(self, approved: Approved) -> None:
         """Take an order into the outbox. The outcome is reported."""
 
+    def recall(self) -> None:
+        """New orders are to leave no more: those that certainly have not left yet never do.
+
+        Each of them is reported as rejected; what may have left goes on. A later order leaves as
+        ever.
+        """
+
     def cancel(self, order: Order) -> None:
         """Ask for a cancel. `OrderCancelled` or `CancelRefused` is reported."""
 

@@ -86,6 +86,9 @@ class _Carrier:
         """Whether the server is one that no order may go to."""
         return self._only_simulated and hello is not None and not hello.simulated
 
+    def recall(self, why: str) -> None:
+        """Nothing waits here: what was asked for is at the server, which keeps the deadline."""
+
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
         reply = await self._client.send("cancel_order_stock", {"order_id": order_id})
         if reply.success or reply.refused:

@@ -370,6 +370,12 @@ class Trader:
             if job.withdraw():
                 self._requests.discard(request)
 
+    def recall(self, why: str) -> None:
+        """Orders whose turn has not come never get one, and whoever waits hears why."""
+        for request in list(self._requests):
+            if request.kind == "order" and request.job.withdraw():
+                request.fail(NotSent(why))
+
     def _given_up(self, request: _Request, reason: str) -> Exception:
         if request.job.withdraw():
             return NotSent(f"{reason}, before its turn came")

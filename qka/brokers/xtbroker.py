@@ -34,6 +34,7 @@ from qka.model.times import at, day_of
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between two look-ups of what is in doubt
 _ROUTINE = 30.0  # seconds between two look-ups while orders work: a push may have been lost
+_RECALLED = "the trading was halted before its turn came"
 _CANCEL_TRIES = 10  # of a cancel while the link is away, a second apart
 _CANCEL_TAKES = 3.0  # seconds after which a cancel that was taken should show
 
@@ -47,6 +48,12 @@ class Link(Protocol):
 
     async def order(self, **params: Any) -> XtOrderResponse:
         """`order_stock` by its own arguments; `order_id` <= 0 for a refusal."""
+
+    def recall(self, why: str) -> None:
+        """Orders that wait for their turn are not sent: their calls raise NotSent, which says why.
+
+        Those that may have left are let be.
+        """
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
         """`cancel_order_stock`."""
@@ -66,6 +73,7 @@ class XtBroker:
         self.wire: Wire = no_wire
         self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
         self._up: bool | None = None  # as it was reported
+        self._unsent: set[str] = set()  # orders whose task has not begun
         self._wishes: set[str] = set()  # cancels of orders that have no number yet
         self._cancelling: dict[str, asyncio.Event] = {}  # cancels under way -> asked for again
         self._doubted: set[str] = set()  # orders to look up
@@ -95,7 +103,13 @@ class XtBroker:
     def submit(self, approved: Approved) -> None:
         """Send an order; the outcome is reported."""
         self.reports.track(approved.order)
+        self._unsent.add(approved.order.id)
         self._spawn(self._submit(approved.order))
+
+    def recall(self) -> None:
+        """Orders that wait for their turn at the link are not sent, and reported as rejected."""
+        self._unsent.clear()
+        self._link.recall(_RECALLED)
 
     def cancel(self, order: Order) -> None:
         """Send a cancel, at once or as soon as the order has a number; the outcome is reported."""
@@ -180,6 +194,10 @@ class XtBroker:
     # ------------------------------------------------------------ orders and cancels
 
     async def _submit(self, order: Order) -> None:
+        if order.id not in self._unsent:
+            self.reports.not_sent(order.id, f"not sent: {_RECALLED}")
+            return
+        self._unsent.discard(order.id)
         try:
             priced = price_type(order.symbol, order.type)
         except ValueError as error:

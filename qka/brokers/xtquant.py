@@ -36,6 +36,9 @@ class _Carrier:
             params["price"] = 0.0
         return await self._link.order(**params)
 
+    def recall(self, why: str) -> None:
+        self._link.recall(why)
+
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
         return await self._link.cancel(order_id)
 

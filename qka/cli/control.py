@@ -9,7 +9,7 @@ import typer
 from qka.cli.reach import Config, Run, Why, Yes, command, confirm, the_run
 from qka.language import say
 from qka.phrases import retold
-from qka.telling import TRADING
+from qka.telling import TRADING, asked
 
 Symbol = Annotated[str, typer.Argument(help="Such as 600000.SH")]
 Shares = Annotated[int, typer.Argument(help="Shares", min=1)]
@@ -205,14 +205,14 @@ def _order(
     confirm(question.format(account=found.account, **named), yes)
     words = (symbol, shares, price) if price else (symbol, shares)
     order = command(found, side, *words, why=why)["order"]
-    line = say("{id}  {side} {quantity} {symbol} at {price:g}: {status} {reason}")
-    told = {
-        **order,
-        "side": say(order["side"]),
-        "status": say(order["status"]).upper(),
-        "reason": retold(order["reason"]),
-    }
-    typer.echo(line.format_map(told).rstrip())
+    parts = (order[name] for name in ("side", "quantity", "symbol", "type", "price"))
+    line = say("{id}  {order}: {status} {reason}").format(
+        id=order["id"],
+        order=asked(*parts),
+        status=say(order["status"]).upper(),
+        reason=retold(order["reason"]),
+    )
+    typer.echo(line.rstrip())
     if order["status"] == "denied":
         raise typer.Exit(1)
 

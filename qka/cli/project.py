@@ -25,5 +25,5 @@ def init(
     except OSError as error:
         raise ConfigError(f"{folder} can't be made: {error.strerror or error}") from None
     shown = f'"{folder}"' if " " in str(folder) else folder
-    told = say("Made {folder}. Now:").format(folder=folder)
-    typer.echo(f"{told}\n  cd {shown}\n  qka run config/paper.yaml")
+    typer.echo(say("Made {folder}. Now:").format(folder=folder))
+    typer.echo(f"  cd {shown}\n  qka run config/paper.yaml")

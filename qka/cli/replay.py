@@ -59,20 +59,19 @@ def replay(
 def show(day: date, outcome: "Outcome") -> None:
     """The outcome of a replay."""
     compared = outcome.counts.total()
-    words = say("{day}: {runs} runs, {rows:,} rows of its recording")
-    if outcome.runs == 1:
-        words = say("{day}: 1 run, {rows:,} rows of its recording")
+    one = say("{day}: {runs} run, {rows:,} rows of its recording")
+    words = one if outcome.runs == 1 else say("{day}: {runs} runs, {rows:,} rows of its recording")
     typer.echo(words.format(day=day, runs=outcome.runs, rows=outcome.rows))
     for kind, count in sorted(outcome.counts.items()):
         typer.echo(f"  {kind:18} {count:>10,}")
     for told in outcome.told:
-        typer.echo(say("note: {what}").format(what=retold(told)))
+        typer.echo(say("note: {told}").format(told=retold(told)))
     if outcome.divergence is None:
         words = say("all {count:,} decisions are the same. Hash {hash}")
         typer.echo(words.format(count=compared, hash=outcome.hash))
     else:
-        words = say("{count:,} decisions are the same, then it diverges:")
-        typer.echo(words.format(count=compared) + "\n")
+        words = say("decisions that are the same: {count:,}; then it diverges:")
+        typer.echo(f"{words.format(count=compared)}\n")
         _diverged(outcome.divergence)
 
 

@@ -77,7 +77,7 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
     what = feed.describe() if isinstance(feed, ReplayFeed) else count
     for heading, words in (
         (say("account"), mask(chosen.account.id) + money),
-        (say("feed"), f"{chosen.feed.kind}, {what}"),
+        (say("feed"), say("{kind}, {what}").format(kind=chosen.feed.kind, what=what)),
         (say("broker"), chosen.broker.kind),
         (say("strategies"), names),
     ):

@@ -33,6 +33,7 @@ _KINDS = {
     "simulated": mark("simulated"),
     "replay": mark("replay"),
     "paper": mark("paper"),
+    "remote": mark("remote"),
 }
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.cells import set_cell_size
 
 from qka.errors import ConfigError
 from qka.language import mark, say
@@ -13,12 +12,19 @@ if TYPE_CHECKING:
     from qka.replay.story import Story
 
 _KINDS = {
-    "quote": (mark("quote"), "cyan"),
-    "signal": (mark("signal"), "magenta"),
-    "rules": (mark("rules"), "yellow"),
-    "order": (mark("order"), None),
-    "alert": (mark("alert"), "red"),
-    "wire": (mark("wire"), "bright_black"),
+    "quote": mark("quote"),
+    "signal": mark("signal"),
+    "rules": mark("rules"),
+    "order": mark("order"),
+    "alert": mark("alert"),
+    "wire": mark("wire"),
+}
+_COLOURS = {
+    "quote": "cyan",
+    "signal": "magenta",
+    "rules": "yellow",
+    "alert": "red",
+    "wire": "bright_black",
 }
 
 
@@ -53,26 +59,23 @@ def why(
 
 
 def _show(story: "Story") -> None:
+    from rich.cells import set_cell_size
+
     from qka.model.times import show
-    from qka.telling import SIDES, STATUSES, clock_time
+    from qka.telling import STATUSES, clock_time, wished
 
     order = story.order
-    words = say("{id}  {side} {quantity} {symbol} at {price:g}, {strategy}: {status}")
-    if order.filled:
-        words += say(", {filled} traded at {average:g}, fees {fees} CNY")
-    told = words.format(
+    head = say("{id}  {order}, {strategy}: {status}").format(
         id=order.id,
-        side=say(SIDES[order.side]),
-        quantity=order.quantity,
-        symbol=order.symbol,
-        price=order.price,
+        order=wished(order),
         strategy=order.strategy or say("not ours"),
         status=say(STATUSES[order.status]).upper(),
-        filled=order.filled,
-        average=order.average_price,
-        fees=order.fees,
     )
-    typer.secho(told, bold=True)
+    if order.filled:
+        head += say(", {filled} traded at {price:g}, fees {fees} CNY").format(
+            filled=order.filled, price=order.average_price, fees=order.fees
+        )
+    typer.secho(head, bold=True)
     typer.echo(show(order.time)[:10])
     before = 0
     for line in story.lines:
@@ -80,8 +83,8 @@ def _show(story: "Story") -> None:
         passed = _span(line.time - before) if 0 < before != line.time else ""
         before = line.time
         typer.echo(f"  {moment:15} {passed:>9}  ", nl=False)
-        kind, colour = _KINDS[line.kind]
-        typer.secho(f"{set_cell_size(say(kind), 6)}  {line.words}", fg=colour)
+        kind = set_cell_size(say(_KINDS[line.kind]), 6)
+        typer.secho(f"{kind}  {line.words}", fg=_COLOURS.get(line.kind))
 
 
 def _span(ns: int) -> str:

@@ -161,7 +161,7 @@ class Desk:
             type: OrderType | None = None,
         ) -> Order:
             TERMS[symbol]  # before anything is said of a symbol that can't exist
-            if quantity.__class__ is not int:
+            if quantity.__class__ is not int or not 0 <= quantity <= MOST_SHARES:
                 quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
                 price = plain("price", price)

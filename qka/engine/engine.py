@@ -223,7 +223,7 @@ class Engine:
             self.desk.trader(LEAVER),
             self.desk.cancel,
             lambda message: self.alert(Severity.WARNING, LEAVER, message),
-            self.gate.largest,
+            self.gate,
         )
         self.operator = Operator(self)
         self.herald = Herald(
@@ -494,7 +494,7 @@ class Engine:
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.journal.attach(self._keep, self._flush_soon)
-        self._flush()
+        self.flush()
         self.reconciler.start()
         self._keep_up()
         if self.clock.waits:
@@ -595,6 +595,7 @@ class Engine:
         """No new order leaves until the books agree; what was told of trading stays told."""
         self.held = why
         self.ledger.trading = TradingState.HALTED
+        self._recall()
         self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
         self.alert(Severity.ERROR, "account", f"HALTED: {why}")
 
@@ -620,16 +621,17 @@ class Engine:
 
         def due() -> None:
             if self._state == "started":
-                self._flush()
+                self.flush()
                 self._keep_up()
 
         self.clock.call_at(self.clock.now() + int(KEPT * SECOND), due)
 
     def _flush_soon(self) -> None:
         """Records wait: when this turn of the loop is over they are handed on."""
-        asyncio.get_running_loop().call_soon(self._flush)
+        asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """What is written down so far outlives this process."""
         if self._state == "started":
             try:
                 self.journal.flush()
@@ -711,9 +713,19 @@ class Engine:
         self.trading, self.why = state, reason
         if not self.held:
             self.ledger.trading = state
+        if state is TradingState.HALTED:
+            self._recall()
         with contextlib.suppress(OSError):  # what can't be written halts anyway
             self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
         self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
+
+    def _recall(self) -> None:
+        """What passed the gate and has not left yet is taken back."""
+        try:
+            self.broker.recall()
+        except Exception as error:
+            message = f"orders that wait to leave were not taken back: {words(error)}"
+            self.alert(Severity.ERROR, "broker", message)
 
     def use(self, rules: Sequence[Rule]) -> None:
         """From the next order on the gate asks these."""

@@ -3,7 +3,6 @@
 Shared by who leaves positions: stops, and a human who flattens.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from qka.ashare import rules as ashare
@@ -16,6 +15,7 @@ from qka.engine.sizing import protection
 from qka.model.market import Phase, Quote
 from qka.model.order import SELL, Order, OrderStatus, OrderType
 from qka.model.times import day_of, same_day
+from qka.risk.gate import Gate
 
 _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 
@@ -23,23 +23,23 @@ _CALLS = (Phase.OPENING_CALL, Phase.CLOSING_CALL)
 class Exit(NamedTuple):
     """What came of one: the sells, and why shares stay.
 
-    That is by a word for it: today, unknown, sealed, denied.
+    That is by a word for it: today, unknown, sealed, rate, denied. `wait`: seconds until the limits
+    have room for one more of the sells, 0.0 when they were not in the way.
     """
 
     orders: list[Order]
     left: list[tuple[str, str]]
+    wait: float = 0.0
 
 
 class Exits:
-    """`trade` places an order, `largest` tells how many shares such a one may have."""
+    """`trade` places an order; `gate` tells how many shares such a one may have, and when."""
 
-    def __init__(
-        self, clock: Clock, ledger: Ledger, trade: Trade, largest: Callable[[Order], int]
-    ) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, trade: Trade, gate: Gate) -> None:
         self._clock = clock
         self._ledger = ledger
         self._trade = trade
-        self._largest = largest
+        self._gate = gate
 
     def leave(self, symbol: str, why: str) -> Exit:
         """Sell all of a symbol that can be, at the market, in as many orders as it needs.
@@ -71,6 +71,11 @@ class Exits:
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         while free > 0:
             shares = self._size(symbol, free, price, kind)
+            wait = self._gate.wait(self._order(symbol, shares, price, kind))
+            if wait:
+                words = f"{free} of it wait {wait:g} s: the limits have no room for an order now"
+                done.left.append(("rate", words))
+                return done._replace(wait=wait)
             order = self._trade(symbol, SELL, shares, price, why)
             done.orders.append(order)
             if order.status is OrderStatus.DENIED:
@@ -82,10 +87,14 @@ class Exits:
     def _size(self, symbol: str, free: int, price: float | None, kind: OrderType) -> int:
         """Shares of the next order: what the exchange takes in one, and the limits let pass."""
         most = min(free, ashare.most(symbol, kind))
-        worst = price or protection(self._ledger, symbol, SELL)
-        order = Order("", symbol, SELL, most, worst, kind, time=self._clock.now())
-        fitting = ashare.sellable(symbol, min(most, self._largest(order)), free)
+        largest = self._gate.largest(self._order(symbol, most, price, kind))
+        fitting = ashare.sellable(symbol, min(most, largest), free)
         return fitting or ashare.sellable(symbol, most, free)  # too tight: the gate says so
+
+    def _order(self, symbol: str, shares: int, price: float | None, kind: OrderType) -> Order:
+        """What the limits are asked about."""
+        worst = price or protection(self._ledger, symbol, SELL)
+        return Order("", symbol, SELL, shares, worst, kind, time=self._clock.now())
 
     def taken_from(self, symbol: str) -> int:
         """From when (ns) the exchange takes an exit: now, later today; now too for not any more.

@@ -2,11 +2,13 @@
 
 What works on a symbol is cancelled first, whoever placed it; when that is over all that can be sold
 is, at the market, by orders that pass the gate like any; while the exchange takes none, as at noon,
-it waits until it does. It goes over each symbol once: an order that waits in a queue works on, and
-what a late trade brings is not sold again. Who resumes the trading ends it.
+or the limits have no room for one more, it waits. It goes over each symbol once: an order that
+waits in a queue works on, and what a late trade brings is not sold again. Who resumes the trading
+ends it.
 """
 
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Any
 
 from qka.ashare.sessions import cancels_from, taken_from
@@ -17,7 +19,8 @@ from qka.engine.ledger import Ledger
 from qka.model.events import TradingState
 from qka.model.market import Phase
 from qka.model.order import FINAL, SELL, Order, OrderStatus
-from qka.model.times import to_datetime
+from qka.model.times import SECOND, to_datetime
+from qka.risk.gate import Gate
 
 
 class _Leaving:
@@ -29,15 +32,12 @@ class _Leaving:
         self.asked: set[str] = set()  # ids of those whose cancel the broker was asked for
         self.orders: list[str] = []  # ids of its sells
         self.left: list[str] = []  # why shares stay, in words
-        self.later = ""  # why its sells wait for the exchange, in words
+        self.later = ""  # what its sells wait for, in words
         self.done = False  # its sells are placed, as far as they can be
 
 
 class Flattener:
-    """`trade` places an order, `withdraw` asks for a cancel, `tell` tells a human.
-
-    `largest` is the gate's: how many shares an order may have.
-    """
+    """`trade` places an order, `withdraw` asks for a cancel, `tell` tells a human."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class Flattener:
         trade: Trade,
         withdraw: Callable[[Order, str], Any],
         tell: Callable[[str], None],
-        largest: Callable[[Order], int],
+        gate: Gate,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._exits = Exits(clock, ledger, trade, largest)
+        self._exits = Exits(clock, ledger, trade, gate)
         self._withdraw = withdraw
         self._tell = tell
         self._leaving: dict[str, _Leaving] = {}  # symbol -> how far it is
@@ -126,12 +126,8 @@ class Flattener:
             return
         position, when = self._ledger.position(symbol), self._exits.taken_from(symbol)
         if position.sellable > 0 and when > self._clock.now():
-            clock = f"{to_datetime(when):%H:%M}"
-            one.later = (
-                f"{position.sellable} of it wait: the exchange takes such a sell from {clock} on"
-            )
-            self._stays(symbol, one, one.later)
-            self._clock.call_at(when, lambda: self._taken(symbol, one))
+            words = f"{position.sellable} of it wait: the exchange takes such a sell from "
+            self._later(symbol, one, when, f"{words}{to_datetime(when):%H:%M} on")
             return
         one.done = True
         if self._ledger.trading is TradingState.ACTIVE:
@@ -145,11 +141,22 @@ class Flattener:
             return
         found = self._exits.leave(symbol, one.why)
         one.orders += [order.id for order in found.orders]
-        for _, words in found.left:
-            self._stays(symbol, one, words)
+        for what, words in found.left:
+            if what == "rate":
+                one.done = False
+                when = self._clock.now() + ceil(found.wait * SECOND)
+                self._later(symbol, one, when, words)
+            elif words not in one.left:
+                self._stays(symbol, one, words)
+
+    def _later(self, symbol: str, one: _Leaving, when: int, words: str) -> None:
+        """Go on at that moment (ns)."""
+        one.later = words
+        self._stays(symbol, one, words)
+        self._clock.call_at(when, lambda: self._taken(symbol, one))
 
     def _taken(self, symbol: str, one: _Leaving) -> None:
-        """The exchange takes such a sell from now on."""
+        """What it waited for has come."""
         if self._leaving.get(symbol) is one:
             one.left.remove(one.later)
             one.later = ""

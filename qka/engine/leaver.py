@@ -18,8 +18,9 @@ from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
 from qka.model.events import Distributed, TradingState
 from qka.model.market import HALTS, Bar, Phase, Quote
-from qka.model.order import BUY, Order
+from qka.model.order import BUY
 from qka.model.times import SECOND, day_of
+from qka.risk.gate import Gate
 from qka.risk.stops import NO_STOPS
 
 NAME = "stops"  # whose orders they are
@@ -28,8 +29,7 @@ KEY = "best"  # of its note
 
 
 class Leaver:
-    """`trade` places an order, `cancel` asks for a cancel, `tell` tells a human,
-    `largest` is the gate's.
+    """`trade` places an order, `cancel` asks for a cancel, `tell` tells a human.
 
     The best price of a position is the highest last price since it was bought, as far as it was
     seen.
@@ -43,20 +43,20 @@ class Leaver:
         trade: Trade,
         cancel: Callable[[str, str], bool],
         tell: Callable[[str], None],
-        largest: Callable[[Order], int],
+        gate: Gate,
     ) -> None:
         self.stops = NO_STOPS
         self._clock = clock
         self._ledger = ledger
         self._journal = journal
-        self._exits = Exits(clock, ledger, trade, largest)
+        self._exits = Exits(clock, ledger, trade, gate)
         self._cancel = cancel
         self._tell = tell
         self._best: dict[str, float] = {}  # symbol -> CNY, of what is held
         self._changed = False
         self._next: dict[str, int] = {}  # symbol -> ns, no exit before
         self._clearing: dict[str, int] = {}  # symbol -> ns, since when it cancels for an exit
-        self._asked: set[str] = set()  # ids of orders whose cancel was asked for
+        self._asked: dict[str, int] = {}  # id of an order -> ns, when its cancel was asked for
         self._told: dict[tuple[str, str], date] = {}  # (symbol, what) -> the last day
 
     def remember(self) -> None:
@@ -128,12 +128,13 @@ class Leaver:
         if not in_the_way:
             self._clearing.pop(symbol, None)
             return True
-        new = [order for order in in_the_way if order.id not in self._asked]
+        due = now - AGAIN * SECOND  # a cancel may have been refused
+        new = [order for order in in_the_way if self._asked.get(order.id, due) <= due]
         if new:
             names = ", ".join(f"{o.side} {o.remaining} at {o.price:g} of {o.strategy}" for o in new)
             self._once(symbol, "cancels", f"{why}; cancelled for the exit of {symbol}: {names}")
         for order in new:
-            self._asked.add(order.id)
+            self._asked[order.id] = now
             self._cancel(order.id, why)
         return now - self._clearing.setdefault(symbol, now) >= AGAIN * SECOND
 

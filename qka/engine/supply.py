@@ -32,9 +32,10 @@ class Supply:
     def check(self, runner: Runner) -> None:
         """Raises ConfigError when a strategy wants what can't be had of this feed."""
         provided = self._feed.provides()
+        periods = runner.periods  # raises for one that there is not
         if provided == "quote":
             return
-        for period in runner.periods:
+        for period in periods:
             if period != provided and provided != "1m":
                 raise ConfigError(
                     f"{runner.name} wants {period} bars, the feed brings {provided} bars: "

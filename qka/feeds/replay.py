@@ -19,10 +19,13 @@ from qka.feeds.recorded.columns import Block, events
 from qka.feeds.recorded.damage import Tally
 from qka.feeds.recorded.playback import Playback
 from qka.feeds.recorded.recording import Recording
+from qka.language import mark, say
 from qka.model.actions import CorporateAction
 from qka.model.events import MarketEvent
 from qka.model.market import Bar, Quote
 from qka.model.times import DAY, day_of, midnight
+
+_UNITS = {"lots": mark("lots"), "shares": mark("shares")}
 
 
 class ReplayFeed:
@@ -87,10 +90,14 @@ class ReplayFeed:
     def describe(self) -> str:
         """What was found, in words: `1m bars, 24 symbols, volume in lots`."""
         found = self._recording
-        count = f"{len(found.symbols)} symbol{'s' if len(found.symbols) > 1 else ''}"
+        words = say("{count} symbols") if len(found.symbols) > 1 else say("{count} symbol")
+        count = words.format(count=len(found.symbols))
         if found.kind == "quote":
-            return f"quotes, {count}"
-        return f"{found.kind} bars, {count}, volume in {' and '.join(sorted(found.units))}"
+            return say("quotes, {count}").format(count=count)
+        units = say(" and ").join(say(_UNITS[unit]) for unit in sorted(found.units))
+        return say("{period} bars, {count}, volume in {units}").format(
+            period=found.kind, count=count, units=units
+        )
 
     def history(self, symbol: str, period: str, count: int) -> Sequence[Bar]:
         """Bars of the data before `feed.start`, built of shorter ones where those were recorded.
@@ -152,7 +159,7 @@ class ReplayFeed:
         first = next(blocks, None)
         if first is None:
             if damage := self._met.earliest or self._recording.damage.earliest:
-                raise DataError(f"{damage}; there is no good row")
+                raise DataError(f"{damage.what}; {damage.fault.cure}: there is no good row")
             raise ConfigError(f"{self._path}: no rows between feed.start and feed.end")
         self._blocks = _resumed(first, blocks)
         return int(first["time"][0])

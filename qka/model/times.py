@@ -72,7 +72,10 @@ def seconds(text: str | int | float) -> float:
         value = float(text)
     else:
         unit = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:].lower())
-        value = float(text.strip()[:-1]) * unit if unit else float(text)
+        try:
+            value = float(text.strip()[:-1]) * unit if unit else float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no time span like 30s, 5m or 1h") from None
     if not value > 0:
         raise ValueError(f"{text!r} is not a positive time span")
     return value

@@ -125,6 +125,9 @@ class SilentBroker:
     def submit(self, approved: Approved) -> None:
         """Nothing."""
 
+    def recall(self) -> None:
+        """Nothing."""
+
     def cancel(self, order: Order) -> None:
         """Nothing."""
 

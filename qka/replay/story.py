@@ -96,8 +96,7 @@ def _reasons(records: Records, journal: Path, begun: Record, order: Order) -> It
 def _market(rows: list[Row], symbol: str) -> Iterator[Line]:
     """The symbol's last quote or bar, and what else may have moved the strategy after it."""
     if not rows:
-        words = say("nothing was recorded then, so the quote is not known")
-        yield Line(0, "quote", words)
+        yield Line(0, "quote", say("nothing was recorded then, so the quote is not known"))
     for place in range(len(rows) - 1, -1, -1):
         entry = rows[place].entry
         if isinstance(entry, Quote | Bar) and entry.symbol == symbol:
@@ -113,13 +112,11 @@ def _verdicts(begun: Record, rules: list[str]) -> Iterator[Line]:
     asked = isinstance(event, OrderRequested) or _unwritten(event)  # all of them were
     passed = rules if asked else rules[: rules.index(refusing)] if refusing in rules else []
     if passed:
-        names = say(", ").join(map(say, passed))
-        yield Line(begun.ts, "rules", say("passed {names}").format(names=names))
+        yield Line(begun.ts, "rules", say("passed {rules}").format(rules=", ".join(passed)))
     if isinstance(event, OrderDenied):
-        words = say("refused by {rule}: {reason}")
-        rule = say(refusing or event.code)
-        told = words.format(rule=rule, reason=retold(event.reason))
-        yield Line(begun.ts, "rules", told)
+        refused = say("refused by {rule}: {reason}")
+        words = refused.format(rule=refusing or event.code, reason=retold(event.reason))
+        yield Line(begun.ts, "rules", words)
 
 
 def _unwritten(event: Any) -> bool:
@@ -133,8 +130,13 @@ def _line(record: Record, event: Any, order_id: str, seen: dict[str, Any]) -> It
     elif isinstance(event, Alert):
         yield Line(record.ts, "alert", retold(event.message))
     elif event is not None:
-        subject = say("order {id}: {outcome}").format(id=order_id, outcome="")
-        yield Line(record.ts, "order", said(event).removeprefix(subject))
+        yield Line(record.ts, "order", _of(order_id, said(event)))
+
+
+def _of(order_id: str, words: str) -> str:
+    """An event's line without the id, which stands at the head of the story."""
+    short = words.removeprefix(f"order {order_id}: ")
+    return short if short != words else words.replace(f" {order_id}", "", 1)
 
 
 def _wire(told: Any, seen: dict[str, Any]) -> str:
@@ -146,5 +148,4 @@ def _wire(told: Any, seen: dict[str, Any]) -> str:
         status = new["order_status"]
         new["order_status"] = f"{status} {STATUS_WORDS.get(status, '')}".strip()
     fields = "  ".join(f"{name}={value}" for name, value in new.items())
-    fields = fields or say("(nothing new)")
-    return f"{retold(what)}  {fields}"
+    return f"{what}  {fields}" if fields else f"{what}  " + say("(nothing new)")

@@ -28,13 +28,23 @@ class Duplicate(Counter):
 
     def __call__(self, order: Order, view: View) -> Denial | None:
         """None, or why not."""
-        when = self._last.get((order.symbol, order.side, order.price, order.quantity))
-        if when is None or order.time - when >= self._span:
+        when = self._before(order)
+        if when is None:
             return None
         ago = (order.time - when) / SECOND
         words = f"the same order left {ago:g} s ago: {order.side} {order.quantity} {order.symbol} "
         words += f"at {order.price:g}; it would pass {self._seconds:g} s after that one"
         return Denial("duplicate", words, self._seconds, ago)
+
+    def wait(self, order: Order) -> float:
+        """Seconds until the same order may leave again."""
+        when = self._before(order)
+        return 0.0 if when is None else (when + self._span - order.time) / SECOND
+
+    def _before(self, order: Order) -> int | None:
+        """When (ns) the same order left, if that is not long enough ago."""
+        when = self._last.get((order.symbol, order.side, order.price, order.quantity))
+        return None if when is None or order.time - when >= self._span else when
 
     def sent(self, order: Order) -> None:
         """An order leaves."""

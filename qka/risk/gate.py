@@ -9,7 +9,7 @@ from qka.model.order import Approved, Order
 from qka.model.times import day_of
 from qka.model.view import View
 from qka.risk.meter import Meter
-from qka.risk.verdicts import Caution, Counter, Denial, Rule, Sized
+from qka.risk.verdicts import Caution, Counter, Denial, Paced, Rule, Sized
 
 
 def _nobody(order: Order, caution: Caution) -> None:
@@ -47,6 +47,7 @@ class Gate:
             if counter.key in kept:
                 counter.remember(kept[counter.key])
         self._sized = [rule for rule in every if isinstance(rule, Sized)]
+        self._paced = [rule for rule in every if isinstance(rule, Paced)]
         self.names = [title(rule) for rule in rules]  # in the order they are asked
         self._rules = tuple(map(plain, rules))
         self.counters = (self.meter, *counting)
@@ -79,6 +80,10 @@ class Gate:
         """The most shares that such an order may have by itself, whatever it has now."""
         sizes = (rule.largest(order) for rule in self._sized)
         return min((size for size in sizes if size is not None), default=order.quantity)
+
+    def wait(self, order: Order) -> float:
+        """Seconds until there is room for such an order in every window, 0.0 when there is."""
+        return max((rule.wait(order) for rule in self._paced), default=0.0)
 
     def sent(self, order: Order) -> None:
         """Count an order that left before."""

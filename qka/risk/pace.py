@@ -90,6 +90,12 @@ class RateLimit(Counter):
         words = f"{warn} orders and cancels in {span} are reached{self._note}"
         return Caution(self.code, words, limit, warn + 1)
 
+    def wait(self, order: Order) -> float:
+        """Seconds until the window has room for it."""
+        bound = self.strategy in (None, order.strategy)
+        full = bound and self.window.limit and self.window.full(order.time)
+        return self.window.wait(order.time) if full else 0.0
+
     def sent(self, order: Order) -> None:
         """An order leaves."""
         if self.strategy is None or self.strategy == order.strategy:

@@ -38,6 +38,14 @@ class Sized(Protocol):
         """The most shares that an order of that symbol, strategy and price may have."""
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A rule that limits how many leave in a time: what it refuses now it lets pass in a while."""
+
+    def wait(self, order: Order) -> float:
+        """Seconds until it lets such an order pass, as far as it goes; 0.0 when it does now."""
+
+
 class Counter:
     """Remembers what has left, across restarts: a rule, or what rules read."""
 

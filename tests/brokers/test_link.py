@@ -408,6 +408,24 @@ async def test_orders_whose_turn_did_not_come_were_not_sent(scripted, linked):
         assert [call[-1] for call in scripted.sdk.order_calls] == ["a", "c"]
 
 
+async def test_orders_that_are_recalled_before_their_turn_never_leave(scripted, linked):
+    async with linked(factory=scripted, patience=60.0) as link:
+        gate = scripted.sdk.gates["order"] = threading.Event()
+        orders = [asyncio.create_task(link.order(**order_params(r))) for r in "abc"]
+        await eventually(lambda: scripted.sdk.order_calls)
+        cancel = asyncio.create_task(link.cancel(7))
+        await asyncio.sleep(0)
+        link.recall("the trading was halted")
+        for waited in orders[1:]:
+            with pytest.raises(NotSent, match="the trading was halted"):
+                await waited
+        gate.set()
+        assert (await orders[0]).order_id > 0  # it had left
+        assert (await cancel).cancel_result == 0
+        assert (await link.order(**order_params("d"))).order_id > 0
+        assert [call[-1] for call in scripted.sdk.order_calls] == ["a", "d"]
+
+
 async def test_a_query_that_hangs_holds_nobody_up(scripted, linked):
     async with linked(factory=scripted, deadline=0.5) as link:
         scripted.sdk.gates["query_stock_orders"] = threading.Event()

@@ -560,6 +560,27 @@ def test_what_waited_through_a_restart_trades_at_its_own_price():
     assert again.fills == [(10.1, 300)]
 
 
+@pytest.mark.parametrize(
+    ("restart", "fills"),
+    [
+        pytest.param("09:24", [(10.0, 200_000)], id="before the print"),
+        pytest.param("09:26", [], id="after it"),
+    ],
+)
+def test_after_a_restart_nobody_gets_the_price_of_a_print_that_has_passed(restart, fills):
+    desk = Desk(start="09:20", cash=10_000_000)
+    desk.send(an_order(200_000, 10.5))
+    if restart > "09:25":
+        desk.quote(10.0, at_="09:25:03", phase=Phase.BREAK)  # no more was traded than 100,000
+        assert desk.fills == [(10.0, 100_000)]
+    again = Desk(start=restart)
+    again.broker.resume(desk.snapshot, {})
+    if restart < "09:25":
+        again.quote(10.0, at_="09:25:03", phase=Phase.BREAK, volume=500_000)
+    again.quote(10.6, at_="10:00", open=10.0, volume=9_000_000, limit_up=11.0)
+    assert again.fills == fills
+
+
 def test_a_restart_cancels_what_had_its_price_from_the_book():
     desk = Desk(held={CHINEXT: 100})
     for kind in (T.OWN, T.BEST_5_LIMIT):

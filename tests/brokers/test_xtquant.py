@@ -154,6 +154,19 @@ async def test_submitting_returns_at_once_and_a_refusal_is_a_report(terminal, tr
         assert order.reason == "the counter refused it"
 
 
+async def test_what_was_recalled_before_it_left_is_rejected_and_the_next_order_leaves(
+    terminal, trading
+):
+    async with trading() as desk:
+        desk.send(an_order(id="a"))
+        desk.broker.recall()
+        order = await desk.until(OrderStatus.REJECTED)
+        assert order.reason == "not sent: the trading was halted before its turn came"
+        desk.send(an_order(id="b"))
+        await desk.until(OrderStatus.ACCEPTED, "b")
+        assert [o.order_remark for o in await desk.link.query("query_stock_orders")] == ["b"]
+
+
 async def test_what_the_counter_throws_out_is_rejected_with_its_words(terminal, trading):
     async with trading() as desk:
         desk.send(an_order(100, 12.0))

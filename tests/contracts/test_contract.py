@@ -119,6 +119,18 @@ async def test_many_orders_at_once_are_each_one(world):
     assert len({world.order(name).broker_id for name in names}) == 60
 
 
+async def test_what_is_recalled_either_never_left_or_works_on_and_later_orders_leave(world):
+    names = [world.submit(price=9.9) for _ in range(5)]
+    world.broker.recall()
+    later = world.submit(price=9.9)
+    await world.is_status(OrderStatus.ACCEPTED, later)
+    at_the_broker = {order.id for order in world.truth().orders}
+    for name in names:
+        left = name in at_the_broker
+        await world.is_status(OrderStatus.ACCEPTED if left else OrderStatus.REJECTED, name)
+    assert later in at_the_broker
+
+
 # ------------------------------------------------------------------ cancels
 
 

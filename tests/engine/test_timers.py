@@ -135,6 +135,13 @@ def test_a_period_that_is_none_is_refused(period):
         Desk().timers.every(period, print, None)
 
 
+def test_a_refused_period_is_told_what_one_looks_like():
+    with pytest.raises(
+        ConfigError, match=r"every\('5x'\): '5x' is no time span like 30s, 5m or 1h"
+    ):
+        Desk().timers.every("5x", print, None)
+
+
 @pytest.mark.parametrize("clock_time", ["", "25:00", "noon", 9, None])
 def test_a_time_that_is_none_is_refused(clock_time):
     with pytest.raises(ConfigError, match="at"):

@@ -70,6 +70,8 @@ def signal(**fields):
         (lambda s: s.order_target_ratio(SYMBOL, 0.1, price=NAN), "price"),
         (lambda s: s.order_target_shares(SYMBOL, 100.7), "target_shares: 100.7"),
         (lambda s: s.buy(SYMBOL, NAN), "quantity"),
+        (lambda s: s.buy(SYMBOL, 10**13), "quantity: 10000000000000 makes no sense"),
+        (lambda s: s.buy(SYMBOL, 10**400), "is not a number"),
         (lambda s: s.sell(SYMBOL, True), "quantity: True is not a number"),
         (lambda s: s.sell(SYMBOL, np.True_), "quantity: np.True_ is not a number"),
         (lambda s: s.buy(SYMBOL, 100, True), "price: True is not a number"),

@@ -130,6 +130,8 @@ class _Terminal:
 def test_an_order_by_hand_is_shown_and_taken_back(there):
     said = tell("buy", "600036.SH", 100, 38.01, "--yes", "--why", "a test")
     assert "buy 100 600036.SH at 38.01: SUBMITTING" in said
+    market = tell("buy", "601318.SH", 100, "--yes")
+    assert "buy 100 601318.SH market, protected at " in market
     tell("cancel-all", "--yes")
 
 

@@ -1,5 +1,7 @@
 """Everything is to be sold at once: what works is taken back first, and what stays is told."""
 
+from itertools import pairwise
+
 import pytest
 from asked import asked
 from builders import SYMBOL, an_order
@@ -15,6 +17,7 @@ from qka.model.events import (
 )
 from qka.model.order import OrderStatus as S
 from qka.model.order import Side
+from qka.model.times import SECOND
 
 OTHER = "000001.SZ"
 
@@ -235,3 +238,44 @@ async def test_in_the_closing_call_a_sell_that_can_not_be_taken_back_holds_nothi
         (row,) = (await there.command("flatten"))["exits"]
         assert row["left"] == [f"its order {offer} stays: it is accepted"]
         assert (row["held"], row["selling"], row["done"]) == (500, 300, True)
+
+
+async def test_where_a_rate_limit_has_no_room_the_rest_is_sold_as_soon_as_it_has(tmp_path):
+    held = {f"60000{n}.SH": 500 for n in range(5)}
+    rate = {"max_orders_per_minute": 3}
+    async with asked(tmp_path, Watcher(), held=held, risk=rate) as there:
+        for symbol in held:
+            await there.quote(symbol=symbol)
+        rows = (await there.command("flatten"))["exits"]
+        wait = "500 of it wait 60 s: the limits have no room for an order now"
+        assert [row["left"] for row in rows] == [[], [], [], [wait], [wait]]
+        there.seconds += 60
+        await there.quote()
+        rows = (await there.status())["exits"]
+        assert [(row["done"], row["left"]) for row in rows] == [(True, [])] * 5
+        sold = [(o.symbol, o.quantity, o.status) for o in there.orders]
+        assert [symbol for symbol, _, _ in sold] == list(held)
+        assert S.DENIED not in {status for _, _, status in sold}
+
+
+async def test_where_one_order_may_not_have_all_the_next_one_is_no_duplicate(tmp_path):
+    risk = {"max_quantity": 200, "duplicate_within": 6}
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}, risk=risk) as there:
+        (row,) = (await there.command("flatten"))["exits"]
+        assert row["left"] == ["300 of it wait 6 s: the limits have no room for an order now"]
+        for _ in range(3):
+            await there.quote()
+        assert [(n, status) for n, _, status in sells(there)] == [
+            (200, S.FILLED), (200, S.FILLED), (100, S.FILLED),
+        ]  # fmt: skip
+
+
+async def test_a_stop_asks_again_for_a_cancel_that_was_refused(tmp_path):
+    theirs = an_order(500, 10.8, side=Side.SELL, status=S.ACCEPTED)  # the paper broker has it not
+    async with asked(tmp_path, Watcher(), held={SYMBOL: 500}, risk={"stop_loss": 0.02}) as there:
+        there.engine.tell(OrderAdopted(there.engine.clock.now(), theirs))
+        for _ in range(8):  # 24 s
+            await there.quote(9.7)
+    events = journalled(there.engine.records.path)
+    asked_at = [e.time for e in events if isinstance(e, CancelRequested)]
+    assert [(after - before) // SECOND for before, after in pairwise(asked_at)] == [12]

@@ -46,6 +46,7 @@ async def test_a_limit_that_was_set_today_holds_over_a_restart_and_in_its_replay
     async with floor.engine() as engine:
         await floor.heard(10.0)
         engine.operator.ask("set", ["risk.max_notional=500"], who="li@desk", why="thin market")
+        assert engine.journal.waiting == 0  # it was on the disk before it was answered
         await floor.heard(10.1)
         await floor.ends(engine, S.ACCEPTED, S.DENIED)
     async with floor.engine() as engine:
@@ -62,11 +63,13 @@ async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
     async with floor.engine() as engine:
         ask = engine.operator.ask
         await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)  # else the halt may take it back
         ask("halt", who="li@desk", why="a doubt")
         await floor.heard(10.1)
         with pytest.raises(qka.ConfigError):
             ask("explode", who="li@desk")
         ask("resume", who="li@desk", why="no doubt")
+        assert engine.journal.waiting == 0  # what is answered is not lost in a crash
         ask("buy", [SYMBOL, "200", "9.9"], who="li@desk", why="by hand")
         await floor.heard(10.2)
         await floor.ends(engine, S.ACCEPTED, S.DENIED, S.ACCEPTED, S.ACCEPTED)

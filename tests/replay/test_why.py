@@ -136,6 +136,21 @@ async def test_the_command_tells_it_with_the_times_between(floor):
     assert RUN.invoke(app, ["why", "q26"]).exception is not None  # which journal?
 
 
+async def test_in_chinese_the_story_is_chinese_and_names_its_order_once(floor, monkeypatch):
+    monkeypatch.setenv("QKA_LANG", "zh")
+    shown = RUN.invoke(app, ["why", floor.ids[0], "--journal", str(floor.path)])
+    head, _, *lines = shown.output.splitlines()
+    assert head.startswith(f"{floor.ids[0]}  买入 600000.SH 200股 @9.95，Once：已撤")
+    assert "成交 100，均价 9.95，费用 5.0" in head
+    assert not [line for line in lines if f" {floor.ids[0]}：" in line]
+    assert any(
+        line.endswith("委托    委托：买入 600000.SH 200股 @9.95，已过风控") for line in lines
+    )
+    assert any("风控    通过 trading_state, " in line for line in lines)
+    denied = RUN.invoke(app, ["why", floor.ids[1], "--journal", str(floor.path)])
+    assert "风控    被 sellable 拒绝：" in denied.output
+
+
 def test_a_simulated_run_that_was_recorded_is_replayed_and_explained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
@@ -159,9 +174,15 @@ def test_a_simulated_run_that_was_recorded_is_replayed_and_explained(tmp_path, m
     assert RUN.invoke(app, given).output == same.output
     other = RUN.invoke(app, [*given, "--set", "account.cash=500"])
     assert other.exit_code == 1
+    assert "decisions that are the same: 1; then it diverges:" in other.output
     assert "denied by cash" in other.output
+    monkeypatch.setenv("QKA_LANG", "zh")
+    assert "全部 2 个决定都相同。" in RUN.invoke(app, given).output
+    assert "随后出现分歧：" in RUN.invoke(app, [*given, "--set", "account.cash=500"]).output
+    monkeypatch.setenv("QKA_LANG", "en")
     story = RUN.invoke(app, ["why", "q26", "--journal", str(journal)])
     assert "it is ten" in story.output
+    assert "buy 100 600000.SH market, protected at " in story.output.splitlines()[0]
     assert f"{moment('10:00')}" not in story.output  # times are for people
 
 

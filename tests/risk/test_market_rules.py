@@ -460,6 +460,7 @@ def test_a_fixed_price_order_reaches_the_closing_price(order, clock_time, verdic
     time = moment(clock_time, TODAY)
     view = books(quote=a_quote(10.0, time=time))
     assert told(closing_price(replace(order, type=T.FIXED, time=time), view)) == verdict
+    assert closing_price(replace(order, time=time), view) is None  # a limit order's own business
 
 
 # ------------------------------------------------------------------ ST: what is bought in a day

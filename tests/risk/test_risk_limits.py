@@ -23,13 +23,19 @@ from msgspec.structs import replace
 
 from qka import limits, settings
 from qka.engine.ledger import Ledger
-from qka.model.events import OrderCancelled, TradingState
+from qka.model.events import (
+    EngineState,
+    OperatorCommand,
+    OrderCancelled,
+    OrderDenied,
+    TradingState,
+)
 from qka.model.order import Approved, Side
 from qka.model.times import SECOND
 from qka.risk.conflicts import Duplicate, self_trade
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
-from qka.risk.meter import Figures, Meter, compliance
+from qka.risk.meter import Figures, Meter, compliance, full_report
 from qka.risk.pace import CancelRatio, DayLimit, QuickCancels, RateLimit, SlidingWindow
 from qka.risk.quotes import FreshQuote, LimitDistance, PriceDistance
 from qka.risk.rules import ForSymbol, trading_state
@@ -548,6 +554,84 @@ def test_each_limit_has_a_softer_one_of_its_own(key, other):
 
     assert heard({}) == []
     assert len(heard({key: 0.5})) == 1
+
+
+def test_a_quote_that_is_just_as_old_as_it_may_be_warns_and_one_older_is_refused():
+    rule, view = FreshQuote(10, 0.5), books(quote=a_quote(10.0, time=NOW))
+    assert type(rule(an_order(time=NOW + 10 * SECOND), view)) is Caution
+    assert type(rule(an_order(time=NOW + 10 * SECOND + 1), view)) is Denial
+
+
+def test_a_loss_that_is_reached_refuses_buys_and_no_sell():
+    losses = Losses(0.1, None)
+    losses.begin(DAY, 1_000_000_00)
+    view = books(cash=900_000)
+    denial = losses(an_order(), view)
+    assert denial.code == "daily_loss"
+    assert denial.reason.endswith("are the limit; a sell would pass")
+    assert losses(a_sell(), view) is None
+    assert losses(an_order(), books(cash=900_000.01)) is None
+
+
+def test_money_that_is_paid_in_or_out_is_neither_profit_nor_loss():
+    losses = Losses(0.1, 0.1)
+    losses.begin(DAY, 1_000_000)
+    losses.shift(-500_000)
+    assert losses.look(450_001) is None
+    assert losses.look(450_000).code == "daily_loss"
+    losses.shift(500_000)
+    assert losses.look(900_001) is None
+
+
+@pytest.mark.parametrize(
+    ("figures", "high"),
+    [
+        (Figures(DAY, orders=1, peak=299), False),
+        (Figures(DAY, orders=1, peak=300), True),
+        (Figures(DAY, orders=10_000, cancels=9_999), False),
+        (Figures(DAY, orders=10_000, cancels=10_000), True),
+    ],
+)
+def test_the_compliance_report_says_who_trades_at_high_frequency(figures, high):
+    assert full_report(figures)["high_frequency"] is high
+
+
+def test_a_day_s_report_counts_denials_and_tells_what_was_changed_by_whom():
+    meter = Meter()
+    for code in ("rate", "rate", "cash"):
+        meter.heard(OrderDenied(NOW, an_order(), code, "words"))
+    meter.heard(OperatorCommand(NOW, "set", "risk.max_notional=5", "li", "thin"))
+    meter.heard(OperatorCommand(NOW, "halt", "", "", ""))
+    meter.heard(EngineState(NOW, "trading", TradingState.HALTED, "a doubt"))
+    meter.heard(EngineState(NOW, "running", TradingState.HALTED))
+    told = full_report(meter.today(NOW))
+    assert told["denied"] == {"cash": 1, "rate": 2}
+    assert told["changes"] == [
+        "10:00:00 li: set risk.max_notional=5 (thin)",
+        "10:00:00 an operator: halt",
+        "10:00:00 trading halted: a doubt",
+    ]
+
+
+def test_a_strategy_s_rate_counts_its_own_cancels_and_what_it_holds_can_be_read():
+    rate = RateLimit(SlidingWindow(2, 1), "grid")
+    rate.sent(an_order(strategy="grid"))
+    rate.cancelled("other", NOW, NOW)
+    assert rate.window.held(NOW) == 1
+    assert rate(an_order(strategy="grid"), books()) is None
+    rate.cancelled("grid", NOW, NOW)
+    assert rate.window.held(NOW) == 2
+    assert type(rate(an_order(strategy="grid"), books())) is Denial
+    assert rate(an_order(strategy="other"), books()) is None
+    assert rate.window.held(NOW + SECOND) == 0
+
+
+def test_a_cancel_ratio_that_is_just_reached_passes_and_says_at_how_many_orders_one_beyond_would():
+    orders = [an_order(id=f"q{n}") for n in range(4)]
+    assert CancelRatio(0.5, 4, sent(Meter(), *orders, cancelled=2))(an_order(), books()) is None
+    denial = CancelRatio(0.5, 4, sent(Meter(), *orders, cancelled=3))(an_order(), books())
+    assert denial.code == "cancel_ratio"
+    assert denial.reason.endswith("an order would pass at 6 orders")
 
 
 def test_a_rate_warns_of_its_own_number_before_it_refuses():

@@ -89,10 +89,14 @@ class Exchange:
         if quote is not None and is_book(quote) and order.type is OrderType.LIMIT:
             entry.rested = not Sight(quote, order.side).against(entry.limit)
 
-    def back(self, order: Order) -> None:
-        """An order of an earlier run: it rests, behind everything displayed."""
+    def back(self, order: Order, now: int) -> None:
+        """An order of an earlier run: it rests, behind everything displayed.
+
+        A print that has passed by `now` (ns) had all it was to have.
+        """
         entry = Working(order, order.time)
         entry.rested = True
+        entry.called = now >= at(day_of(order.time), "09:25")
         self._book.setdefault(order.symbol, {})[order.id] = entry
 
     def update(self, order: Order) -> None:

@@ -51,10 +51,12 @@ class Damage:
     until: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.path}: row {self.row}: {self.fault.words}; {self.fault.cure}, "
-            "or leave such rows out with feed.strict=false"
-        )
+        return f"{self.what}; {self.fault.cure}, or leave such rows out with feed.strict=false"
+
+    @property
+    def what(self) -> str:
+        """The fault and where it is, without a cure."""
+        return f"{self.path}: row {self.row}: {self.fault.words}"
 
     def concerns(self, since: int, until: int) -> bool:
         """Whether it may belong to the time from `since` to before `until`."""
@@ -88,5 +90,5 @@ class Tally:
 
 
 def _line(damage: Damage, count: int) -> str:
-    where = f"{damage.path}: row {damage.row}: {damage.fault.words}"
+    where = damage.what
     return f"{where}; left out" if count == 1 else f"{where}; left out, with {count - 1} more such"
