@@ -230,6 +230,25 @@ PHRASES = (
     mark("{count} of it wait: the exchange takes such a sell from {clock} on"),
     mark("the trading was resumed meanwhile: nothing more of it is sold"),
     mark("{symbol} is not left whole: {why}"),
+    # what targets leave out
+    mark("{symbol}: {side} of {count} left out: {why}"),
+    mark("{symbol}: {side} of some left out: {why}"),
+    mark("its trading is halted: ask again when it goes on"),
+    mark("sealed at its limit up, {price}: nobody sells"),
+    mark("sealed at its limit down, {price}: nobody buys"),
+    mark("with that price it would wait in the queue"),
+    mark("no price is known"),
+    mark("{money} CNY with fees at {price}, {free} available"),
+    mark("a buy is {least} shares or more in steps of {step}"),
+    mark("bought today, and sold on the next trading day at the earliest (T+1)"),
+    mark("of {free} sellable shares fewer than {least} go only all at once"),
+    mark("worth {count} shares at {price}, and a buy is {least} or more"),
+    mark("{count} held, {today} of them bought today (T+1), {frozen} promised to working sells"),
+    mark("{ratio} of the total, or the cash, is less than the least buy"),
+    mark(
+        "{side} {order} of {count} at {price} works against it, and its cancel is not to be had now"
+    ),
+    mark("a newer target took its place"),
     # what becomes of orders
     mark("the exchange is closed"),
     mark("{kind} orders of {symbol} are not taken now, in {phase}"),

@@ -80,7 +80,8 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
                 id=event.id, strategy=event.strategy, wish=_wish(event, say)
             ) + _why(event.reason, say)
         case Rebalanced():
-            left = "; ".join(map(str, event.left)) or say("nothing is left out")
+            lines = (retold(str(each), say) for each in event.left)
+            left = say("; ").join(lines) or say("nothing is left out")
             return say("{strategy} placed {count} orders for its targets; {left}").format(
                 strategy=event.strategy, count=len(event.orders), left=left
             )

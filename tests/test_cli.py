@@ -62,6 +62,16 @@ def test_init_and_check_speak_the_readers_language(tmp_path):
     assert "行情        simulated，3 只证券" in checked.stdout
 
 
+def test_the_language_of_the_projects_env_file_is_that_of_every_command(tmp_path):
+    (tmp_path / ".env").write_text("QKA_LANG=zh\n", encoding="utf-8")
+    assert qka("init", "demo", cwd=tmp_path, QKA_LANG="").stdout.startswith("已创建 demo")
+    assert qka("init", "other", cwd=tmp_path, QKA_LANG="en").stdout.startswith("Made other")
+    (tmp_path / ".env").write_bytes(b"no line\nQKA_LANG=\xff\n")  # told by who needs it
+    made = qka("init", "third", cwd=tmp_path, QKA_LANG="", LC_ALL="C")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith("Made third")
+
+
 def test_check_refuses_a_period_of_bars_that_there_is_not(project):
     strategy = project / "strategies" / "first.py"
     code = strategy.read_text(encoding="utf-8").replace('bars = "5m"', 'bars = "7m"')

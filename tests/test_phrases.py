@@ -10,8 +10,9 @@ from builders import a_quote, an_order, moment
 from qka import telling
 from qka.brokers.exchange import checks, kinds
 from qka.language import CHINESE, speaker
+from qka.model.events import Shortfall
 from qka.model.market import Phase
-from qka.model.order import OrderType
+from qka.model.order import OrderType, Side
 from qka.phrases import PHRASES, retold
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,32 @@ def test_single_words_in_a_sentence_are_said():
     assert retold(words + "it would pass", chinese) == (
         "600000.SH 在 15:05-15:30（盘后定价交易）不接受限价委托；下一个交易日可以通过"
     )
+
+
+LEFT = {
+    "its trading is halted: ask again when it goes on": "停牌中：恢复交易后再下",
+    "sealed at its limit up, 11: nobody sells; with that price it would wait in the queue": (
+        "封在涨停 11：没有人卖；写上这个价格就在队列里等"
+    ),
+    "1010.00 CNY with fees at 10.05, 999.50 available": (
+        "按 10.05 连同费用需 1010.00 元，可用 999.50 元"
+    ),
+    "bought today, and sold on the next trading day at the earliest (T+1)": (
+        "今天买入的，最早下一个交易日才能卖（T+1）"
+    ),
+    "sell q260105-a-000001 of 300 at 10.5 works against it, and its cancel is not to be had now": (
+        "反向委托 q260105-a-000001（卖出 300 股 @10.5）仍然有效，此刻撤不掉"
+    ),
+    "cancelled": "已撤",
+}
+
+
+@pytest.mark.parametrize("reason", LEFT)
+def test_what_a_target_leaves_out_is_said_with_its_reason(reason):
+    words = str(Shortfall("600000.SH", Side.BUY, 200, "code", reason))
+    assert retold(words, chinese) == f"600000.SH：买入 200 股未能委托：{LEFT[reason]}"
+    words = str(Shortfall("600000.SH", Side.SELL, 0, "code", reason))
+    assert retold(words, chinese) == f"600000.SH：卖出未能委托：{LEFT[reason]}"
 
 
 @pytest.mark.parametrize("words", ["", "the broker's own 废单", "a new high; sell half"])

@@ -1,11 +1,13 @@
 """All commands, and the one place where an error becomes a message and an exit code."""
 
+import contextlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qka import __version__
+from qka import __version__, language
 from qka.cli import alert, control, helps, limits, operator, project, run, server, strategy
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
@@ -63,11 +65,27 @@ def _top(
         raise typer.Exit
 
 
+def _language_of_the_project() -> None:
+    """The language that `.env` names holds for every command, also for those that read no config.
+
+    What is wrong with the file is told by who needs more of it.
+    """
+    file = Path(".env")
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.is_file():
+            from dotenv.parser import parse_stream  # late: most folders have none
+
+            with file.open(encoding="utf-8-sig") as stream:
+                named = {line.key: line.value for line in parse_stream(stream)}
+            language.prefer(named.get("QKA_LANG"))
+
+
 def main() -> None:
     """Run the command line; every expected error is one message, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console may lack a sign: better ? than nothing
+    _language_of_the_project()
     try:
         helps.run(app)
     except QkaError as error:

@@ -60,6 +60,7 @@ class Monitor:
         self._token = secrets.token_urlsafe(32)
         self._socket: socket.socket | None = None
         self._file: Path | None = None
+        self._unheard = ""  # why nobody can ask, until it is told
         self._guard: Guard
         self._stack = AsyncExitStack()
 
@@ -103,7 +104,9 @@ class Monitor:
         return f"{self.url}/#code={self._guard.code()}"
 
     async def open(self) -> None:
-        """Answer."""
+        """Answer, or tell why nobody will be: from here on the engine's time is the market's."""
+        if self._unheard:
+            self._engine.alert(Severity.WARNING, "monitor", self._unheard)
         if self._socket is None or self._file is None:
             return
         more: dict[str, Route] = {}
@@ -157,10 +160,8 @@ class Monitor:
     def _fail(self, what: str) -> None:
         if self._wanted.must:
             raise ConfigError(f"{what}: nothing was started or sent")
-        self._engine.alert(
-            Severity.WARNING,
-            "monitor",
-            f"{what}: `qka status`, `qka halt` and the like can't reach this run. Trading goes on",
+        self._unheard = (
+            f"{what}: `qka status`, `qka halt` and the like can't reach this run. Trading goes on"
         )
 
 

@@ -202,6 +202,9 @@ def test_a_port_that_is_taken_is_told_and_the_run_trades_on(project):
         done = qka(*once, cwd=project)
         assert done.returncode == 0, done.stderr
         assert f"monitor.port: 127.0.0.1:{port} can't be listened on" in done.stdout + done.stderr
+        (log,) = (project / "other").glob("*/log.jsonl")
+        (told,) = [line for line in log.read_text("utf-8").splitlines() if "monitor.port" in line]
+        assert json.loads(told)["time"].startswith("2026-01-05T")  # the market's, not 1970
         done = qka(*once, "--set", "monitor.enabled=true", cwd=project)
         assert done.returncode == 2
         assert "nothing was started or sent" in done.stderr
