@@ -1,7 +1,7 @@
 """What is missing on this machine before the engine, or a QMTServer, can do its work.
 
 Each check looks and changes nothing; it ends in a word (ok, note, fail), what it found, and for
-what is not right how to mend it. An order is never sent.
+what is not right how to mend it, in the reader's language. An order is never sent.
 """
 
 import importlib.metadata
@@ -25,7 +25,9 @@ from qka import settings
 from qka.ashare.calendar import NOTHING_OWN, Calendar, OwnDays, exchange_calendar
 from qka.clock import WallClock
 from qka.errors import QkaError
+from qka.language import say
 from qka.model.times import SECOND, day_of, to_datetime
+from qka.phrases import retold
 from qka.settings import Settings
 from qka.settings.rulefile import named
 
@@ -97,36 +99,41 @@ async def examine(plan: Plan) -> list[Finding]:
 
 def _python() -> Finding:
     version = platform.python_version()
-    return Finding("python", "ok", f"CPython {version} on {platform.system()}")
+    words = say("CPython {version} on {system}").format(version=version, system=platform.system())
+    return Finding(say("python"), "ok", words)
 
 
 def _room(plan: Plan) -> Iterator[Finding]:
-    for what, folder in (("disk", plan.data_dir), ("QMT's disk", Path(plan.qmt_path or "."))):
-        if what == "QMT's disk" and not plan.qmt_path:
-            continue
+    places = [(say("disk"), plan.data_dir)]
+    if plan.qmt_path:
+        places.append((say("QMT's disk"), Path(plan.qmt_path)))
+    for what, folder in places:
         there = next((p for p in (folder, *folder.absolute().parents) if p.exists()), None)
         if there is None:
-            yield Finding(
-                what, "fail", f"{folder} is on no disk of this machine", "correct the path"
-            )
+            words = say("{folder} is on no disk of this machine").format(folder=folder)
+            yield Finding(what, "fail", words, say("correct the path"))
             continue
         free = shutil.disk_usage(there).free
         enough = free >= _ROOM
         yield Finding(
             what,
             "ok" if enough else "fail",
-            f"{free / 1e9:.1f} GB free for {folder}",
-            "" if enough else "make room: a full disk stops the journal, and with it new orders",
+            say("{free:.1f} GB free for {folder}").format(free=free / 1e9, folder=folder),
+            ""
+            if enough
+            else say("make room: a full disk stops the journal, and with it new orders"),
         )
 
 
 def _clock() -> Finding:
     now = to_datetime(WallClock().now())
     return Finding(
-        "clock",
+        say("clock"),
         "note",
-        f"it is {now:%Y-%m-%d %H:%M:%S} in Shanghai by this machine",
-        f"compare it; let the system set it from a time server{_SET_TIME.get(sys.platform, '')}",
+        say("it is {now:%Y-%m-%d %H:%M:%S} in Shanghai by this machine").format(now=now),
+        say("compare it; let the system set it from a time server{how}").format(
+            how=_SET_TIME.get(sys.platform, "")
+        ),
     )
 
 
@@ -135,38 +142,49 @@ def days_left(calendar: Calendar, today: date) -> Finding:
     left = (calendar.last - today).days
     soon = calendar.notice(today)
     if not soon:
-        return Finding("calendar", "ok", f"trading days are known until {calendar.last}")
-    return Finding("calendar", "note" if left >= 0 else "fail", soon, calendar.mend)
+        words = say("trading days are known until {day}").format(day=calendar.last)
+        return Finding(say("calendar"), "ok", words)
+    verdict: Verdict = "note" if left >= 0 else "fail"
+    return Finding(say("calendar"), verdict, retold(soon), retold(calendar.mend))
 
 
 def _port(host: str, port: int) -> Finding:
-    what = f"port {port}"
+    what, place = say("port {port}").format(port=port), f"{host}:{port}"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         try:
             probe.bind((host, port))
         except OSError as error:
-            words = f"{host}:{port} can't be listened on ({error.strerror})"
-            return Finding(what, "fail", words, "stop what uses it, or choose another --port")
+            words = say("{place} can't be listened on ({error})").format(
+                place=place, error=retold(error.strerror or str(error))
+            )
+            return Finding(what, "fail", words, say("stop what uses it, or choose another --port"))
     if host in ("127.0.0.1", "localhost", "::1"):
-        return Finding(what, "ok", f"{host}:{port} is free; only this machine will reach it")
-    mend = "give --tls-cert and --tls-key, and --allow for the machines that may connect"
-    return Finding(what, "note", f"{host}:{port} is free, and other machines will reach it", mend)
+        words = say("{place} is free; only this machine will reach it").format(place=place)
+        return Finding(what, "ok", words)
+    words = say("{place} is free, and other machines will reach it").format(place=place)
+    mend = say("give --tls-cert and --tls-key, and --allow for the machines that may connect")
+    return Finding(what, "note", words, mend)
 
 
 def _tls(plan: Plan) -> Finding:
     if not (plan.tls_cert and plan.tls_key):
-        return Finding("TLS", "fail", "certificate and key go together", "give both")
+        return Finding("TLS", "fail", say("certificate and key go together"), say("give both"))
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(plan.tls_cert, plan.tls_key)
     except (OSError, ssl.SSLError) as error:
-        words = f"{plan.tls_cert} and {plan.tls_key} can't be used ({error})"
-        return Finding("TLS", "fail", words, "give the PEM files of one certificate and its key")
+        words = say("{certificate} and {key} can't be used ({error})").format(
+            certificate=plan.tls_cert, key=plan.tls_key, error=error
+        )
+        mend = say("give the PEM files of one certificate and its key")
+        return Finding("TLS", "fail", words, mend)
     left = _days_left(plan.tls_cert)
     if left is not None and left < 14:
-        words = f"the certificate ends in {left} days" if left >= 0 else "the certificate has ended"
-        return Finding("TLS", "fail" if left < 0 else "note", words, "renew it")
-    return Finding("TLS", "ok", "certificate and key fit each other")
+        words = say("the certificate has ended")
+        if left >= 0:
+            words = say("the certificate ends in {left} days").format(left=left)
+        return Finding("TLS", "fail" if left < 0 else "note", words, say("renew it"))
+    return Finding("TLS", "ok", say("certificate and key fit each other"))
 
 
 def _days_left(certificate: Path) -> int | None:
@@ -189,53 +207,68 @@ def _days_left(certificate: Path) -> int | None:
 def _system() -> Finding:
     bits = struct.calcsize("P") * 8
     if sys.platform == "win32" and bits == 64:
-        return Finding("system", "ok", "64-bit Windows")
+        return Finding(say("system"), "ok", say("64-bit Windows"))
+    words = say("{system}, {bits} bit: QMT's SDK runs on 64-bit Windows only")
     return Finding(
-        "system",
+        say("system"),
         "fail",
-        f"{platform.system()}, {bits} bit: QMT's SDK runs on 64-bit Windows only",
-        "run `qka server` on the Windows machine with QMT, and use broker: {kind: remote} here",
+        words.format(system=platform.system(), bits=bits),
+        say(
+            "run `qka server` on the Windows machine with QMT, and use broker: {kind: remote} here"
+        ),
     )
 
 
 def _sdk() -> Finding:
     minor = sys.version_info.minor
     if importlib.util.find_spec("xtquant") is None:
-        return Finding("xtquant", "fail", "it is not installed", "pip install xtquant")
+        return Finding("xtquant", "fail", say("it is not installed"), "pip install xtquant")
     version = importlib.metadata.version("xtquant")
     if minor not in _PYTHONS:
-        words = f"xtquant {version} has no binaries for Python 3.{minor}"
-        return Finding("xtquant", "fail", words, "install Python 3.11 (64 bit) and qka in it")
-    return Finding("xtquant", "ok", f"xtquant {version} for Python 3.{minor}")
+        words = say("xtquant {version} has no binaries for Python 3.{minor}")
+        mend = say("install Python 3.11 (64 bit) and qka in it")
+        return Finding("xtquant", "fail", words.format(version=version, minor=minor), mend)
+    words = say("xtquant {version} for Python 3.{minor}").format(version=version, minor=minor)
+    return Finding("xtquant", "ok", words)
 
 
 def _folder(path: Path) -> Iterator[Finding]:
-    what = "QMT's folder"
+    what = say("QMT's folder")
     if not path.is_dir():
         inside = [p for p in (path.parent / "userdata_mini", path / "userdata_mini") if p.is_dir()]
-        mend = f"did you mean {inside[0]}?" if inside else "name the folder userdata_mini of QMT"
-        yield Finding(what, "fail", f"{path} is no folder", mend)
+        mend = _meant(inside) or say("name the folder userdata_mini of QMT")
+        yield Finding(what, "fail", say("{path} is no folder").format(path=path), mend)
         return
     if path.name.lower() not in ("userdata_mini", "userdata"):
         inside = [p for p in (path / "userdata_mini",) if p.is_dir()]
-        mend = f"did you mean {inside[0]}?" if inside else "it usually ends in userdata_mini"
-        yield Finding(what, "note", f"{path} is not called userdata_mini", mend)
+        mend = _meant(inside) or say("it usually ends in userdata_mini")
+        words = say("{path} is not called userdata_mini").format(path=path)
+        yield Finding(what, "note", words, mend)
     elif not os.access(path, os.W_OK):
-        mend = "run as administrator, or install QMT outside C:\\Program Files"
-        yield Finding(what, "fail", f"{path} can't be written by this user", mend)
+        words = say("{path} can't be written by this user").format(path=path)
+        mend = say("run as administrator, or install QMT outside C:\\Program Files")
+        yield Finding(what, "fail", words, mend)
     else:
-        yield Finding(what, "ok", f"{path} is there and can be written")
+        words = say("{path} is there and can be written").format(path=path)
+        yield Finding(what, "ok", words)
     what = "MiniQMT"
-    if (path / "up_queue_xtquant").exists():
-        yield Finding(what, "ok", "the terminal has opened its queue for programs")
+    queue = path / "up_queue_xtquant"
+    if queue.exists():
+        yield Finding(what, "ok", say("the terminal has opened its queue for programs"))
         return
     yield Finding(
         what,
         "fail",
-        f"{path / 'up_queue_xtquant'} is not there",
-        "start QMT, tick 极简模式 (minimal mode) and log in; if it is missing still, ask the "
-        "broker to permit programme trading for the account",
+        say("{path} is not there").format(path=queue),
+        say(
+            "start QMT, tick 极简模式 (minimal mode) and log in; if it is missing still, ask the "
+            "broker to permit programme trading for the account"
+        ),
     )
+
+
+def _meant(inside: list[Path]) -> str:
+    return say("did you mean {names}?").format(names=inside[0]) if inside else ""
 
 
 async def _login(plan: Plan) -> Finding:
@@ -247,13 +280,16 @@ async def _login(plan: Plan) -> Finding:
         await link.open()
         status = link.status.account_status
     except QkaError as error:
-        return Finding("account", "fail", str(error), "mend this first, then ask again")
+        mend = say("mend this first, then ask again")
+        return Finding(say("account"), "fail", retold(str(error)), mend)
     finally:
         await link.close()
     if status:
-        words = f"account {plan.account} is {account_status(status)}"
-        return Finding("account", "fail", words, "log in to the account in QMT")
-    return Finding("account", "ok", f"{plan.account} is logged in and answers")
+        words = say("account {id} is {status}")
+        words = words.format(id=plan.account, status=account_status(status))
+        return Finding(say("account"), "fail", words, say("log in to the account in QMT"))
+    words = say("{id} is logged in and answers").format(id=plan.account)
+    return Finding(say("account"), "ok", words)
 
 
 # ------------------------------------------------------------------ a QMTServer elsewhere
@@ -263,10 +299,9 @@ async def _server(plan: Plan) -> AsyncIterator[Finding]:
     from qka.brokers.client import AsyncQMTClient
 
     if not plan.token:
-        yield Finding(
-            "token", "fail", "no token is known for the server",
-            "put QKA__BROKER__TOKEN=... in .env; the server prints its token when it starts",
-        )  # fmt: skip
+        words = say("no token is known for the server")
+        mend = say("put QKA__BROKER__TOKEN=... in .env; the server prints its token when it starts")
+        yield Finding(say("token"), "fail", words, mend)
         return
     client = AsyncQMTClient(
         plan.url,
@@ -279,28 +314,32 @@ async def _server(plan: Plan) -> AsyncIterator[Finding]:
     )
     try:
         hello = await client.open()
-        yield Finding("server", "ok", f"{plan.url} answers, account {hello.account}")
+        words = say("{url} answers, account {id}").format(url=plan.url, id=hello.account)
+        yield Finding(say("server"), "ok", words)
         state = hello.link.get("state", "")
         if state == "ready":
-            yield Finding("its terminal", "ok", "ready")
+            yield Finding(say("its terminal"), "ok", say("ready"))
         else:
             why = hello.link.get("reason") or state
-            yield Finding("its terminal", "fail", f"{why}", "look at QMT on the server's machine")
+            mend = say("look at QMT on the server's machine")
+            yield Finding(say("its terminal"), "fail", retold(str(why)), mend)
+        scopes = ", ".join(hello.scopes)
         if "trade" in hello.scopes:
-            yield Finding("its token", "ok", f"may {', '.join(hello.scopes)}")
+            yield Finding(say("its token"), "ok", say("may {scopes}").format(scopes=scopes))
         else:
-            words = f"may {', '.join(hello.scopes)}, not trade"
-            yield Finding("its token", "note", words, "use a token with the scope trade")
+            words = say("may {scopes}, not trade").format(scopes=scopes)
+            yield Finding(say("its token"), "note", words, say("use a token with the scope trade"))
         if hello.time is not None:
             skew = hello.time - WallClock().now() / SECOND
             fine = abs(skew) <= _SKEW
             yield Finding(
-                "its clock",
+                say("its clock"),
                 "ok" if fine else "fail",
-                f"{skew:+.1f} s beside this machine's",
-                "" if fine else "set both from a time server: orders carry deadlines",
+                say("{skew:+.1f} s beside this machine's").format(skew=skew),
+                "" if fine else say("set both from a time server: orders carry deadlines"),
             )
     except QkaError as error:
-        yield Finding("server", "fail", str(error), "start `qka server` there, check url and token")
+        mend = say("start `qka server` there, check url and token")
+        yield Finding(say("server"), "fail", retold(str(error)), mend)
     finally:
         await client.close()

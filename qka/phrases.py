@@ -10,12 +10,14 @@ from functools import lru_cache
 
 from qka import language
 from qka.language import Say, chosen, mark, say, speaker
+from qka.mistakes import FOREIGN, MISTAKES
 
 # what these names stand for are our own words again: single ones, or whole sentences
-_WORDS = frozenset({"code", "kind", "kinds", "phase", "side", "state", "status"})
-_SENTENCES = frozenset({"what", "why"})
-# and these are of several words, which are nobody's to translate; all others are of one
+_WORDS = frozenset({"code", "error", "kind", "kinds", "phase", "side", "state", "status", "value"})
+_SENTENCES = frozenset({"what", "who", "why"})
+# these are of several words, and these are paths and values, which may be; all others are of one
 _LONG = frozenset({"error", "handler", "key", "kinds", "names", "place"})
+_GIVEN = frozenset({"file", "path", "use", "value"})
 
 
 def retold(text: str, say: Say = say) -> str:
@@ -27,6 +29,11 @@ def retold(text: str, say: Say = say) -> str:
 
 @lru_cache(4096)
 def _retold(text: str, say: Say) -> str:
+    if "\n" in text:
+        return "\n".join(_retold(line, say) for line in text.split("\n"))
+    indented = text.removeprefix(" ")
+    if indented != text:
+        return " " + _retold(indented, say)
     for phrase, pattern in patterns():
         if match := pattern.fullmatch(text):
             named = {
@@ -34,8 +41,9 @@ def _retold(text: str, say: Say) -> str:
                 for name, told in match.groupdict().items()
             }
             return say(phrase).format(**named)
-    for between in ("\n", mark("; ")):
-        first, found, last = text.rpartition(between)
+    # a sentence and what comes of it; a place and what is wrong there
+    for between, split in ((mark("; "), str.rpartition), (mark(": "), str.partition)):
+        first, found, last = split(text, between)
         parts = (_retold(first, say), _retold(last, say)) if found else ()
         if parts and parts != (first, last):
             return say(between).join(parts)
@@ -47,8 +55,9 @@ def _word(text: str, say: Say) -> str:
     told = _retold(text, say)
     if told != text:
         return told
-    if ", " in text:
-        return say(mark(", ")).join(_word(part, say) for part in text.split(", "))
+    parts = text.split(", ")
+    if parts != (told_parts := [_word(part, say) for part in parts] if len(parts) > 1 else parts):
+        return say(mark(", ")).join(told_parts)
     spelt = (text, text.lower(), text.replace("_", " "))
     return next((told for told in map(say, spelt) if told not in spelt), text)
 
@@ -58,7 +67,9 @@ def patterns() -> list[tuple[str, re.Pattern[str]]]:
     """The phrases, those that say more before those that could be anything."""
     return [
         (phrase, re.compile("".join(map(_piece, _NAME.split(phrase))), re.DOTALL))
-        for phrase in sorted(PHRASES, key=lambda phrase: -len(_NAME.sub("", phrase)))
+        for phrase in sorted(
+            PHRASES + MISTAKES + FOREIGN, key=lambda phrase: -len(_NAME.sub("", phrase))
+        )
     ]
 
 
@@ -68,9 +79,14 @@ _NAME = re.compile(r"({\w+})")
 def _piece(part: str) -> str:
     """A part of a phrase as a pattern: a name matches what it may stand for, the rest itself."""
     if not _NAME.fullmatch(part):
-        return re.escape(part)
-    name = part[1:-1]
-    held = ".+?" if name in _SENTENCES else "[^;]+?" if name in _LONG else r"[^\s;]*?"
+        return re.escape(part.replace("{{", "{").replace("}}", "}"))
+    name, held = part[1:-1], r"[^\s;]*?"
+    if name in _SENTENCES:
+        held = ".+?"
+    elif name in _LONG:
+        held = "[^;]+?"
+    elif name in _GIVEN:
+        held = "(?:(?!: |; ).)+?"
     return f"(?P<{name}>{held})"
 
 

@@ -285,3 +285,31 @@ def test_the_environment_and_dotenv_set_keys_and_set_wins(project):
     assert "200 CNY" in done.stdout
     done = qka("check", "config/paper.yaml", "--set", "account.cash=300", cwd=project)
     assert "300 CNY" in done.stdout
+
+
+def test_a_chinese_trader_reads_chinese_and_scripts_the_same_codes(project):
+    def both(*args):
+        english, chinese = (qka(*args, cwd=project, QKA_LANG=lang) for lang in ("en", "zh"))
+        assert english.returncode == chinese.returncode
+        return english, chinese
+
+    english, chinese = both("check", "config/paper.yaml", "--set", "risk.position_ratoi=1")
+    assert english.stderr == (
+        "qka: --set risk.position_ratoi: unknown key; did you mean position_ratio?\n"
+    )
+    assert chinese.stderr == (
+        "qka: --set risk.position_ratoi：没有这个配置项；是不是想写 position_ratio？\n"
+    )
+    english, chinese = both("rnu")
+    assert "No such command 'rnu'" in english.stderr
+    assert "没有命令 'rnu'" in chinese.stderr
+    english, chinese = both("verify", "-h")
+    assert "Look at every record of a journal" in english.stdout
+    assert "逐条核对流水" in chinese.stdout
+    assert "某一天的哈希" in chinese.stdout
+    english, chinese = both("doctor")
+    assert english.stdout.splitlines()[-1] == "ready"
+    assert chinese.stdout.splitlines()[-1] == "就绪"
+    english, chinese = both()  # without a word it shows its help
+    assert "Start here" in english.stdout + english.stderr
+    assert "第一步" in chinese.stdout + chinese.stderr

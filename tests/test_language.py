@@ -14,8 +14,11 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
+from typer.main import get_command
 
 from qka import language
+from qka.cli import helps
+from qka.cli.main import app
 from qka.language import CHINESE, ENGLISH, chosen, speaker
 from qka.telling import CODES
 
@@ -36,7 +39,19 @@ def catalogue():
 def texts():
     """Every text that the code says."""
     found = extract_from_dir(ROOT / "qka", [("**.py", "python")], keywords=KEYWORDS)
-    return {message for _, _, message, _, _ in found}
+    return {message for _, _, message, _, _ in found} | set(spoken_helps())
+
+
+def spoken_helps():
+    """What `qka --help` and the helps of all commands say, but for commands to type."""
+    said = []
+
+    def hear(words):
+        said.append(words)
+        return words
+
+    helps.reworded(get_command(app), hear)
+    return [words for words in said if not words.startswith("qka ")]
 
 
 def test_every_text_has_its_chinese_and_no_other_is_there(catalogue, texts):

@@ -17,6 +17,7 @@ from loguru import logger
 
 from qka.clock import WallClock
 from qka.errors import ConfigError
+from qka.language import mark, say
 from qka.secrets import hide_account
 from qka.server import tokens
 from qka.server.backend import Backend
@@ -141,7 +142,8 @@ class QMTServer(Server):
             async with self:
                 self._print_token()
                 if self.backend.simulated:
-                    _say(_REHEARSAL.format(account=self.account_id, url=self.url))
+                    _say(say(_REHEARSAL).format(account=self.account_id, url=self.url))
+                    _say(_COMMAND)
                 await stop.wait()
                 logger.info("QMTServer stops: it takes no more orders and finishes its calls")
         finally:
@@ -150,16 +152,18 @@ class QMTServer(Server):
 
     def _print_token(self) -> None:
         if self.token is None:
-            _say("the token is kept as a hash only: `qka server rotate` makes a new one")
+            _say(say("the token is kept as a hash only: `qka server rotate` makes a new one"))
         else:
             _say(f"\n授权Token: {self.token}\n")
 
 
-_REHEARSAL = """\
-A made-up terminal and market: no QMT, no real money. 模拟终端与行情，不连接 QMT，没有真实资金。
-Account {account}, at {url}. With the token above, in another window / 在另一个窗口用上面的 token：
-  QKA__BROKER__TOKEN=... qka run config/remote.yaml
-"""
+_REHEARSAL = mark(
+    "A made-up terminal and market: no QMT, no real money. "
+    "模拟终端与行情，不连接 QMT，没有真实资金。\n"
+    "Account {account}, at {url}. With the token above, in another window / "
+    "在另一个窗口用上面的 token："
+)
+_COMMAND = "  QKA__BROKER__TOKEN=... qka run config/remote.yaml\n"
 
 
 def _say(text: str) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len, set_cell_size
 
 from qka.errors import ConfigError
+from qka.language import mark, say
 from qka.secrets import mask
 
-_MARKS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
+_MARKS = {"ok": mark("ok"), "note": mark("note"), "fail": mark("FAIL")}
 
 
 def doctor(
@@ -55,11 +57,13 @@ def doctor(
         raise ConfigError("--account: name the fund account that QMT is logged in to")
     findings = asyncio.run(room.examine(plan))
     for finding in findings:
-        typer.echo(mask(f"{_MARKS[finding.verdict]}  {finding.what:14} {finding.words}"))
+        verdict = set_cell_size(say(_MARKS[finding.verdict]), 4)
+        what = finding.what + " " * max(0, 14 - cell_len(finding.what))
+        typer.echo(mask(f"{verdict}  {what} {finding.words}"))
         if finding.mend:
             typer.echo(f"      {'':14} -> {finding.mend}")
     failed = [finding.what for finding in findings if finding.verdict == "fail"]
     if failed:
-        typer.echo(f"\nnot ready: {', '.join(failed)}")
+        typer.echo("\n" + say("not ready: {names}").format(names=say(", ").join(failed)))
         raise typer.Exit(1)
-    typer.echo("\nready")
+    typer.echo("\n" + say("ready"))

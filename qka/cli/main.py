@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qka import __version__, language
-from qka.cli import alert, control, limits, operator, project, run, server, strategy
+from qka.cli import alert, control, helps, limits, operator, project, run, server, strategy
 from qka.cli.dashboard import dashboard
 from qka.cli.doctor import doctor
 from qka.cli.replay import replay
@@ -16,6 +16,7 @@ from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
 from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
+from qka.phrases import retold
 from qka.secrets import mask
 
 app = typer.Typer(
@@ -62,7 +63,6 @@ def _top(
     if version:
         typer.echo(f"qka {__version__}")
         raise typer.Exit
-    _language_of_the_project()
 
 
 def _language_of_the_project() -> None:
@@ -85,9 +85,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console may lack a sign: better ? than nothing
+    _language_of_the_project()
     try:
-        app()
+        helps.run(app)
     except QkaError as error:
-        typer.echo(mask(f"qka: {error}"), err=True)
+        typer.echo(mask(f"qka: {retold(str(error))}"), err=True)
         refused = isinstance(error, ConfigError | DataError | JournalDamaged)
         raise SystemExit(2 if refused else 1) from None

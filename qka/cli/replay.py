@@ -9,6 +9,7 @@ import typer
 
 from qka.errors import ConfigError
 from qka.language import say
+from qka.phrases import retold
 
 if TYPE_CHECKING:
     from qka.replay.check import Divergence
@@ -64,7 +65,7 @@ def show(day: date, outcome: "Outcome") -> None:
     for kind, count in sorted(outcome.counts.items()):
         typer.echo(f"  {kind:18} {count:>10,}")
     for told in outcome.told:
-        typer.echo(say("note: {told}").format(told=told))
+        typer.echo(say("note: {told}").format(told=retold(told)))
     if outcome.divergence is None:
         words = say("all {count:,} decisions are the same. Hash {hash}")
         typer.echo(words.format(count=compared, hash=outcome.hash))
@@ -80,9 +81,9 @@ def _diverged(found: "Divergence") -> None:
     for cause in found.causes:
         typer.echo(f"  {came(cause)}")
     typer.echo("")
-    for side, event in (("journal", found.then), ("replay", found.now)):
-        words = said(event) if event is not None else say("nothing")
-        typer.echo(f"  {side:8} {words}")
+    sides = (say("  journal  {event}"), found.then), (say("  replay   {event}"), found.now)
+    for words, event in sides:
+        typer.echo(words.format(event=said(event) if event is not None else say("nothing")))
     if found.then is not None and type(found.then) is type(found.now):
         for path, then, now in _different(found.then, found.now):
             typer.echo(f"           {path}: {then} | {now}")

@@ -15,6 +15,7 @@ from rich.cells import set_cell_size
 from qka.cli import screen
 from qka.errors import ConfigError, DataError, EngineFault, JournalDamaged, QkaError, StopNow
 from qka.language import say
+from qka.phrases import retold
 from qka.secrets import mask
 
 Config = Annotated[Path, typer.Argument(help="YAML file, such as config/paper.yaml")]
@@ -51,7 +52,7 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
         raise typer.Exit(130) from None
     screen.show(engine.summary())
     if error is not None:
-        typer.echo(mask(f"qka: {error}"), err=True)
+        typer.echo(mask(f"qka: {retold(str(error))}"), err=True)
     raise typer.Exit(_code(engine, error, stopped_by))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from qka.errors import ConfigError
+from qka.language import say
 
 app = typer.Typer(
     help="""Serve the account of this machine's QMT to engines and scripts elsewhere.
@@ -99,7 +100,7 @@ def rotate(
     from qka.brokers import server
 
     fresh = server.rotate(account, name, data_dir=data_dir, token_file=token_file)
-    typer.echo(f"the new token of {name}: {fresh}")
+    typer.echo(say("the new token of {name}: {token}").format(name=name, token=fresh))
 
 
 @app.command()
@@ -116,7 +117,7 @@ def add(
     from qka.brokers import server
 
     made = server.add(server.data_folder(account, data_dir), name, scope or ["read"])
-    typer.echo(f"the token of {name}: {made}")
+    typer.echo(say("the token of {name}: {token}").format(name=name, token=made))
 
 
 @app.command()
@@ -125,7 +126,7 @@ def revoke(name: Name, account: Account = "demo", data_dir: DataDir = None) -> N
     from qka.brokers import server
 
     server.revoke(server.data_folder(account, data_dir), name)
-    typer.echo(f"{name} is void")
+    typer.echo(say("{name} is void").format(name=name))
 
 
 @app.command("tokens")

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import set_cell_size
 
 from qka.errors import ConfigError
+from qka.language import say
+from qka.phrases import retold
 
 if TYPE_CHECKING:
     from qka.journal.verify import Report
@@ -48,11 +51,21 @@ def verify(
     else:
         report, end = take_over(journal, salvage, WallClock().now())
         _print(report)
+        words = say(
+            "\n{path}: records 1 to {last} taken over, record {seq} says what was lost.\n"
+            "Head {hash}.\n"
+            "Move {old}* away and keep it, then put {new} and {new}.head in its place, under its "
+            "name."
+        )
         typer.echo(
-            f"\n{salvage}: records 1 to {report.last_good} taken over, record {end.seq} says what "
-            f"was lost.\nHead {end.hash.hex()}.\n"
-            f"Move {journal.name}* away and keep it, then put {salvage.name} and "
-            f"{salvage.name}.head in its place, under its name."
+            words.format(
+                path=salvage,
+                last=report.last_good,
+                seq=end.seq,
+                hash=end.hash.hex(),
+                old=journal.name,
+                new=salvage.name,
+            )
         )
     if report.problems or report.contains is False:
         raise typer.Exit(1)
@@ -62,23 +75,29 @@ def _print(report: "Report") -> None:
     from qka.model.times import show
 
     told = report.about.meta
-    typer.echo(f"{report.path}: account {told.get('account')} ({told.get('account_type')})")
+    words = say("{path}: account {account} ({kind})")
+    kind = told.get("account_type")
+    typer.echo(words.format(path=report.path, account=told.get("account"), kind=kind))
     created = told.get("created", "")
     # a run over past time begins its journal before its clock has a time
     if created.isdecimal() and int(created):
-        typer.echo(f"begun {show(int(created))} by qka {told.get('qka')}")
+        words = say("begun {time} by qka {version}")
+        typer.echo(words.format(time=show(int(created)), version=told.get("qka")))
     for kind, count in sorted(report.kinds.items()):
         typer.echo(f"  {kind:18} {count:>10,}")
-    typer.echo(f"  {'records':18} {report.records:>10,}")
+    records = set_cell_size(say("records"), 18)
+    typer.echo(f"  {records} {report.records:>10,}")
     for doubt in report.doubts:
-        typer.echo(f"note: {doubt}")
+        typer.echo(say("note: {what}").format(what=retold(doubt)))
     if report.contains is not None:
-        typer.echo("the expected hash is in it" if report.contains else "FAIL: no record has it")
+        yes, no = say("the expected hash is in it"), say("FAIL: no record has it")
+        typer.echo(yes if report.contains else no)
+    seq, hash_ = report.head.seq, report.head.hash.hex()
     if not report.problems:
-        typer.echo(f"whole. Head: record {report.head.seq}, {report.head.hash.hex()}")
+        typer.echo(say("whole. Head: record {seq}, {hash}").format(seq=seq, hash=hash_))
         return
     for problem in report.problems:
-        typer.echo(f"FAIL: {problem.what}")
+        typer.echo(say("FAIL: {what}").format(what=retold(problem.what)))
     if report.last_good:
-        typer.echo(f"whole up to record {report.last_good}, {report.head.hash.hex()}")
-    typer.echo(f"\n{report.refusal()}")
+        typer.echo(say("whole up to record {seq}, {hash}").format(seq=seq, hash=hash_))
+    typer.echo(f"\n{retold(str(report.refusal()))}")
