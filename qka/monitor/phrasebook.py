@@ -2,7 +2,7 @@
 
 from qka import telling
 from qka.language import CHINESE, speaker
-from qka.phrases import patterns
+from qka.phrases import patterns, plain
 from qka.wire import compact
 
 _TABLES = (
@@ -19,8 +19,8 @@ def phrasebook() -> bytes:
     return compact(
         {
             "phrases": [
-                [pattern.pattern.replace("(?P<", "(?<"), say(phrase)]
-                for phrase, pattern in patterns()
+                [pattern.pattern.replace("(?P<", "(?<"), plain(say(phrase))]
+                for phrase, _, pattern in patterns()
             ],
             "words": {word: say(word) for word in words},
         }

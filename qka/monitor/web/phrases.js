@@ -36,7 +36,9 @@ function sentence(text) {
     const at = text.lastIndexOf(part);
     if (at >= 0) return sentence(text.slice(0, at)) + (part === "; " ? "；" : part) + sentence(text.slice(at + part.length));
   }
-  return text;
+  const at = text.indexOf(": ");  // a place, and what is wrong there
+  const rest = text.slice(at + 2), said = at < 0 ? rest : sentence(rest);
+  return said === rest ? text : `${sentence(text.slice(0, at))}：${said}`;
 }
 
 function word(text) {
