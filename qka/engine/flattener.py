@@ -17,7 +17,7 @@ from qka.engine.desk import Trade
 from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
 from qka.model.events import TradingState
-from qka.model.market import Phase
+from qka.model.market import HALTS
 from qka.model.order import FINAL, SELL, Order, OrderStatus
 from qka.model.times import SECOND, to_datetime
 from qka.risk.gate import Gate
@@ -137,7 +137,7 @@ class Flattener:
             )
             return
         quote = self._exits.today(symbol)
-        if position.sellable > 0 and quote is not None and quote.phase == Phase.HALTED:
+        if position.sellable > 0 and quote is not None and quote.phase in HALTS:
             self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")
             return
         found = self._exits.leave(symbol, one.why)

@@ -16,6 +16,7 @@ from qka.model.events import (
     OrderCancelled,
     OrderRequested,
 )
+from qka.model.market import HALTS
 from qka.model.order import OrderStatus as S
 from qka.model.order import Side
 from qka.model.times import SECOND
@@ -102,10 +103,11 @@ async def test_at_the_limit_down_it_waits_in_the_queue_and_says_so(tmp_path):
         assert status is S.ACCEPTED
 
 
-async def test_what_is_halted_or_refused_is_told(tmp_path):
+@pytest.mark.parametrize("phase", sorted(HALTS))
+async def test_what_is_halted_or_refused_is_told(tmp_path, phase):
     async with asked(tmp_path, Holder(), held={SYMBOL: 500, OTHER: 700}) as there:
         await there.command("cancel-all")
-        await there.quote(phase=17)
+        await there.quote(phase=phase)
         done = exits(await there.command("flatten"))
         assert done[SYMBOL]["left"] == ["500 of it wait: trading in it is halted"]
         assert done[OTHER]["left"][0].startswith(
