@@ -42,8 +42,8 @@ class PaperBroker:
 
     `latency`: seconds from here to the exchange. None is 0.05 with quotes and nothing with bars:
     an order made when a bar ends is there when the next one begins. `jitter`: up to so many seconds
-    more, at random by `seed`. `participation`, `queue` and
-    `auction`: see `Exchange`.
+    more, at random by `seed`. `participation`, `queue` and `auction`: see
+    `Exchange`.
     """
 
     def __init__(

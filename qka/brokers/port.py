@@ -6,8 +6,8 @@ A broker promises:
 * Every submitted order gets at least one report through `report`: `OrderSubmitted`,
   `OrderAccepted` or `OrderRejected` when the outcome is known, `OrderUnknown` when it is not.
   Silence is never taken for a refusal, and nothing is ever sent a second time.
-* Reports may come late, twice or out of order, but never from within `submit` or `cancel`; each
-  names our own order id.
+* Reports may come late, twice or out of order, but never from within `submit`, `recall` or
+  `cancel`; each names our own order id.
 * Shares and cash change hands only by `Fill`.
 * Orders that others place on the account are told of by `OrderAdopted`, then like any.
 
