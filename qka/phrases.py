@@ -234,7 +234,7 @@ PHRASES = (
     mark("its order {id} stays: it is {status}"),
     mark("{count} of an exit of {whole} were {status}"),
     mark("{count} are promised to sells of which nobody knows the end"),
-    mark("{count} of it wait: trading in it is halted"),
+    mark("{count} of it stay: trading in it is halted; flatten again when it trades"),
     mark("{count} of it wait {seconds} s: the limits have no room for an order now"),
     mark("{count} of it wait: the exchange takes such a sell from {clock} on"),
     mark("the trading was resumed meanwhile: nothing more of it is sold"),

@@ -138,7 +138,8 @@ class Flattener:
             return
         quote = self._exits.today(symbol)
         if position.sellable > 0 and quote is not None and quote.phase in HALTS:
-            self._stays(symbol, one, f"{position.sellable} of it wait: trading in it is halted")
+            words = "of it stay: trading in it is halted; flatten again when it trades"
+            self._stays(symbol, one, f"{position.sellable} {words}")
             return
         found = self._exits.leave(symbol, one.why)
         one.orders += [order.id for order in found.orders]

@@ -109,7 +109,9 @@ async def test_what_is_halted_or_refused_is_told(tmp_path, phase):
         await there.command("cancel-all")
         await there.quote(phase=phase)
         done = exits(await there.command("flatten"))
-        assert done[SYMBOL]["left"] == ["500 of it wait: trading in it is halted"]
+        assert done[SYMBOL]["left"] == [
+            "500 of it stay: trading in it is halted; flatten again when it trades"
+        ]
         assert done[OTHER]["left"][0].startswith(
             "the exit of 700 was refused: "
         )  # it has had no quote
