@@ -93,21 +93,29 @@ class Rules:
         self._elsewhen.clear()
 
     async def _learn(self, symbol: str) -> None:
-        """What the terminal says of a symbol today, and its last tick."""
+        """What the terminal says of a symbol today, and its last tick.
+
+        Of a day that is over when the answer comes nothing is kept: the next order asks anew.
+        """
+        day, why = self._from, ""
         self._why[symbol] = "it has not answered yet"
         try:
             detail = await self._ask(symbol, False)
+            if self._from != day:
+                return
             if detail:
                 self._told(symbol, detail)
                 tick = await self._listen(symbol)
                 if tick is not None:
                     self._ticks.setdefault(symbol, tick)  # what was pushed meanwhile is newer
             else:
-                self._why[symbol] = "it knows no such instrument"
+                why = "it knows no such instrument"
         except Exception as error:  # whatever it is: what is not known passes no order
             logger.warning("{}: what orders on it are judged by is not known ({!r})", symbol, error)
-            self._why[symbol] = f"it could not say ({error})"
-        self._ask_after[symbol] = self._now() + _AGAIN
+            why = f"it could not say ({error})"
+        if self._from == day:
+            self._why[symbol] = why or self._why[symbol]
+            self._ask_after[symbol] = self._now() + _AGAIN
 
     def _told(self, symbol: str, detail: Mapping[str, Any]) -> None:
         """Keep what the terminal says of a symbol, if it is of the day that is lived."""

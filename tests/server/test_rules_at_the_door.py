@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from builders import a_quote, moment
+from builders import DAY, NEXT_DAY, a_quote, moment
 from qmt import eventually
 from server_stage import ORDER, ScriptedBackend, running, simulated
 
@@ -398,3 +398,34 @@ async def test_a_servers_rule_file_is_laid_over_the_shipped_rows(tmp_path):
     async with running(tmp_path / "b", Backend(), rules=read(path)) as stage:
         assert "2026-01-05 is no trading day" in (await stage.order())[1]["detail"]
     book.use()
+
+
+class Midnight(Backend):
+    """What it is asked first it can't say, and only when the day is over."""
+
+    def __init__(self):
+        super().__init__(TradingDay=20260106)
+        self.day = DAY
+        self.over = asyncio.Event()
+
+    def now(self):
+        return moment(self.at, self.day)
+
+    async def instrument(self, symbol, complete):
+        if not self.asked:
+            self.asked.append(symbol)
+            await self.over.wait()
+            raise BrokerUnavailable("quotes are gone")
+        return await super().instrument(symbol, complete)
+
+
+async def test_what_could_not_be_said_of_a_day_that_is_over_holds_up_no_order_of_the_next(tmp_path):
+    async with running(tmp_path, Midnight()) as stage:
+        first = asyncio.create_task(stage.order())
+        await eventually(lambda: stage.backend.asked)
+        stage.backend.day = NEXT_DAY
+        assert (await stage.order(stock_code="000001.SZ"))[0] == 200
+        stage.backend.over.set()
+        await first
+        assert (await stage.order())[0] == 200
+        assert stage.backend.asked.count("600000.SH") == 2
