@@ -92,6 +92,28 @@ async def test_what_a_human_asked_for_is_done_again_at_its_place(floor):
     }
 
 
+def halted(engine):
+    engine.operator.ask("halt", who="li@desk")
+
+
+def at_fault(engine):
+    engine.fault("something is wrong")
+
+
+def held(engine):
+    engine._hold("the books differ")
+
+
+@pytest.mark.parametrize("stops", [halted, at_fault, held])
+async def test_an_order_that_has_not_left_when_the_trading_is_halted_never_does(floor, stops):
+    async with floor.engine() as engine:
+        sent = engine.operator.ask("buy", [SYMBOL, "200", "9.9"], who="li@desk")
+        stops(engine)
+        await eventually(lambda: engine.ledger.order(sent.id).status is S.REJECTED)
+        order = engine.ledger.order(sent.id)
+        assert order.reason == "not sent: the trading was halted before its turn came"
+
+
 async def test_a_loss_that_trips_while_the_account_is_held_does_not_lift_the_hold(floor):
     async with floor.engine() as engine:
         engine._hold("the books differ")
