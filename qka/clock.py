@@ -115,6 +115,15 @@ class SimulatedClock:
         self.held += change
         self.due = 0
 
+    def reach(self, until: int) -> bool:
+        """Move to `until` and run what is due; False where something has to be waited for first."""
+        if self._paced:
+            return False
+        while not self.held:
+            if not self.fire(until):
+                return True
+        return False
+
     def fire(self, until: int) -> bool:
         """Move to the next due moment not after `until` and run what is due; False when none."""
         timers = self._timers

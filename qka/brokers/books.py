@@ -10,7 +10,7 @@ from qka.ashare.fees import FeeSchedule
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.model.account import AccountSnapshot, Asset, Position
-from qka.model.money import to_cents, turnover, yuan
+from qka.model.money import cents, to_cents, turnover, yuan
 from qka.model.order import FINAL, Fill, Order, Side
 from qka.model.times import day_of
 
@@ -93,10 +93,13 @@ class Books:
 
     def due(self, order: Order, price: float, shares: int) -> tuple[int, int]:
         """Cents of turnover and of fees that the order comes to more by trading these shares."""
+        of, day = self.fees.of_order, day_of(self._clock.now())
+        if not order.filled:
+            paid = cents(price, shares)
+            return paid, of(order.symbol, order.side, paid, day)
         before = to_cents(order.turnover)
         after = to_cents(order.turnover + turnover(price, shares))
-        owed = self.fees.of_order(order.symbol, order.side, after, day_of(self._clock.now()))
-        return after - before, owed - to_cents(order.fees)
+        return after - before, of(order.symbol, order.side, after, day) - to_cents(order.fees)
 
     def book(self, fill: Fill, paid: int, fees: int) -> None:
         """Move the shares of a fill, and the cents that `due` said."""

@@ -4,8 +4,6 @@ Nobody decides by it: it is for those who look back. Shares and cash between two
 records of the fills; what is missing there is what the shares were worth.
 """
 
-import contextlib
-
 import msgspec
 
 from qka.clock import Clock
@@ -16,11 +14,13 @@ from qka.model.market import Phase
 from qka.model.times import MINUTE
 
 # there are prices; what else changes in between is noted when the next phase begins
+_PRE_OPEN = Phase.PRE_OPEN
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
-# ns from one note to the next; of bars there are years to go through, with little else to do
-_QUOTES, _BARS = MINUTE, 30 * MINUTE
+_QUOTES, _BARS = MINUTE, 30 * MINUTE  # ns from one note to the next
+# days of bars; in a replay of more, of years perhaps, it is the days that are looked at
+_DAYS = 20
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -33,13 +33,15 @@ class Worth(msgspec.Struct, frozen=True):
 class Appraiser:
     """Notes the account's worth at the end of each minute in which it changed.
 
-    Where bars come and no quotes it is half an hour.
+    Where bars come and no quotes it is half an hour, and after a month of them only when a phase
+    begins: in the morning, at noon, at the close.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
         self._clock = clock
         self._ledger = ledger
         self._journal = journal
+        self._days = 0  # that have begun
         self._open = False  # the market is
         self._looking = False  # a look is due
         self._told: int | None = None  # cents, the last note's
@@ -47,6 +49,7 @@ class Appraiser:
     def on_phase(self, event: SessionPhase) -> None:
         """Nights and breaks have no minutes to look at: a timer there would be most of them."""
         self._open = event.phase in _PRICED
+        self._days += event.phase is _PRE_OPEN
         self._note()
         self._again()
 
@@ -57,8 +60,11 @@ class Appraiser:
     def _again(self) -> None:
         if self._looking or not (self._open and self._ledger.invested):
             return
+        quoted = self._ledger.quoted
+        if not quoted and self._days > _DAYS:
+            return
         self._looking = True
-        every = _QUOTES if self._ledger.quoted else _BARS
+        every = _QUOTES if quoted else _BARS
         # the last moment of a minute: what happens at a full one belongs to the next
         self._clock.call_at(((self._clock.now() + 1) // every + 1) * every - 1, self._look)
 
@@ -72,5 +78,7 @@ class Appraiser:
         if total == self._told:
             return
         self._told = total
-        with contextlib.suppress(OSError):  # it waits, or is told by whoever must be sure
+        try:
             self._journal.note(Note.WORTH, Worth(total, self._ledger.prices()))
+        except OSError:
+            pass  # it waits, or is told by whoever must be sure
