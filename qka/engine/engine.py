@@ -567,13 +567,19 @@ class Engine:
                 self.gate.kept(),
                 self.past.timers,
                 self.past.memory,
-                {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
+                self._memories(),
                 self.herald.early,
                 self.past.unheard,
                 list(self.reconciler.dues),
             ),
             ahead=True,
         )
+
+    def _memories(self) -> dict[str, str]:
+        """Of the working orders, see `Broker.resume`."""
+        known = self.past.memories
+        working = self.ledger.working() if known else ()
+        return {order.id: known[order.id] for order in working if known.get(order.id)}
 
     def _near(self, order: Order, caution: Caution) -> None:
         """A limit is near, or something else is to be known of an order that passed."""

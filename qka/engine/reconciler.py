@@ -170,7 +170,7 @@ class Reconciler:
         `dues`: what is to come if these are the books.
         """
         day, mark = day_of(self._clock.now()), comparison.fingerprint(differences)
-        open_ = comparison.unexplained(differences)
+        open_ = comparison.unexplained(differences) if differences else []
         agreed = bool(open_) and accepted == mark
         self._journal.note(
             Note.RECONCILED,

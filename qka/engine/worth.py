@@ -15,6 +15,7 @@ from qka.model.times import MINUTE
 
 # there are prices; what else changes in between is noted when the next phase begins
 _PRE_OPEN = Phase.PRE_OPEN
+_DAILY = frozenset({Phase.BREAK, Phase.CLOSED})
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
@@ -33,8 +34,8 @@ class Worth(msgspec.Struct, frozen=True):
 class Appraiser:
     """Notes the account's worth at the end of each minute in which it changed.
 
-    Where bars come and no quotes it is half an hour, and after a month of them only when a phase
-    begins: in the morning, at noon, at the close.
+    Where bars come and no quotes it is half an hour, and after a month of them only at noon and
+    when the day is closed.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
@@ -42,6 +43,7 @@ class Appraiser:
         self._ledger = ledger
         self._journal = journal
         self._days = 0  # that have begun
+        self._finely = True  # it is noted between those two moments of a day, too
         self._open = False  # the market is
         self._looking = False  # a look is due
         self._told: int | None = None  # cents, the last note's
@@ -49,8 +51,11 @@ class Appraiser:
     def on_phase(self, event: SessionPhase) -> None:
         """Nights and breaks have no minutes to look at: a timer there would be most of them."""
         self._open = event.phase in _PRICED
-        self._days += event.phase is _PRE_OPEN
-        self._note()
+        if event.phase is _PRE_OPEN:
+            self._days += 1
+            self._finely = self._ledger.quoted or self._days <= _DAYS
+        if self._finely or event.phase in _DAILY:
+            self._note()
         self._again()
 
     def on_fill(self, fill: Fill) -> None:
@@ -58,13 +63,10 @@ class Appraiser:
         self._again()
 
     def _again(self) -> None:
-        if self._looking or not (self._open and self._ledger.invested):
-            return
-        quoted = self._ledger.quoted
-        if not quoted and self._days > _DAYS:
+        if self._looking or not (self._open and self._finely and self._ledger.invested):
             return
         self._looking = True
-        every = _QUOTES if quoted else _BARS
+        every = _QUOTES if self._ledger.quoted else _BARS
         # the last moment of a minute: what happens at a full one belongs to the next
         self._clock.call_at(((self._clock.now() + 1) // every + 1) * every - 1, self._look)
 
