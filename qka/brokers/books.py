@@ -93,13 +93,13 @@ class Books:
 
     def due(self, order: Order, price: float, shares: int) -> tuple[int, int]:
         """Cents of turnover and of fees that the order comes to more by trading these shares."""
-        of, day = self.fees.of_order, day_of(self._clock.now())
+        of, now = self.fees.of_order, self._clock.now()
         if not order.filled:
             paid = cents(price, shares)
-            return paid, of(order.symbol, order.side, paid, day)
+            return paid, of(order.symbol, order.side, paid, now)
         before = to_cents(order.turnover)
         after = to_cents(order.turnover + turnover(price, shares))
-        return after - before, of(order.symbol, order.side, after, day) - to_cents(order.fees)
+        return after - before, of(order.symbol, order.side, after, now) - to_cents(order.fees)
 
     def book(self, fill: Fill, paid: int, fees: int) -> None:
         """Move the shares of a fill, and the cents that `due` said."""
