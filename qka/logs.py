@@ -6,13 +6,14 @@ Secrets reach neither; see `qka.secrets`.
 """
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _sinks: list[int] = []
 _MEGABYTE = 1_000_000
+_lazily = logger.opt(lazy=True)
 
 
 def setup(
@@ -70,7 +72,7 @@ def setup(
                 level=level,
                 format=partial(_file_line, now),
                 encoding="utf-8",
-                rotation=megabytes * _MEGABYTE,
+                rotation=_Full(megabytes * _MEGABYTE),
                 retention=keep,
                 backtrace=False,
                 diagnose=False,
@@ -92,9 +94,9 @@ def close() -> None:
 
 def event(source: str, happened: Any, order: Order | None = None, *, aside: bool = False) -> None:
     """Log an event, as loud as it is, or `aside`, as DEBUG; `order`: the one that it is about."""
-    told = logger.bind(strategy=source, _event=(happened, order)).opt(lazy=True)
     level = "DEBUG" if aside else telling.severity(happened).name
-    told.log(level, "{}", lambda: telling.told(happened, order, str))
+    line = _lazily.bind(strategy=source, _event=(happened, order))
+    line.log(level, "{}", lambda: telling.told(happened, order, str))
 
 
 def _patch(record: "Record") -> None:
@@ -158,6 +160,22 @@ def _error_line(record: "Record") -> str:
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
     text = " ".join(str(exception.value).split())
     return mask(f"{place}{exception.type.__name__}: {text}".removesuffix(": "))
+
+
+class _Full:
+    """Whether a line would make a file longer than `most` bytes; the file itself is asked once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._file: IO[str] | None = None
+        self._bytes = 0
+
+    def __call__(self, line: str, file: IO[str]) -> bool:
+        if file is not self._file:
+            self._file, self._bytes = file, file.seek(0, os.SEEK_END)
+        more = len(line.encode())
+        self._bytes += more
+        return self._bytes > self._most
 
 
 def _masked(value: Any) -> Any:

@@ -149,8 +149,7 @@ class Desk:
 
         It publishes the signal to buy or sell so many shares and places its order: see `place`.
         """
-        now, signals, say, place = self._now, self._signals, self.say, self.place
-        arrival = self._ledger.arrival
+        now, say, place, arrival = self._now, self.say, self.place, self._ledger.arrival
 
         def trade(
             symbol: str,
@@ -168,7 +167,7 @@ class Desk:
             reason = mask(str(reason)) if reason else ""
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-                now(), next(signals), arrival(symbol),
+                now(), next(self._signals), arrival(symbol),
             )  # fmt: skip
             say(signal)
             return place(signal, side, quantity, type)

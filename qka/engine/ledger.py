@@ -463,8 +463,11 @@ class Ledger:
 
     def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
         """symbol → its last snapshot, else its last bar; of all there are when none is named."""
-        known: dict[str, Quote | Bar] = {**self._bars, **self.quotes}
-        return {s: known[s] for s in symbols if s in known} if symbols else known
+        quotes, bars = self.quotes, self._bars
+        if not symbols:
+            return {**bars, **quotes}
+        found = {symbol: quotes.get(symbol) or bars.get(symbol) for symbol in symbols}
+        return {symbol: last for symbol, last in found.items() if last is not None}
 
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""

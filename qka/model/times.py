@@ -83,4 +83,10 @@ def seconds(text: str | int | float) -> float:
 
 def show(ns: int) -> str:
     """`2026-01-05 14:50:03`, in Shanghai."""
-    return to_datetime(ns).strftime("%Y-%m-%d %H:%M:%S")
+    return _second(ns // SECOND)
+
+
+@lru_cache(maxsize=1024)
+def _second(second: int) -> str:
+    # what a page shows again and again is of a few seconds, and strftime is slow
+    return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")

@@ -98,10 +98,11 @@ class Curves:
 
 
 def _put(curve: list[Point], point: Point) -> None:
-    if curve and curve[-1].time >= point.time:
-        curve[-1] = point._replace(time=curve[-1].time)
-    else:
+    last = curve[-1].time if curve else -1
+    if last < point.time:
         curve.append(point)
+    else:
+        curve[-1] = point if last == point.time else point._replace(time=last)
 
 
 def _of_quote(quote: Quote) -> Point:

@@ -42,9 +42,9 @@ class Panels:
             "alerts": status["alerts"],
             "quotes": self._quotes(chosen),
             "meters": meters(self._engine, self._limits()),
-            "signals": list(recent.signals),
-            "denials": list(recent.denials),
-            "fills": list(recent.fills),
+            "signals": recent.signals.rows(),
+            "denials": recent.denials.rows(),
+            "fills": recent.fills.rows(),
         }
 
     def _quotes(self, chosen: Iterable[str]) -> list[dict[str, Any]]:

@@ -154,6 +154,15 @@ async def test_an_order_that_still_works_goes_on_under_its_id(desk):
         assert other != order_id
 
 
+async def test_signals_are_numbered_on_whoever_gives_them(desk):
+    async with desk.engine():
+        assert [desk.strategy.buy(SYMBOL, 100, 9.5).signal for _ in range(2)] == [1, 2]
+    async with desk.engine():
+        assert desk.strategy.buy(SYMBOL, 100, 9.5).signal == 3
+        desk.strategy.emit(qka.Signal(SYMBOL, qka.Side.BUY, 100, price=9.5))
+        assert desk.strategy.buy(SYMBOL, 100, 9.5).signal == 5
+
+
 async def test_orders_placed_by_hand_are_adopted_and_shown_as_such(desk):
     async with desk.engine() as engine:
         number = desk.terminal.order(ACCOUNT, SYMBOL, 23, 300, 11, 10.02)

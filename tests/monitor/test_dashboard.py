@@ -25,6 +25,7 @@ from qka.model.events import OperatorCommand
 from qka.model.times import DAY, SECOND, show
 from qka.monitor import keys, watchers
 from qka.monitor.phrasebook import phrasebook
+from qka.monitor.recent import KEPT, Newest
 from qka.monitor.site import FOLDER
 
 PAGE = {"monitor": {"enabled": True, "dashboard": True}}
@@ -324,6 +325,18 @@ async def test_signals_denials_and_fills_with_their_reasons(page):
     (fill,) = seen["fills"]
     assert (fill["quantity"], fill["price"], fill["strategy"]) == (100, 10.01, "operator")
     assert fill["fees"] == 5.01  # the least commission, and the transfer fee
+
+
+def test_a_row_is_made_once_when_somebody_looks_and_only_of_the_newest():
+    made = []
+    newest = Newest(lambda number: made.append(number) or {"id": number})
+    for number in range(KEPT + 50):
+        newest.add(number)
+    assert made == []
+    assert [row["id"] for row in newest.rows()] == made == list(range(50, KEPT + 50))
+    newest.add(KEPT + 50)
+    assert [row["id"] for row in newest.rows()] == list(range(51, KEPT + 51))
+    assert made[KEPT:] == [KEPT + 50]
 
 
 async def test_meters_tell_what_is_used_of_each_limit(tmp_path):
