@@ -38,6 +38,7 @@ class Bridge:
         self.reports = lambda frame: None
         self.address = ("", 0)
         self.jammed = False  # as the newest session has confirmed
+        self.stuck = 0  # calls that have come to a jam
         self._jams = False
         self._writers = set()  # of the sessions
 
@@ -103,6 +104,8 @@ class Bridge:
                 frame = await _read(reader)
                 if "jammed" in frame:
                     self.jammed = frame["jammed"]
+                elif "stuck" in frame:
+                    self.stuck += 1
                 else:
                     self._ask(writer, session, later, **frame)
         finally:
@@ -196,7 +199,8 @@ class RemoteTerminal:
         return made
 
     def ask(self, session, call, params, answer, seq=0):
-        if call == "order":
+        if call == "order" and not session.flows.is_set():
+            self._send(session, {"stuck": True})
             session.flows.wait(10)
         number = next(session.numbers)
         session.answers[number] = answer

@@ -592,9 +592,11 @@ class RemoteWorld(TerminalWorld):
         """Orders at the server: of the first the call does not return, the others wait for it."""
         self.bridge.jam()
         await self.until(lambda: self.bridge.jammed)
-        sent = self.moments.reached["order left"] + how_many
-        names = [self.submit(price=9.9) for _ in range(how_many)]
-        await self.until(lambda: self.moments.reached["order left"] == sent)
+        stuck, left = self.bridge.stuck, self.moments.reached["order left"]
+        names = [self.submit(price=9.9)]
+        await self.until(lambda: self.bridge.stuck > stuck)
+        names += [self.submit(price=9.9) for _ in range(how_many - 1)]
+        await self.until(lambda: self.moments.reached["order left"] == left + how_many)
         return names
 
     async def wire_up(self):
