@@ -95,7 +95,7 @@ class Books:
         """Cents of turnover and of fees that the order comes to more by trading these shares."""
         before = to_cents(order.turnover)
         after = to_cents(order.turnover + turnover(price, shares))
-        owed = self.fees.of_order(order.symbol, order.side, after, day_of(self._clock.now()))
+        owed = self.fees.of_order(order.symbol, order.side, after, self._clock.now())
         return after - before, owed - to_cents(order.fees)
 
     def book(self, fill: Fill, paid: int, fees: int) -> None:

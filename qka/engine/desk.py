@@ -191,10 +191,9 @@ class Desk:
         """
         symbol, price = signal.symbol, signal.price
         now = self._now()
-        if kind is None:
-            market = price is None and _MARKET in order_kinds(symbol, day_of(now))
-            kind = _MARKET if market else _LIMIT
         if price is None:
+            if kind is None and _MARKET in order_kinds(symbol, day_of(now)):
+                kind = _MARKET
             price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
@@ -206,7 +205,7 @@ class Desk:
             side,
             quantity,
             price,
-            kind,
+            kind or _LIMIT,
             signal.strategy,
             signal.id,
             now,

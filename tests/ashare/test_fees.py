@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from qka.ashare.fees import FeeSchedule
 from qka.model.order import Side
+from qka.model.times import at
 
-TODAY = date(2026, 1, 5)
+TODAY = at(date(2026, 1, 5), "10:00")
 STOCK, FUND, BOND = "600000.SH", "510300.SH", "123219.SZ"
 TYPICAL = FeeSchedule(Decimal("0.00025"), Decimal(5))
 NO_COMMISSION = FeeSchedule(Decimal(0), Decimal(0))
@@ -46,7 +47,7 @@ def test_what_an_order_owes(symbol, side, turnover, fees):
     ],
 )
 def test_statutory_fees_of_100_000_cny_by_date(day, side, fees):
-    owed = NO_COMMISSION.of_order(STOCK, side, 10_000_000, day)
+    owed = NO_COMMISSION.of_order(STOCK, side, 10_000_000, at(day, "15:00"))
     assert Decimal(owed).scaleb(-2) == Decimal(fees)
 
 

@@ -422,7 +422,7 @@ class AnyHistory(RuleBasedStateMachine):
         price = round(order.price + (-1 if order.side is Side.BUY else 1) * cheaper / tick, 3)
         everything = to_cents(order.turnover + Decimal(str(price)) * quantity)
         turnover = everything - to_cents(order.turnover)
-        owed = FEES.of_order(order.symbol, order.side, everything, day_of(self.clock.now()))
+        owed = FEES.of_order(order.symbol, order.side, everything, self.clock.now())
         fees = owed - to_cents(order.fees)
         deal = a_fill(
             quantity,
