@@ -530,6 +530,8 @@ class Engine:
             ),
             self.past.memories,
         )
+        if self.ledger.trading is TradingState.HALTED:
+            self._recall()  # what the last run left on its way is no more welcome than a new one
         past = self.past
         await self.reconciler.begin(past.accepted(), past.since, past.dues)
         logger.info(
