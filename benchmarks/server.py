@@ -14,7 +14,15 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import date
 from itertools import count
@@ -327,9 +335,15 @@ class Instant:
     async def close(self) -> None:
         """Nothing."""
 
-    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+    async def order(
+        self, params: Mapping[str, Any], before: float | None, mark: object = None
+    ) -> XtOrderResponse:
         """Take it."""
         return XtOrderResponse(order_id=next(self._numbers))
+
+    def recall(self, marks: Collection[object], why: str) -> list[object]:
+        """None: all were taken."""
+        return []
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
         """Take it."""

@@ -283,6 +283,8 @@ PHRASES = (
     mark("the engine ended before the broker's answer came"),
     mark("not sent: {why}"),
     mark("the server never had it"),
+    mark("the trading was halted before its turn came"),
+    mark("it was recalled before its turn came"),
     mark("the terminal refused the cancel"),
     mark("the terminal refused it and gave no reason"),
     mark("the terminal gives its status as {status}"),

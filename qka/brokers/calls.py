@@ -80,8 +80,8 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 def is_query(method: str) -> bool:
-    """Whether asking it twice changes nothing."""
-    return method.startswith(("query_", "get_")) or method == "outcome"
+    """Whether it may be asked twice: a query, or a recall, which the second time finds nothing."""
+    return method.startswith(("query_", "get_")) or method in ("outcome", "recall")
 
 
 def error_of(method: str, reply: Reply, key: str = "") -> QkaError:

@@ -7,7 +7,7 @@ unknown, and is never sent again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from random import random
@@ -151,12 +151,13 @@ class TraderLink:
         strategy_name: str = "",
         order_remark: str = "",
         before: float | None = None,
+        mark: object = None,
     ) -> XtOrderResponse:
         """Send an order; an answer with `order_id` <= 0 is a refusal, `error_msg` says why.
 
-        `before`: the loop's time after which it must not be handed to the SDK any more. Raises
-        NotSent when it certainly never reached the SDK, OutcomeUnknown when it was handed over
-        and no answer came: look it up by its remark then.
+        `before`: the loop's time after which it must not be handed to the SDK any more; `mark`:
+        what `recall` may know it by. Raises NotSent when it certainly never reached the SDK,
+        OutcomeUnknown when it was handed over and no answer came: look it up by its remark then.
         """
         trader = self._ready(trading=True)
         try:
@@ -172,7 +173,7 @@ class TraderLink:
         except (TypeError, ValueError, OverflowError) as error:
             raise NotSent(f"it is no order: {error}") from error
         call = partial(trader.sdk.order_stock_async, self.account, *arguments)
-        answer: XtOrderResponse = await trader.request("order", arguments[-1], call, before)
+        answer: XtOrderResponse = await trader.request("order", arguments[-1], call, before, mark)
         return answer
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
@@ -199,10 +200,12 @@ class TraderLink:
         orders = await self.query("query_stock_orders")
         return next((order for order in orders or [] if order.order_remark == remark), None)
 
-    def recall(self, why: str) -> None:
-        """Orders whose turn has not come are not sent any more: their calls raise NotSent."""
-        if self._trader is not None:
-            self._trader.recall(why)
+    def recall(self, why: str, marks: Collection[object] | None = None) -> list[object]:
+        """Orders whose turn has not come are not sent any more: their calls raise NotSent.
+
+        All of them, or those with one of some marks. Returns the marks of those taken back.
+        """
+        return [] if self._trader is None else self._trader.recall(why, marks)
 
     def _ready(self, *, trading: bool) -> Trader:
         trader, status = self._trader, self.status

@@ -31,9 +31,9 @@ from qka.brokers.records import (
     copied,
 )
 from qka.brokers.words import FIX_PRICE, account_status
-from qka.brokers.xtbroker import XtBroker
+from qka.brokers.xtbroker import RECALLED, XtBroker
 from qka.clock import Clock
-from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown
+from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountIdentity, AccountSnapshot
 from qka.model.order import Order
 
@@ -48,6 +48,7 @@ _RECORDS: dict[str, type[Record]] = {
     "query_stock_trades": XtTrade,
     "query_stock_positions": XtPosition,
 }
+_AT_ONCE = 100  # orders in one recall
 
 
 class _Carrier:
@@ -62,6 +63,7 @@ class _Carrier:
         self._protected = protected
         # order id -> (memory of the server it went to, the loop's time when it is taken no more)
         self.lost: dict[str, tuple[str, float]] = {}
+        self._asked: dict[str, str] = {}  # order id -> memory of the server that has not answered
 
     async def order(self, **params: Any) -> XtOrderResponse:
         key = params["order_remark"]
@@ -70,24 +72,39 @@ class _Carrier:
         if params["price_type"] != FIX_PRICE and not self._protected:
             params["price"] = 0.0
         hello, sent = self._client.hello, asyncio.get_running_loop().time()
+        self._asked[key] = "" if hello is None else hello.epoch
         try:
             reply = await self._client.send("order_stock", params, key=key, within=self.within)
         except OutcomeUnknown:
             if hello is not None and hello.time is not None:  # else no deadline was stated
                 self.lost[key] = hello.epoch, sent + 2 * self.within
             raise
+        finally:
+            del self._asked[key]
         if reply.success:
             return XtOrderResponse(order_id=reply.data, order_remark=key)
         if reply.refused:
             return XtOrderResponse(order_id=-1, order_remark=key, error_msg=str(reply.detail))
+        if reply.code == "recalled":
+            raise NotSent(str(reply.detail))
         raise error_of("order_stock", reply, key)
+
+    def unanswered(self) -> tuple[str, list[str]]:
+        """The memory of the server, and the orders that it may have and has not told of.
+
+        Of those that went to another memory it can say nothing.
+        """
+        epoch = "" if self._client.hello is None else self._client.hello.epoch
+        lost = {order_id: memory for order_id, (memory, _) in self.lost.items()}
+        went = lost | self._asked
+        return epoch, [order_id for order_id, memory in went.items() if memory == epoch]
 
     def forbidden(self, hello: Hello | None) -> bool:
         """Whether the server is one that no order may go to."""
         return self._only_simulated and hello is not None and not hello.simulated
 
     def recall(self, why: str) -> None:
-        """Nothing waits here: what was asked for is at the server, which keeps the deadline."""
+        """Nothing waits here: what was asked for is at the server, which is told by the broker."""
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
         reply = await self._client.send("cancel_order_stock", {"order_id": order_id})
@@ -179,6 +196,17 @@ class RemoteBroker(XtBroker):
             if memory and not order.broker_id:
                 self._carrier.lost[order.id] = memory, until
 
+    def recall(self) -> None:
+        """What did not leave never does; the server takes back what it has not handed on.
+
+        It is told at once, or when the link is back: until then, and where it is too old to know
+        of that, an order that waits there may leave before its deadline.
+        """
+        super().recall()
+        epoch, orders = self._carrier.unanswered()
+        for first in range(0, len(orders), _AT_ONCE):
+            self._spawn(self._take_back(orders[first : first + _AT_ONCE], epoch))
+
     async def close(self) -> None:
         """Let go of the link; working orders stay as they are. Calling it twice is fine."""
         await self.stop()
@@ -225,6 +253,21 @@ class RemoteBroker(XtBroker):
             self.push(kind, _record(data, _PUSHES[kind]))
         elif kind == "resync":
             self.missed()
+
+    async def _take_back(self, orders: list[str], epoch: str) -> None:
+        """Have the server take orders back; each of them is told by its own reply, or looked up."""
+        try:
+            await self._client.query("recall", {"keys": orders, "epoch": epoch, "why": RECALLED})
+        except QkaError as error:
+            logger.warning(
+                "orders that wait at {} were not taken back ({}): each leaves before its deadline "
+                "of {:g} s or never; see whether it works, and cancel it",
+                self._client,
+                error,
+                self._carrier.within,
+            )
+        else:
+            self.missed()  # those whose reply was lost
 
     async def _seek(self, order: Order) -> None:
         fate = await self._carrier.fate(order.id)

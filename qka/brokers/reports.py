@@ -60,7 +60,7 @@ from qka.model.events import (
 from qka.model.life import after
 from qka.model.money import on_tick, to_cents, turnover, yuan
 from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
-from qka.model.times import day_of
+from qka.model.times import day_of, midnight
 
 REMARK_BYTES = 24  # the terminal cuts a longer remark
 _MILL = Decimal("0.001")
@@ -539,7 +539,7 @@ def _deal_id(trade: XtTrade) -> str:
 
 def _owed(fees: FeeSchedule, order: Order, more: Decimal, day: date) -> Decimal:
     """What the order owes more because of this exact turnover, both in CNY."""
-    owed = fees.of_order(order.symbol, order.side, to_cents(order.turnover + more), day)
+    owed = fees.of_order(order.symbol, order.side, to_cents(order.turnover + more), midnight(day))
     return yuan(owed - to_cents(order.fees))
 
 

@@ -8,7 +8,7 @@ shared with the SDK, which sets event loops of its own.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -116,11 +116,14 @@ def _read(kind: type[Record] | None, native: Any) -> Any:
 class _Request:
     """A call whose answer comes by a callback."""
 
-    __slots__ = ("answer", "job", "key", "kind", "overdue", "seq")
+    __slots__ = ("answer", "job", "key", "kind", "mark", "overdue", "seq")
 
-    def __init__(self, kind: str, key: Any, job: Job, answer: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, kind: str, key: Any, job: Job, answer: asyncio.Future[Any], mark: object
+    ) -> None:
         self.kind = kind  # order or cancel
         self.key = key  # remark of the order, or number of the order to cancel
+        self.mark = mark  # what the caller knows it by
         self.job = job
         self.answer = answer
         self.seq = 0  # known once the SDK's call has returned
@@ -346,17 +349,23 @@ class Trader:
     # ------------------------------------------------------------ orders and cancels
 
     async def request(
-        self, kind: str, key: Any, call: Callable[[], Any], before: float | None = None
+        self,
+        kind: str,
+        key: Any,
+        call: Callable[[], Any],
+        before: float | None = None,
+        mark: object = None,
     ) -> Any:
         """Hand a call (`order` or `cancel`) to the SDK in its turn and wait for its answer.
 
-        Past `before` (the loop's time) it is not handed over any more. Raises NotSent when its
+        Past `before` (the loop's time) it is not handed over any more; `recall` may know it by
+        its `mark`. Raises NotSent when its
         turn never came, OutcomeUnknown when no answer did.
         """
         until = self._loop.time() + self._deadline
         until = until if before is None else min(until, before)
         job = self._orders.submit(call, until, urgent=kind == "cancel")
-        request = _Request(kind, key, job, self._loop.create_future())
+        request = _Request(kind, key, job, self._loop.create_future(), mark)
         self._requests.add(request)
         job.future.add_done_callback(partial(self._returned, request))
         try:
@@ -370,11 +379,20 @@ class Trader:
             if job.withdraw():
                 self._requests.discard(request)
 
-    def recall(self, why: str) -> None:
-        """Orders whose turn has not come never get one, and whoever waits hears why."""
-        for request in list(self._requests):
-            if request.kind == "order" and request.job.withdraw():
-                request.fail(NotSent(why))
+    def recall(self, why: str, marks: Collection[object] | None = None) -> list[object]:
+        """Orders whose turn has not come never get one, and whoever waits hears why.
+
+        All of them, or those with one of some marks. Returns the marks of those taken back.
+        """
+        meant = [
+            request
+            for request in self._requests
+            if request.kind == "order" and (marks is None or request.mark in marks)
+        ]
+        taken = [request for request in meant if request.job.withdraw()]
+        for request in taken:
+            request.fail(NotSent(why))
+        return [request.mark for request in taken]
 
     def _given_up(self, request: _Request, reason: str) -> Exception:
         if request.job.withdraw():

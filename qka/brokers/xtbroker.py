@@ -34,7 +34,7 @@ from qka.model.times import at, day_of
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between two look-ups of what is in doubt
 _ROUTINE = 30.0  # seconds between two look-ups while orders work: a push may have been lost
-_RECALLED = "the trading was halted before its turn came"
+RECALLED = "the trading was halted before its turn came"
 _CANCEL_TRIES = 10  # of a cancel while the link is away, a second apart
 _CANCEL_TAKES = 3.0  # seconds after which a cancel that was taken should show
 
@@ -109,7 +109,7 @@ class XtBroker:
     def recall(self) -> None:
         """Orders that wait for their turn at the link are not sent, and reported as rejected."""
         self._unsent.clear()
-        self._link.recall(_RECALLED)
+        self._link.recall(RECALLED)
 
     def cancel(self, order: Order) -> None:
         """Send a cancel, at once or as soon as the order has a number; the outcome is reported."""
@@ -195,7 +195,7 @@ class XtBroker:
 
     async def _submit(self, order: Order) -> None:
         if order.id not in self._unsent:
-            self.reports.not_sent(order.id, f"not sent: {_RECALLED}")
+            self.reports.not_sent(order.id, f"not sent: {RECALLED}")
             return
         self._unsent.discard(order.id)
         try:

@@ -38,10 +38,11 @@ from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import cents, to_cents, turnover, yuan
 from qka.model.order import BUY, FINAL, SELL, Order, OrderStatus
-from qka.model.times import DAY, day_of, midnight
+from qka.model.times import day_of, midnight
 
 # cents an order may still cost: at its price, and that with all fees
 Claim = tuple[int, int]
+_PRE_OPEN = Phase.PRE_OPEN
 _NO_CLAIM: Claim = (0, 0)
 SAID = "operator-"  # how the id of a deal begins that a human's word stands for
 
@@ -124,8 +125,6 @@ class Ledger:
         self._held = set(self._holdings)  # symbols with shares
         self.invested = set(self._holdings)  # symbols with shares, or with buys that work
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
-        self._day = date.min  # the day of the last order that was weighed, from and to in ns
-        self._day_from = self._day_to = 0
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
@@ -282,9 +281,10 @@ class Ledger:
             return
         claim = self._claim if order is self._asked else self.claim(order)
         self._working[symbol][name] = claim
-        held.coming += claim[0]
+        rest, whole = claim
+        held.coming += rest
         self.invested.add(symbol)
-        self.available_cents -= claim[1]
+        self.available_cents -= whole
 
     def note(self, order: Order) -> None:
         """Remember a denied order, so that its strategy can look it up."""
@@ -358,8 +358,7 @@ class Ledger:
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
         symbol, bars = bar.symbol, self._bars
-        kept = bars.get(symbol)
-        if kept is not None and kept.time > bar.time:
+        if symbol in bars and bars[symbol].time > bar.time:
             return  # a longer bar that is told after the shorter ones of the next period
         bars[symbol] = bar
         if symbol in self._held:
@@ -371,7 +370,7 @@ class Ledger:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
-        if event.phase is Phase.PRE_OPEN:
+        if event.phase is _PRE_OPEN:
             self.new_day()
         self._lived = event.day  # of a day that is lived through again it is not the clock's
 
@@ -429,6 +428,15 @@ class Ledger:
         price = self.price(symbol) or held.price or cost
         return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
 
+    @property
+    def cash(self) -> Decimal:
+        """CNY, of which working buys may claim some."""
+        return yuan(self._cash)
+
+    def shares(self) -> dict[str, int]:
+        """symbol -> shares held, where there are any."""
+        return {symbol: held.quantity for symbol, held in self._holdings.items() if held.quantity}
+
     def positions(self) -> list[Position]:
         """Every position that is not empty, by symbol."""
         return [self.position(s) for s, held in sorted(self._holdings.items()) if held.quantity]
@@ -444,6 +452,16 @@ class Ledger:
             self._weigh()
         held = self._holdings.get(symbol)
         there = held.value + held.coming if held is not None else 0
+        return there, self._cash + self._value
+
+    def resulting(self, order: Order) -> tuple[int, int]:
+        """What `exposure` says when a buy works too, at its own price."""
+        if self._moved:
+            self._weigh()
+        there = (self._claim if order is self._asked else self.claim(order))[0]
+        held = self._holdings.get(order.symbol)
+        if held is not None:
+            there += held.value + held.coming
         return there, self._cash + self._value
 
     def worth(self, symbol: str) -> int:
@@ -479,8 +497,9 @@ class Ledger:
 
     def arrival(self, symbol: str) -> float:
         """CNY a share between the best bid and ask, `price` where one of them is missing."""
-        quote = self.quotes.get(symbol)
-        if quote is None:
+        try:
+            quote = self.quotes[symbol]
+        except KeyError:
             return self.price(symbol)
         bid, ask = quote.bid_prices[0], quote.ask_prices[0]
         if bid > 0.0 and ask > 0.0:
@@ -491,18 +510,13 @@ class Ledger:
         """Cents that what is left of an order comes to: at its price, and that with all fees."""
         if order is self._asked:
             return self._claim
-        time, filled = order.time, order.filled
-        if not self._day_from <= time < self._day_to:
-            self._day = day_of(time)
-            self._day_from = midnight(self._day)
-            self._day_to = self._day_from + DAY
-        if not filled:
+        if not order.filled:
             rest = cents(order.price, order.quantity)
-            fees = self.fees.of_order(order.symbol, order.side, rest, self._day)
+            fees = self.fees.of_order(order.symbol, order.side, rest, order.time)
         else:
             everything = to_cents(order.turnover + turnover(order.price, order.remaining))
             rest = everything - to_cents(order.turnover)
-            owed = self.fees.of_order(order.symbol, order.side, everything, self._day)
+            owed = self.fees.of_order(order.symbol, order.side, everything, order.time)
             fees = max(0, owed - to_cents(order.fees))
         self._asked = order
         self._claim = claim = (rest, rest + fees)

@@ -5,7 +5,7 @@ They come out of numpy, pandas and Decimal too. Beyond the bounds a number is a 
 
 from typing import Any, TypeVar
 
-MOST_SHARES, MOST_MONEY, MOST_PRICE = 1e12, 1e15, 1e7  # shares, CNY, CNY a share
+MOST_SHARES, MOST_MONEY, MOST_PRICE = 10**12, 1e15, 1e7  # shares, CNY, CNY a share
 _ANSWERS = ("bool", "bool_")  # what their types are called
 N = TypeVar("N", int, float)
 

@@ -9,7 +9,6 @@ from qka.errors import ConfigError
 from qka.model.events import OrderCancelled, OrderExpired, OrderRejected
 from qka.model.money import cents, to_cents, yuan
 from qka.model.order import FINAL, Fill, Order, Side
-from qka.model.times import day_of
 
 FILLED = "filled"
 _REPORTS: dict[str, type[OrderRejected | OrderCancelled | OrderExpired]] = {
@@ -41,7 +40,7 @@ class Word(NamedTuple):
         order, shares = self.order, self.shares
         if shares:
             turnover = to_cents(order.turnover) + cents(self.price, shares)
-            owed = fees.of_order(order.symbol, order.side, turnover, day_of(order.time))
+            owed = fees.of_order(order.symbol, order.side, turnover, order.time)
             yield Fill(
                 order.time,
                 order.id,

@@ -64,6 +64,9 @@ class View(MarketView, Protocol):
     def exposure(self, symbol: str) -> tuple[int, int]:
         """(cents in a symbol, `total_cents`): held at the last price, working buys at their own."""
 
+    def resulting(self, order: Order) -> tuple[int, int]:
+        """What `exposure` says when a buy works too, at its own price."""
+
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""
 

@@ -18,7 +18,7 @@ class SlidingWindow:
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self.seconds = seconds
-        self._span = max(1, int(seconds * SECOND))
+        self.span = max(1, int(seconds * SECOND))  # ns
         # ns, oldest first: all of the window, so that another limit can go on from them
         self.times: deque[int] = deque()
 
@@ -29,21 +29,21 @@ class SlidingWindow:
     def holds(self, count: int, now: int) -> bool:
         """Whether it holds so many."""
         times = self.times
-        return len(times) >= count and (count == 0 or times[-count] > now - self._span)
+        return len(times) >= count and (count == 0 or times[-count] > now - self.span)
 
     def wait(self, now: int) -> float:
         """Seconds from `now` until it is not full."""
-        return math.ceil((self.times[-self.limit] + self._span - now) / MILLISECOND) / 1000
+        return math.ceil((self.times[-self.limit] + self.span - now) / MILLISECOND) / 1000
 
     def held(self, now: int) -> int:
         """How many it holds, as far as it counts: to the limit."""
-        return sum(1 for moment in self.times if moment > now - self._span)
+        return sum(1 for moment in self.times if moment > now - self.span)
 
     def add(self, now: int) -> None:
         """One more, now."""
         times = self.times
         times.append(now)
-        while times[0] <= now - self._span:
+        while times[0] <= now - self.span:
             times.popleft()
 
 
@@ -62,7 +62,7 @@ class RateLimit(Counter):
         """`strategy`: whose orders are counted, None for all; `note`: what the limit is for."""
         self.window = window
         self._times = window.times
-        self._add = window.add
+        self._span = window.span
         self.strategy = strategy
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
         self.key += f" {code}" if code != "rate" else ""
@@ -99,12 +99,16 @@ class RateLimit(Counter):
     def sent(self, order: Order) -> None:
         """An order leaves."""
         if self.strategy is None or self.strategy == order.strategy:
-            self._add(order.time)
+            times, now = self._times, order.time  # as the window adds, without calling it
+            times.append(now)
+            gone = now - self._span
+            while times[0] <= gone:
+                times.popleft()
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """A cancel leaves."""
         if self.strategy is None or self.strategy == strategy:
-            self._add(now)
+            self.window.add(now)
 
     def kept(self) -> list[int]:
         """Moments in ns."""

@@ -212,17 +212,16 @@ class PositionRatio(_OnTotal):
         """None, or why not."""
         if order.side is SELL:
             return None
-        symbol = order.symbol
-        there, total = view.exposure(symbol)
+        if order.type is _LIMIT:
+            value, total = view.resulting(order)
+        else:
+            value, total = view.exposure(order.symbol)
+            value += cents(_price(order, view), order.quantity)
         if total > self._capital:
             total = self._capital
-        if order.type is _LIMIT:
-            value = there + view.claim(order)[0]
-        else:
-            value = there + cents(_price(order, view), order.quantity)
         if value * self._soft_below <= total * self._soft_above:
             return None
-        return self._verdict(order, view, value, total, "position_ratio", symbol)
+        return self._verdict(order, view, value, total, "position_ratio", order.symbol)
 
 
 class GroupRatio(_OnTotal):

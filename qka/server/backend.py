@@ -4,7 +4,7 @@ Calls and pushes happen on the loop. No call may block it, and every call ends b
 the back end's own deadline; the server does not wait for one longer than that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from qka.brokers.link import LinkStatus
@@ -46,10 +46,19 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Let go of the terminal; orders stay as they are. Calling it twice is fine."""
 
-    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+    async def order(
+        self, params: Mapping[str, Any], before: float | None, mark: object = None
+    ) -> XtOrderResponse:
         """Place an order once; `before` is the loop's time after which it must not be handed on.
 
         An order_id <= 0 is a refusal. Raises NotSent (certainly not executed) or OutcomeUnknown.
+        `mark`: what `recall` knows it by, from the call on.
+        """
+
+    def recall(self, marks: Collection[object], why: str) -> list[object]:
+        """Take back orders whose turn has not come: their calls raise NotSent, which says why.
+
+        Returns the marks of those. Whatever else was asked for may have been handed on.
         """
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:

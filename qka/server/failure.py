@@ -20,6 +20,7 @@ STATUSES: dict[str, int] = {
     "other_account": 409,
     "lease_lost": 409,
     "key_reused": 409,
+    "recalled": 409,
     "too_large": 413,
     "invalid": 422,
     "denied": 422,

@@ -1,6 +1,6 @@
 """A MiniQMT terminal on this machine as a back end, through `TraderLink`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from qka.brokers.link import LinkStatus, TraderLink
@@ -86,9 +86,15 @@ class LinkBackend:
         await self._link.close()
         await self._quotes.close()
 
-    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+    async def order(
+        self, params: Mapping[str, Any], before: float | None, mark: object = None
+    ) -> XtOrderResponse:
         """Place an order once."""
-        return await self._link.order(**params, before=before)
+        return await self._link.order(**params, before=before, mark=mark)
+
+    def recall(self, marks: Collection[object], why: str) -> list[object]:
+        """Take back orders whose turn has not come."""
+        return self._link.recall(why, marks)
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
         """Ask for a cancel; one by the counter's number is made one by the terminal's."""

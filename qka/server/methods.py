@@ -17,7 +17,7 @@ from qka.server.failure import Failure
 
 Scope = Literal["read", "trade", "transfer", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "trade", "transfer", "admin")
-Kind = Literal["query", "order", "cancel", "transfer", "local"]
+Kind = Literal["query", "order", "cancel", "recall", "transfer", "local"]
 
 Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 OrderId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -32,6 +32,7 @@ Code = Annotated[
 Text = Annotated[str, Meta(max_length=256)]  # printable
 _Code = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[\w.\-]+\Z")]  # in lists
 Codes = Annotated[list[_Code], Meta(min_length=1, max_length=6000)]
+Keys = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=100)]
 Period = Literal["1m", "5m", "15m", "30m", "60m", "1h", "1d"]
 Day = Annotated[str, Meta(pattern=r"^(\d{8})?\Z")]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -178,6 +179,17 @@ def _table() -> Iterable[Method]:
         yield Method(name, "trade", "cancel", _CANCEL)
     for name in ("cancel_order_stock_sysid", "cancel_order_stock_sysid_async"):
         yield Method(name, "trade", "cancel", _CANCEL_SYSID)
+
+    yield Method(
+        "recall",
+        "trade",
+        "recall",
+        _arguments(
+            ("keys", Keys | None, None),
+            ("epoch", Text, ""),
+            ("why", Text, "it was recalled before its turn came"),
+        ),
+    )
 
     def query(name: str, *fields: tuple[Any, ...], scope: Scope = "read") -> Method:
         return Method(name, scope, "query", _arguments(*fields))

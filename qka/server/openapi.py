@@ -11,6 +11,7 @@ _KINDS = {
     "query": "Asks the terminal; changes nothing.",
     "order": "Places an order; with an Idempotency-Key once, however often it is sent.",
     "cancel": "Asks for a cancel; 0 says that it was sent on, not that it is done.",
+    "recall": "Takes back orders that the terminal was not handed yet; the keys of those.",
     "transfer": "Moves money or shares between accounts. Off unless the server was told otherwise.",
     "local": "Answered by the server itself.",
 }

@@ -1,4 +1,7 @@
-"""Orders, transfers and cancels: refused, or handed to the terminal; with a key, once for ever."""
+"""Orders, transfers and cancels: refused, or handed to the terminal; with a key, once for ever.
+
+What was not handed on yet can be taken back.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
@@ -29,6 +32,7 @@ from qka.server.methods import Method
 from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.rules import UNJUDGED, Rules
 from qka.server.tasks import Tasks
+from qka.server.ways import Way, Ways
 
 _encoder = msgspec.json.Encoder()
 
@@ -77,6 +81,7 @@ class Orders:
         self._now = wall_time
         self._rate = Bucket(policy.orders_per_second)
         self._running: dict[str, _Run] = {}  # key -> the call under way
+        self._ways = Ways(backend)
         self._held: dict[str, asyncio.Future[None]] = {}  # symbol -> the last held is through
         self._seq = 0  # of the _async methods
 
@@ -130,6 +135,29 @@ class Orders:
             )
         self._events.append("cancel_response", _encoder.encode(response))
 
+    # ------------------------------------------------------------ what has not left yet
+
+    async def recall(self, caller: Caller, params: dict[str, Any]) -> bytes:
+        """Take back what the terminal was not handed yet: by keys, or all of the caller's.
+
+        Those never get there, nor do orders that come under one of the keys later. Answers with
+        the keys of which that is certain, and on the disk. Raises Failure.
+        """
+        named, why = params["keys"], params["why"]
+        for key in named or ():
+            keys.check_key(key)
+        ways = self._ways.of(caller.owner) if named is None else self._ways.named(named)
+        taken = await self._ways.recall(ways, why)
+        asked = [way.key for way in taken if way.key] if named is None else named
+        # what another memory may have sent is not for this one to call unsent
+        unseen = params["epoch"] in ("", self._events.epoch)
+        now = self._now()
+        rows = [keys.recalled(key, caller.owner, now, why) for key in asked]
+        try:
+            return _encoder.encode(await self._outcomes.recall(rows, unseen=unseen))
+        except OSError as error:
+            raise Failure("unavailable", f"recall: {error}", retry_after=5.0) from None
+
     # ------------------------------------------------------------ orders, and transfers
 
     def place(
@@ -157,7 +185,8 @@ class Orders:
             elif refusal is not None:
                 raise refusal
             else:
-                work = self._sent(caller, method, params, deadline)
+                way = self._ways.begin("", caller.owner)
+                work = self._sent(caller, method, params, deadline, way)
         if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
             return work
         return self._waited(method.name, self._tasks.start(work), self._patience(deadline))
@@ -201,50 +230,75 @@ class Orders:
         return self._loop.time() + deadline - self._now() / SECOND
 
     async def _held_back(
-        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+        self,
+        caller: Caller,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        way: Way,
     ) -> Failure | None:
         """The refusal, if any, once the terminal has told of the order's symbol.
 
-        Orders that come meanwhile wait their turn behind it.
+        Orders that come meanwhile wait their turn behind it. One that is recalled waits no longer.
         """
         symbol = params["stock_code"]
         before = self._held.get(symbol)
         through = self._held[symbol] = self._loop.create_future()
         try:
             if before is not None:
-                await asyncio.wait((before,))
-            await self._rules.learn(symbol)
+                await way.wait(before)
+            if not way.recalled:
+                await way.wait(self._rules.learn(symbol))
+            if way.recalled:
+                return None  # it goes no further than to where that is written down
             return self._refusal(caller, method, params, deadline, waited=True)
         finally:
-            through.set_result(None)
-            # where the one behind was given up before us nothing is there any more
-            if self._held.get(symbol) is through:
-                del self._held[symbol]
+            if before is None or before.done():
+                self._let_through(symbol, through)
+            else:  # those behind it still have one before them
+                before.add_done_callback(lambda _: self._let_through(symbol, through))
+
+    def _let_through(self, symbol: str, through: "asyncio.Future[None]") -> None:
+        through.set_result(None)
+        # where the one behind was given up before us nothing is there any more
+        if self._held.get(symbol) is through:
+            del self._held[symbol]
 
     async def _sent_later(
         self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
     ) -> Fate:
         """An order without a key that is held back first. Raises Failure."""
-        refusal = await self._held_back(caller, method, params, deadline)
-        if refusal is not None:
-            raise refusal
-        return await self._sent(caller, method, params, deadline)
+        way = self._ways.begin("", caller.owner)
+        try:
+            refusal = await self._held_back(caller, method, params, deadline, way)
+            if refusal is not None:
+                raise refusal
+            return await self._sent(caller, method, params, deadline, way)
+        finally:
+            self._ways.end(way)
 
     def _sent(
-        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
+        self,
+        caller: Caller,
+        method: Method,
+        params: dict[str, Any],
+        deadline: float | None,
+        way: Way,
     ) -> Coroutine[Any, Any, Fate]:
         """An order without a key, on its way."""
         if method.background:
-            return self._taken_on(method, params, deadline)
-        work = self._handed(method, params, deadline)
+            return self._taken_on(method, params, deadline, way)
+        work = self._handed(method, params, deadline, way)
         return work if caller.lease is None else _leased(caller.lease, work)
 
     async def _taken_on(
-        self, method: Method, params: dict[str, Any], deadline: float | None
+        self, method: Method, params: dict[str, Any], deadline: float | None, way: Way
     ) -> Fate:
         """An order without a key that is answered with its seq."""
         seq = self._seq = self._seq + 1
-        self._tasks.start(self._told(method, params, deadline, seq, None))
+        rest = self._ways.onward(way)
+        self._tasks.start(self._told(method, params, deadline, rest, seq, None))
+        self._ways.end(way)
         return Fate(method.name, data=b"%d" % seq)
 
     async def _keyed(
@@ -278,11 +332,12 @@ class Orders:
         done = self._loop.create_future()
         done.add_done_callback(_looked_at)  # perhaps nobody waits for it
         self._running[key] = _Run(mark, row, done)
+        way = self._ways.begin(key, caller.owner)
         try:
             refusal = self._refusal(caller, method, params, deadline)
             if isinstance(refusal, _Unjudged):
-                refusal = await self._held_back(caller, method, params, deadline)
-            row = await self._once(method, row, params, deadline, refusal)
+                refusal = await self._held_back(caller, method, params, deadline, way)
+            row = await self._once(method, row, params, deadline, way, refusal)
         except BaseException as error:
             told = error if isinstance(error, Failure) else _stopped(method.name)
             done.set_exception(told)
@@ -292,6 +347,7 @@ class Orders:
             return row
         finally:
             del self._running[key]
+            self._ways.end(way)
 
     async def _once(
         self,
@@ -299,6 +355,7 @@ class Orders:
         row: Row,
         params: dict[str, Any],
         deadline: float | None,
+        way: Way,
         refusal: Failure | None,
     ) -> Row:
         """The row of a key as it ends: what is known already, or what comes of it now."""
@@ -308,13 +365,15 @@ class Orders:
             row = msgspec.structs.replace(row, data=b"%d" % seq)
         known = await self._begun(row, refusal)
         if known is not None:
-            if known.fingerprint != row.fingerprint:
+            self._ways.end(way)  # it was another call's
+            if known.fingerprint not in (row.fingerprint, keys.NEVER_CAME):
                 raise _key_reused(row.key)
             return known if known.settled else await self._lookups.resolve(known)
         if seq:
-            self._tasks.start(self._told(method, params, deadline, seq, row))
+            rest = self._ways.onward(way)
+            self._tasks.start(self._told(method, params, deadline, rest, seq, row))
             return row
-        return self._settled(row, await self._handed(method, params, deadline))
+        return self._settled(row, await self._handed(method, params, deadline, way))
 
     async def _begun(self, row: Row, refusal: Failure | None) -> Row | None:
         """Write the key down; the row that had it before, if any. Raises Failure."""
@@ -342,15 +401,22 @@ class Orders:
             self._lookups.add(row)
         return row
 
-    async def _handed(self, method: Method, params: dict[str, Any], deadline: float | None) -> Fate:
-        """Hand it to the terminal, once; what came of it."""
+    async def _handed(
+        self, method: Method, params: dict[str, Any], deadline: float | None, way: Way
+    ) -> Fate:
+        """Hand it to the terminal, once, unless it was recalled; what came of it."""
         name = method.name
         try:
+            if way.recalled:
+                return _recalled(name, way)
+            way.handed = True
             if method.kind == "transfer":
                 return _transferred(name, await self._backend.query(name, params))
             before = None if deadline is None else self._before(deadline)
-            response = await self._backend.order(params, before)
+            response = await self._backend.order(params, before, way)
         except NotSent as error:
+            if way.recalled:
+                return _recalled(name, way)
             late = deadline is not None and self._now() / SECOND > deadline
             code = "deadline" if late else "unavailable"
             detail = f"{name}: {error}"
@@ -360,6 +426,8 @@ class Orders:
         except Exception as error:
             logger.exception("{}: {}", name, error)
             return Fate(name, "unknown", detail="the server itself failed")
+        finally:
+            self._ways.end(way)
         number = response.order_id
         if number > 0:
             return Fate(name, "executed", number, data=b"%d" % number)
@@ -370,11 +438,12 @@ class Orders:
         method: Method,
         params: dict[str, Any],
         deadline: float | None,
+        way: Way,
         seq: int,
         row: Row | None,
     ) -> None:
         """An order that was answered with a seq: what came of it is an event."""
-        fate = await self._handed(method, params, deadline)
+        fate = await self._handed(method, params, deadline, way)
         if row is not None:
             self._settled(row, fate)
         who = {
@@ -429,6 +498,10 @@ def overdue(name: str) -> Failure:
 
 def _stopped(name: str) -> Failure:
     return keys.unknown(name, "the server stopped meanwhile")
+
+
+def _recalled(name: str, way: Way) -> Fate:
+    return Fate(name, "not_executed", code="recalled", detail=way.recalled)
 
 
 def _looked_at(done: "asyncio.Future[Any]") -> None:

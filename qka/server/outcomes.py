@@ -19,6 +19,7 @@ from qka.server.store import Store
 State = Literal["pending", "executed", "refused", "not_executed", "unknown"]
 REMARK_BYTES = 24  # the terminal cuts what is longer
 _LONGEST_KEY = 128
+NEVER_CAME = b""  # the fingerprint of an order that was recalled before it came
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -84,6 +85,22 @@ class Row(Fate, frozen=True, kw_only=True):
         )
 
 
+def recalled(key: str, owner: str, now: int, why: str) -> Row:
+    """The row of an order that is never to be placed, should it come; `now` in ns."""
+    return Row(
+        method="order_stock",
+        state="not_executed",
+        code="recalled",
+        detail=why,
+        key=key,
+        fingerprint=NEVER_CAME,
+        params=b"{}",
+        remark=remark_for(key),
+        owner=owner,
+        begun=now,
+    )
+
+
 def unknown(method: str, why: str) -> Failure:
     """Nobody knows whether it was executed."""
     return Failure(
@@ -143,6 +160,13 @@ class Outcomes:
         """
         return await self._store.do(partial(_begin, row))
 
+    async def recall(self, rows: Sequence[Row], *, unseen: bool) -> list[str]:
+        """The keys of which it is certain that they were recalled; raises OSError.
+
+        A key that nobody has seen is one of them with `unseen`: its row is written down.
+        """
+        return await self._store.do(partial(_recall, rows, unseen))
+
     def settle(self, row: Row) -> None:
         """Write down what became of it. Until that is on the disk the row counts as unknown."""
         self._store.post(partial(_settle, row), hurry=False)
@@ -178,6 +202,13 @@ def _begin(row: Row, connection: sqlite3.Connection) -> Row | None:
         msgspec.structs.astuple(row),
     )
     return None if cursor.rowcount == 1 else _get(row.key, connection)
+
+
+def _recall(rows: Sequence[Row], unseen: bool, connection: sqlite3.Connection) -> list[str]:
+    found = [
+        _begin(row, connection) or row if unseen else _get(row.key, connection) for row in rows
+    ]
+    return [row.key for row in found if row is not None and row.code == "recalled"]
 
 
 def _settle(row: Row, connection: sqlite3.Connection) -> None:

@@ -55,7 +55,8 @@ class Rules:
         self._listen = listen
         self._start = start
         self._rules = tuple(map(plain, market(trades)))
-        self._learning: dict[str, asyncio.Task[None]] = {}  # symbol -> the terminal is asked
+        # symbol -> done when the terminal, which is being asked, has told or had its time to
+        self._learning: dict[str, asyncio.Future[None]] = {}
         self._ticks: dict[str, Tick] = {}  # symbol -> its last, where it is no quote yet
         # all else is of the day that is lived
         self._from = self._to = 0  # ns
@@ -71,13 +72,29 @@ class Rules:
 
     # ------------------------------------------------------------ what is known
 
-    async def learn(self, symbol: str) -> None:
-        """Let the terminal tell of a symbol, for a while; not where it was asked a moment ago."""
+    def learn(self, symbol: str) -> "asyncio.Future[None]":
+        """Let the terminal tell of a symbol, where it was not asked a moment ago.
+
+        What comes back is done when it has told, or had its time to.
+        """
+        told = self._learning.get(symbol)
+        if told is not None:
+            return told
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
         if self._was_asked(symbol, self._now()):
-            return
-        task = self._learning[symbol] = self._start(self._learn(symbol))
-        task.add_done_callback(lambda _: self._learning.pop(symbol))
-        await asyncio.wait((task,), timeout=_PATIENCE)
+            told.set_result(None)
+            return told
+        self._learning[symbol] = told
+        timer = loop.call_later(_PATIENCE, _be_done, told)
+
+        def learnt(_: "asyncio.Task[None]") -> None:
+            timer.cancel()
+            del self._learning[symbol]
+            _be_done(told)
+
+        self._start(self._learn(symbol)).add_done_callback(learnt)
+        return told
 
     def _was_asked(self, symbol: str, now: int) -> bool:
         """Whether the terminal is being asked of a symbol, or could not say a moment ago."""
@@ -191,6 +208,11 @@ class Rules:
         why = self._why.get(symbol, "it was not asked")
         words = f"what price {symbol} may have today is not known: the terminal was asked, and "
         return Denial(UNJUDGED, f"{words}{why}; an order in some seconds asks it again")
+
+
+def _be_done(told: "asyncio.Future[None]") -> None:
+    if not told.done():
+        told.set_result(None)
 
 
 def _untraded(symbol: str, time: int, close: float) -> Quote:

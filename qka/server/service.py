@@ -271,6 +271,9 @@ class Service:
         if kind == "cancel":
             note.params = given
             return self.orders.cancel(method, params)
+        if kind == "recall":
+            note.params = given
+            return self.orders.recall(caller, params)
         if kind == "query":
             return self._query(method, params, deadline)
         return self._local[method.name](params)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown
-from qka.lanes import Lane
+from qka.lanes import Job, Lane
 from qka.model.times import MILLISECOND, SECOND
 from qka.server.backend import OnState, Push, Tick, Unsupported
 from qka.terminal.market import SimulatedMarket
@@ -64,6 +64,8 @@ class SimulatedBackend:
         self._lost: asyncio.Event | None = None  # of the session in use
         self._lanes: _Lanes | None = None  # of the session in use
         self._waiting: set[asyncio.Future[Any]] = set()  # answers of the session in use
+        # mark -> an order that was not answered
+        self._marked: dict[object, tuple[Job, asyncio.Future[Any]]] = {}
         self._supervisor: asyncio.Task[None] | None = None
         self._data: QuoteLink | None = None
         self._wanted: set[str] = set()  # symbols and markets
@@ -185,10 +187,20 @@ class SimulatedBackend:
 
     # ------------------------------------------------------------ trading
 
-    async def order(self, params: Mapping[str, Any], before: float | None) -> XtOrderResponse:
+    async def order(
+        self, params: Mapping[str, Any], before: float | None, mark: object = None
+    ) -> XtOrderResponse:
         """Place an order once."""
-        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown, before)
+        answer: XtOrderResponse = await self._asked("order", params, OutcomeUnknown, before, mark)
         return answer
+
+    def recall(self, marks: Collection[object], why: str) -> list[object]:
+        """Take back orders whose turn has not come."""
+        found = [(mark, *self._marked[mark]) for mark in marks if mark in self._marked]
+        taken = [(mark, answer) for mark, job, answer in found if job.withdraw()]
+        for _, answer in taken:
+            _raised(answer, NotSent(why))
+        return [mark for mark, _ in taken]
 
     async def cancel(self, params: Mapping[str, Any]) -> XtCancelOrderResponse:
         """Ask for a cancel."""
@@ -220,6 +232,7 @@ class SimulatedBackend:
         params: Mapping[str, Any],
         silence: Callable[[str], Exception],
         before: float | None = None,
+        mark: object = None,
     ) -> Any:
         """The terminal's answer; without one the session is given up, and `silence` is raised.
 
@@ -241,6 +254,8 @@ class SimulatedBackend:
         )
         job.future.add_done_callback(partial(_unasked, answer))
         self._waiting.add(answer)
+        if mark is not None:
+            self._marked[mark] = job, answer
         timer = loop.call_at(until, _raised, answer, _Broken(silent=True))
         try:
             return await answer
@@ -253,6 +268,7 @@ class SimulatedBackend:
         finally:
             timer.cancel()
             self._waiting.discard(answer)
+            self._marked.pop(mark, None)
 
     async def _on_thread(self, what: str, work: Callable[[], T]) -> T:
         """Work that a hanging terminal blocks: on a thread that can be left behind."""

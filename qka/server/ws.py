@@ -455,6 +455,6 @@ class Session:
 
 
 def _urgent(frame: frames.Call) -> bool:
-    """A cancel is never held back."""
+    """A cancel is never held back, nor is a recall."""
     method = METHODS.get(frame.method)
-    return method is not None and method.kind == "cancel"
+    return method is not None and method.kind in ("cancel", "recall")

@@ -131,9 +131,9 @@ def test_a_whole_day_is_written_span_by_span(use):
 def test_fees_of_the_users(use):
     use(f"fees:\n  - {{kinds: [main], name: stamp_duty, sides: [sell], rate: 0.001, {SAID}}}\n")
     fees = FeeSchedule(Decimal(0), Decimal(0))
-    assert fees.of_order(MAIN, Side.SELL, 1_000_000, date(2027, 2, 26)) == 510
-    assert fees.of_order(MAIN, Side.SELL, 1_000_000, date(2027, 3, 1)) == 1010
-    assert fees.of_order(MAIN, Side.BUY, 1_000_000, date(2027, 3, 1)) == 10
+    assert fees.of_order(MAIN, Side.SELL, 1_000_000, at(date(2027, 2, 26), "10:00")) == 510
+    assert fees.of_order(MAIN, Side.SELL, 1_000_000, at(date(2027, 3, 1), "10:00")) == 1010
+    assert fees.of_order(MAIN, Side.BUY, 1_000_000, at(date(2027, 3, 1), "10:00")) == 10
 
 
 def test_own_trading_days_are_in_the_same_file(use):

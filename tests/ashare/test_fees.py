@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from qka.ashare.fees import FeeSchedule
 from qka.model.order import Side
+from qka.model.times import at
 
-TODAY = date(2026, 1, 5)
+TODAY = at(date(2026, 1, 5), "10:00")
 STOCK, FUND, BOND = "600000.SH", "510300.SH", "123219.SZ"
 TYPICAL = FeeSchedule(Decimal("0.00025"), Decimal(5))
 NO_COMMISSION = FeeSchedule(Decimal(0), Decimal(0))
@@ -46,7 +47,7 @@ def test_what_an_order_owes(symbol, side, turnover, fees):
     ],
 )
 def test_statutory_fees_of_100_000_cny_by_date(day, side, fees):
-    owed = NO_COMMISSION.of_order(STOCK, side, 10_000_000, day)
+    owed = NO_COMMISSION.of_order(STOCK, side, 10_000_000, at(day, "15:00"))
     assert Decimal(owed).scaleb(-2) == Decimal(fees)
 
 
@@ -74,6 +75,14 @@ def test_every_part_is_rounded_half_up_in_decimal(turnover, side, rate, minimum,
         if side is Side.SELL:
             expected += rounded(exact * Decimal("0.0005"))
     owed = FeeSchedule(rate, minimum).of_order(symbol, side, turnover, TODAY)
+    assert Decimal(owed).scaleb(-2) == expected
+
+
+@given(sides, rates.filter(bool), minima, st.integers(-3, 3))
+def test_the_least_commission_ends_at_the_very_cent(side, rate, minimum, beyond):
+    turnover = max(1, int((minimum * 100 + Decimal("0.5")) / rate) + beyond)
+    expected = max(rounded(Decimal(turnover).scaleb(-2) * rate), minimum)
+    owed = FeeSchedule(rate, minimum).of_order(FUND, side, turnover, TODAY)
     assert Decimal(owed).scaleb(-2) == expected
 
 

@@ -426,6 +426,24 @@ async def test_orders_that_are_recalled_before_their_turn_never_leave(scripted, 
         assert [call[-1] for call in scripted.sdk.order_calls] == ["a", "d"]
 
 
+async def test_orders_can_be_recalled_by_the_marks_that_their_callers_gave_them(scripted, linked):
+    async with linked(factory=scripted, patience=60.0) as link:
+        gate = scripted.sdk.gates["order"] = threading.Event()
+        marks = [object() for _ in range(4)]
+        first, *others = (
+            asyncio.create_task(link.order(**order_params("same"), mark=mark)) for mark in marks
+        )
+        await eventually(lambda: scripted.sdk.order_calls)
+        assert set(link.recall("no more", marks[:3])) == set(marks[1:3])
+        for waited in others[:2]:
+            with pytest.raises(NotSent, match="no more"):
+                await waited
+        gate.set()
+        assert (await first).order_id > 0  # it had left
+        assert (await others[2]).order_id > 0
+        assert len(scripted.sdk.order_calls) == 2
+
+
 async def test_a_query_that_hangs_holds_nobody_up(scripted, linked):
     async with linked(factory=scripted, deadline=0.5) as link:
         scripted.sdk.gates["query_stock_orders"] = threading.Event()

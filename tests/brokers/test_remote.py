@@ -1,5 +1,6 @@
 """The broker behind a server: one order stays one order, whatever the link does."""
 
+import threading
 from collections import deque
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -7,6 +8,7 @@ from random import Random
 
 import pytest
 from builders import NEXT_DAY, NO_COMMISSION, a_quote, an_order, moment
+from loguru import logger
 from scripted import TOKEN, Fault, eventually, scripted
 from served import served
 
@@ -389,6 +391,140 @@ async def test_what_comes_right_behind_the_hello_is_not_overheard():
         s.server.behind_hello = {"kind": "link", "data": {**ready, "pad": "." * 100}}
         await s.broker.connect(s.heard.append)
         await eventually(lambda: s.links()[-1:] == [True])
+
+
+# ------------------------------------------------------------------ taken back
+
+RECALLED = "not sent: the trading was halted before its turn came"
+
+
+def recalls(s):
+    return [f["params"] for f in s.server.frames if f.get("method") == "recall"]
+
+
+async def unanswered(s, *names):
+    """Orders that the server has and says nothing of."""
+    s.server.silent = True
+    before = s.asked.count("order_stock")
+    for name in names:
+        s.submit(id=name)
+    await eventually(lambda: s.asked.count("order_stock") == before + len(names))
+    return [frame["id"] for frame in s.server.frames[-len(names) :]]
+
+
+async def reply(s, number, **body):
+    await s.server.say({"op": "reply", "id": number, **body})
+
+
+async def test_a_recall_names_the_orders_that_the_server_has_not_answered():
+    async with stage() as s:
+        s.submit(id="a")
+        await s.until(OrderSubmitted)
+        first, second = await unanswered(s, "b", "c")
+        s.broker.recall()
+        s.submit(id="d")  # a later one leaves as ever
+        await eventually(lambda: recalls(s))
+        (asked,) = recalls(s)
+        assert (sorted(asked["keys"]), asked["epoch"]) == (["b", "c"], "e1")
+        words = {"success": False, "code": "recalled", "outcome": "not_executed"}
+        await reply(s, first, **words, detail=asked["why"])
+        await reply(s, second, success=True, data=1007)  # it had left
+        assert (await s.until(OrderRejected, "b"))[0].reason == RECALLED
+        assert (await s.until(OrderSubmitted, "c"))[0].broker_id == "1007"
+        assert s.of(OrderRejected, "d") == []
+
+
+async def test_what_did_not_leave_for_the_server_needs_no_recall_there():
+    async with stage() as s:
+        s.submit(id="a")
+        s.broker.recall()
+        assert (await s.until(OrderRejected))[0].reason == RECALLED
+        s.submit(id="b")
+        await s.until(OrderSubmitted, "b")
+        assert (s.asked, recalls(s)) == (["order_stock"], [])
+
+
+async def test_more_orders_than_one_recall_takes_are_named_in_several():
+    async with stage() as s:
+        names = [f"o{number}" for number in range(250)]
+        await unanswered(s, *names)
+        s.broker.recall()
+        await eventually(lambda: len(recalls(s)) == 3)
+        assert sorted(key for asked in recalls(s) for key in asked["keys"]) == sorted(names)
+
+
+async def test_a_server_that_knows_of_no_recall_sends_what_it_has_and_that_is_said():
+    async with stage() as s:
+        s.server.fates["a"] = {"state": "pending"}
+        await unanswered(s, "a")
+        s.server.silent = False
+        said = []
+        handler = logger.add(said.append, format="{message}", level="WARNING")
+        s.broker.recall()
+        await eventually(lambda: said)
+        logger.remove(handler)
+        assert "there is no recall" in said[0]
+        assert "each leaves before its deadline of 10 s or never" in said[0]
+        s.server.drop()
+        await s.until(OrderUnknown)
+        s.server.fates["a"] = {"state": "executed", "order_id": 1001}
+        await s.until(OrderSubmitted)
+
+
+@pytest.mark.parametrize(
+    ("fate", "told"),
+    [
+        ({"state": "not_executed", "detail": RECALLED[10:]}, OrderRejected),
+        ({"state": "executed", "order_id": 1001}, OrderSubmitted),
+    ],
+    ids=["it waited there", "it had left"],
+)
+async def test_a_recall_while_the_link_is_down_is_made_when_it_is_back(fate, told):
+    async with stage() as s:
+        s.server.answers["recall"] = lambda params: s.server.fates.update(a=fate) or []
+        s.server.fates["a"] = {"state": "pending"}
+        await unanswered(s, "a")
+        await s.server.stop()
+        await s.until(OrderUnknown)
+        s.broker.recall()
+        s.server.silent = False
+        await s.server.start()
+        await s.until(told)
+        assert [asked["keys"] for asked in recalls(s)] == [["a"]]
+        assert told is OrderSubmitted or s.of(told)[0].reason == RECALLED
+
+
+async def test_a_recall_that_is_lost_leaves_an_order_what_it_is():
+    async with stage(client={"patience": 0.1}) as s:
+        s.server.fates["a"] = {"state": "unknown"}
+        await unanswered(s, "a")
+        s.broker.recall()
+        await eventually(lambda: recalls(s))
+        await s.server.stop()
+        await s.until(OrderUnknown)
+        s.server.silent = False
+        await s.server.start()
+        await eventually(lambda: s.asked.count("outcome") >= 2)
+        assert s.of(OrderRejected) == []
+        s.server.fates["a"] = {"state": "executed", "order_id": 1001}
+        await s.until(OrderSubmitted)
+
+
+async def test_a_server_with_another_memory_is_told_so_or_asked_nothing():
+    async with stage() as s:
+        await unanswered(s, "a")
+        await s.server.stop()
+        await s.until(OrderUnknown)
+        s.broker.recall()  # it waits for the link
+        s.server.epoch, s.server.silent = "e2", False
+        s.server.answers["recall"] = []
+        await s.server.start()
+        await eventually(lambda: recalls(s))
+        assert recalls(s)[0]["epoch"] == "e1"
+        s.broker.recall()
+        await eventually(lambda: s.asked.count("outcome") >= 2)
+        assert len(recalls(s)) == 1
+        assert s.of(OrderRejected) == []
 
 
 # ------------------------------------------------------------------ cancels
@@ -839,6 +975,37 @@ async def test_a_token_that_is_taken_away_ends_the_link_and_says_so(tmp_path):
         t.submit("a")
         await t.until("a", OrderStatus.REJECTED)
         assert t.terminal.books("demo").orders == ()
+
+
+async def test_a_halt_takes_back_what_waits_at_the_server_and_nothing_that_has_left(
+    tmp_path, monkeypatch
+):
+    async with trading(tmp_path) as t:
+        t.submit("a", price=9.9)
+        await t.until("a", OrderStatus.ACCEPTED)
+        ask, called, on = t.terminal.ask, threading.Event(), threading.Event()
+
+        def blocks(session, call, *rest):  # as the SDK's own call may
+            if call == "order":
+                called.set()
+                on.wait(5)
+            ask(session, call, *rest)
+
+        monkeypatch.setattr(t.terminal, "ask", blocks)
+        t.submit("b", price=9.9)
+        await eventually(called.is_set)
+        for name in "cde":
+            t.submit(name, price=9.9)
+        await eventually(lambda: len(t.served.server.backend._marked) == 4)
+        t.broker.recall()
+        for name in "cde":
+            await t.until(name, OrderStatus.REJECTED)
+            assert t.orders[name].reason == RECALLED
+        t.submit("f", price=9.9)
+        on.set()
+        for name in "bf":
+            await t.until(name, OrderStatus.ACCEPTED)
+        assert [order.remark for order in t.terminal.books("demo").orders] == ["a", "b", "f"]
 
 
 @pytest.mark.parametrize("seed", range(4))

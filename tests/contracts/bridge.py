@@ -37,6 +37,10 @@ class Bridge:
         self._moments = moments
         self.reports = lambda frame: None
         self.address = ("", 0)
+        self.jammed = False  # as the newest session has confirmed
+        self.stuck = 0  # calls that have come to a jam
+        self._jams = False
+        self._writers = set()  # of the sessions
 
     async def open(self):
         self._loop = asyncio.get_running_loop()
@@ -46,6 +50,12 @@ class Bridge:
     async def close(self):
         self._server.close()
         await self._server.wait_closed()
+
+    def jam(self, jammed: bool = True) -> None:
+        """From now on a call that hands an order over blocks at the server's end, or goes on."""
+        self._jams = jammed
+        for writer in self._writers:
+            self._say(writer, {"jammed": jammed})
 
     async def _serve(self, reader, writer):
         try:
@@ -87,10 +97,19 @@ class Bridge:
             self._say(writer, {"refused": session})
             return
         self._say(writer, {"connected": number})
+        self._say(writer, {"jammed": self._jams})
+        self._writers.add(writer)
         try:
             while True:
-                self._ask(writer, session, later, **await _read(reader))
+                frame = await _read(reader)
+                if "jammed" in frame:
+                    self.jammed = frame["jammed"]
+                elif "stuck" in frame:
+                    self.stuck += 1
+                else:
+                    self._ask(writer, session, later, **frame)
         finally:
+            self._writers.discard(writer)
             self._terminal.leave(session)
 
     def _ask(self, writer, session, later, call, params, number, seq):
@@ -129,6 +148,8 @@ class _Session:
         self.lock = threading.Lock()
         self.numbers = count(1)
         self.answers = {}  # number -> who waits for it
+        self.flows = threading.Event()  # orders can be handed over
+        self.flows.set()
         self.push, self.gone = push, gone
         self.delivery = delivery
 
@@ -178,9 +199,15 @@ class RemoteTerminal:
         return made
 
     def ask(self, session, call, params, answer, seq=0):
+        if call == "order" and not session.flows.is_set():
+            self._send(session, {"stuck": True})
+            session.flows.wait(10)
         number = next(session.numbers)
         session.answers[number] = answer
         frame = {"call": call, "params": dict(params), "number": number, "seq": seq}
+        self._send(session, frame)
+
+    def _send(self, session, frame):
         with session.lock:
             try:
                 session.line.sendall(_packed(frame))
@@ -188,6 +215,7 @@ class RemoteTerminal:
                 pass  # nobody is there to read it
 
     def leave(self, session):
+        session.flows.set()
         try:
             session.line.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -204,6 +232,9 @@ class RemoteTerminal:
                 session.call(partial(session.answers.pop(frame["answer"]), frame["value"]))
             elif "push" in frame:
                 session.call(partial(session.push, frame["push"], frame["record"]))
+            elif "jammed" in frame:
+                (session.flows.clear if frame["jammed"] else session.flows.set)()
+                self._send(session, frame)
             elif "gone" in frame:
                 session.call(session.gone)
 

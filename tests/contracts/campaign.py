@@ -133,6 +133,11 @@ class Player:
         if names:
             world.cancel(names[nth % len(names)])
 
+    async def recall(self):
+        """A halt."""
+        if not self.world.life.dead:
+            self.world.broker.recall()
+
     async def wait(self):
         await self.world.is_answered()
 
@@ -195,6 +200,12 @@ class Player:
     async def login(self):
         self.blocked.discard("logout")
         self.world.terminal.set_account_status(ACCOUNT, 0)
+
+    async def jam(self):
+        self.world.bridge.jam()
+
+    async def unjam(self):
+        self.world.bridge.jam(False)
 
     async def flush(self):
         self.world.terminal.flush()
@@ -266,6 +277,7 @@ class Player:
             world.moments.forget()
         if isinstance(world, RemoteWorld):
             world.wire.heal()
+            world.bridge.jam(False)
         world.ticking = world.latency > 0
         await self.mend()
         await world.is_answered()

@@ -1,9 +1,9 @@
 """Moments of a request's life that somebody watches over, and what is to happen in them.
 
-A moment is `<what> <where>`. What: `order`, `cancel`, or `event` for a push about an order. Where,
-on the way there: it `leaves` the client, has `left` it, is `asked` of the terminal, was `worked`
-there; on the way back: it was `answered` by the terminal (a push: `pushed`), `returns` to the
-client, has `returned`. At `leaves`, `asked` and `returns` the bytes have not gone on yet.
+A moment is `<what> <where>`. What: `order`, `cancel`, `recall`, or `event` for a push about an
+order. Where, on the way there: it `leaves` the client, has `left` it, is `asked` of the terminal,
+was `worked` there; on the way back: it was `answered` by the terminal (a push: `pushed`), `returns`
+to the client, has `returned`. At `leaves`, `asked` and `returns` the bytes have not gone on yet.
 """
 
 from collections import Counter, defaultdict, deque

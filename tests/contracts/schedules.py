@@ -93,6 +93,7 @@ class _Author:
         self.kind = kind
         self.seed = seed
         self.random = Random(f"{kind}:{seed}")
+        self.halts = Random(f"halts:{kind}:{seed}")  # of their own: all else stays as it is
         self.steps: list[Step] = []
         self.later: list[tuple[int, Step]] = []  # (after so many steps, what ends a trouble)
         self.ticks = {"600000.SH": 0, "000001.SZ": 0}  # how far from 10.00 the market is
@@ -115,6 +116,8 @@ class _Author:
             if number == night:
                 self._night()
             self._step()
+            if self.halts.random() < 0.05:
+                self._halt()
         self._end_troubles(all_of_them=True)
         return Schedule(self.kind, self.seed, options, rates, self.steps)
 
@@ -174,6 +177,27 @@ class _Author:
         self._end_troubles(all_of_them=True)
         self._add("tomorrow")
         self.ticks = dict.fromkeys(self.ticks, 0)
+
+    def _halt(self):
+        """What has not left yet is taken back; often something is about to, or stands in a jam."""
+        self.random, self.halts = self.halts, self.random
+        draw = self.random
+        if self.kind in _REMOTE and draw.random() < 0.6:
+            trouble = draw.choice(["jam", "jam", "late", "cut"])
+            if trouble == "late":
+                self._late()
+            else:
+                self._add(trouble)
+            for _ in range(draw.randint(1, 4)):
+                self._order()
+            if trouble == "jam":
+                self._later("unjam")
+        elif draw.random() < 0.7:
+            self._order()
+        if draw.random() < 0.2:
+            self._add("wait")
+        self._add("recall")
+        self.random, self.halts = self.halts, self.random
 
     def _nibble(self):
         """An order that trades in part and is cancelled."""

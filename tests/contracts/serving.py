@@ -49,48 +49,53 @@ class Killable:
 class ServerProcess(Killable):
     """One life of a server. `vendor`: its terminal is reached through the vendor's own trader."""
 
-    def __init__(self, address, folder: Path, *, vendor: bool, number: int) -> None:
-        super().__init__(serve, address, folder, vendor, number)
+    def __init__(
+        self, address, folder: Path, *, vendor: bool, number: int, deadline: float
+    ) -> None:
+        super().__init__(serve, address, folder, vendor, number, deadline)
 
 
-def serve(address, folder, vendor, number):
+def serve(address, folder, vendor, number, deadline):
     """What runs in the process, until it is killed."""
     from loguru import logger
 
     logger.remove()
     logger.add(folder / f"server-{number}.log", level="DEBUG")
     try:
-        asyncio.run(_serve(RemoteTerminal(address), folder, vendor, number))
+        asyncio.run(_serve(RemoteTerminal(address), folder, vendor, number, deadline))
     except Exception:
         logger.exception("the server ended")
         raise
 
 
-async def _serve(terminal, folder, vendor, number):
+async def _serve(terminal, folder, vendor, number, deadline):
     from qka.brokers.server import QMTServer
 
-    backend = _over_the_vendor(terminal, folder) if vendor else _simulated(terminal)
+    made = _over_the_vendor(terminal, folder, deadline) if vendor else None
+    backend = made or _simulated(terminal, deadline)
     server = QMTServer(ACCOUNT, port=0, token=TOKEN, data_dir=folder, backend=backend)
     async with server:
         terminal.report({"serving": server.port, "number": number})
         await asyncio.Event().wait()
 
 
-def _simulated(terminal):
+def _simulated(terminal, deadline):
     from qka.server.simulated import SimulatedBackend
 
-    return SimulatedBackend(terminal, ACCOUNT, deadline=0.3, retry=0.02)
+    return SimulatedBackend(terminal, ACCOUNT, deadline=deadline, retry=0.02)
 
 
-def _over_the_vendor(terminal, folder):
+def _over_the_vendor(terminal, folder, deadline):
     from qka.brokers.link import TraderLink
     from qka.server.link import LinkBackend
     from qka.terminal.install import install
 
     install(terminal, PATH)
     link = TraderLink(
-        PATH, ACCOUNT, deadline=0.3, probe=0.2, pause=0.01, patience=0.02, sessions=range(1, 500)
-    )
+        PATH, ACCOUNT, deadline=deadline, probe=0.2, pause=0.01,
+        patience=0.02 if deadline < 1 else deadline / 2,  # a patient one sits a hang out
+        sessions=range(1, 500),
+    )  # fmt: skip
     link._pool._folder = folder
     backend = LinkBackend(link, _NoQuotes(terminal))
     backend.now = terminal.now  # the world's time may be a night

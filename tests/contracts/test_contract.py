@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from serving import ACCOUNT
-from worlds import BOUGHT, HELD, WITH_TERMINAL
+from worlds import BOUGHT, HELD, WITH_SERVER, WITH_TERMINAL
 
 from qka.errors import BrokerUnavailable
 from qka.model.account import AccountIdentity
@@ -31,6 +31,12 @@ NOT_LISTED = {"orders": 1.0}  # lost replies: a look-up for another reason finds
 def at_a_terminal(test):
     """Only where others may be at the terminal too, and there is a link that can fail."""
     test.adapters = WITH_TERMINAL
+    return test
+
+
+def behind_a_server(test):
+    """Only where there is a server, at which an order may wait."""
+    test.adapters = WITH_SERVER
     return test
 
 
@@ -129,6 +135,37 @@ async def test_what_is_recalled_either_never_left_or_works_on_and_later_orders_l
         left = name in at_the_broker
         await world.is_status(OrderStatus.ACCEPTED if left else OrderStatus.REJECTED, name)
     assert later in at_the_broker
+
+
+@behind_a_server
+async def test_what_waits_at_the_server_is_recalled_and_what_the_terminal_was_handed_is_not(make):
+    async with make(deadline=10.0, within=10.0) as world:
+        await world.works()
+        first, *waiting = await world.jam(4)
+        world.broker.recall()
+        for name in waiting:
+            order = await world.is_status(OrderStatus.REJECTED, name)
+            assert order.reason == "not sent: the trading was halted before its turn came"
+        world.bridge.jam(False)
+        later = world.submit(price=9.9)
+        for name in (first, later):
+            await world.is_status(OrderStatus.ACCEPTED, name)
+        assert not {order.id for order in world.truth().orders} & set(waiting)
+
+
+@behind_a_server
+async def test_an_order_that_reaches_the_server_after_its_recall_is_not_placed(make):
+    async with make() as world:
+        world.wire.next("late", "up", "order")
+        name = world.submit(price=9.9)
+        await world.until(lambda: world.late)
+        world.broker.recall()
+        await world.until(lambda: world.moments.reached["recall returned"])
+        world.wire.arrive()
+        order = await world.is_status(OrderStatus.REJECTED, name)
+        assert order.reason == "not sent: the trading was halted before its turn came"
+        await world.works()  # whatever came before it has been worked
+        assert name not in {order.id for order in world.truth().orders}
 
 
 # ------------------------------------------------------------------ cancels

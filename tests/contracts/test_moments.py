@@ -109,6 +109,30 @@ async def test_an_order_still_on_its_way_is_not_called_unsent(make, dies_too):
         await goes_on(world)
 
 
+@behind_a_server
+@pytest.mark.parametrize("who", ["server", "engine"])
+@pytest.mark.parametrize("where", ["leaves", "left", "returns", "returned"])
+async def test_a_halt_is_true_whoever_dies_while_it_takes_orders_back(make, who, where):
+    """What waited at the server is not placed, then or later; nobody takes one order for two."""
+    async with make(deadline=10.0, within=10.0) as world:
+        await world.works()
+        _, *waiting = await world.jam(4)
+        dead = asyncio.Event()
+        kill = world.kill_server if who == "server" else world.kill_engine_now
+        world.moments.plan(f"recall {where}", lambda: (kill(), dead.set()))
+        world.broker.recall()
+        await world.until(dead.is_set)
+        if who == "server":
+            await world.revive_server()
+        else:
+            await world.kill_engine()
+            await world.live()
+        world.bridge.jam(False)
+        await goes_on(world)
+        if where != "leaves":
+            assert not {order.id for order in world.truth().orders} & set(waiting)
+
+
 @pytest.mark.parametrize("skipped", [0, 3, 11])
 @pytest.mark.parametrize("moment", ["order leaves", "order left", "order asked", "order returned"])
 async def test_an_engine_whose_process_is_killed_has_written_down_whatever_it_sent(

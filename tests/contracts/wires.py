@@ -14,7 +14,10 @@ from moments import Moments
 
 # what can happen to the next frame of a kind; "up" is to the server, "down" is to the client
 FAULTS = ("cut", "half", "twice", "after", "late")
-_METHODS = {"order_stock": "order", "cancel_order_stock": "cancel", "outcome": "outcome"}
+_METHODS = {
+    "order_stock": "order", "cancel_order_stock": "cancel", "outcome": "outcome",
+    "recall": "recall",
+}  # fmt: skip
 _TOLD = {"order", "trade", "order_error", "cancel_error"}
 
 
@@ -117,7 +120,7 @@ class _Pair:
     def __init__(self, wire, client, server):
         self.wire = wire
         self.client, self.server = client, server
-        self.asked = {}  # id of a call -> order, cancel or outcome
+        self.asked = {}  # id of a call -> order, cancel, recall or outcome
         self.broken = False
 
     def cut(self):

@@ -498,13 +498,22 @@ class RemoteWorld(TerminalWorld):
     name = "remote"
 
     def __init__(
-        self, folder: Path, *, vendor: bool = False, lease: float | None = None, **options
+        self,
+        folder: Path,
+        *,
+        vendor: bool = False,
+        lease: float | None = None,
+        deadline: float = 0.3,
+        within: float = TAKEN_WITHIN,
+        **options,
     ) -> None:
         if vendor:
             need_vendor()
         super().__init__(folder, **options)
         self.vendor = vendor
         self.lease = lease
+        self.deadline = deadline  # of each of the server's calls
+        self.within = within
         self.bridge = Bridge(self.terminal, self.moments)
         self.bridge.reports = self._report
         self.wire: Wire | None = None  # of the engine that lives
@@ -532,8 +541,9 @@ class RemoteWorld(TerminalWorld):
         """Start the server; it is up when this returns."""
         number = next(self._servers)
         self.server = ServerProcess(
-            self.bridge.address, self.folder, vendor=self.vendor, number=number
-        )
+            self.bridge.address, self.folder, vendor=self.vendor, number=number,
+            deadline=self.deadline,
+        )  # fmt: skip
         self._killed = False
         await self.until(lambda: number in self._ports)
         if self.wire is not None:
@@ -578,6 +588,17 @@ class RemoteWorld(TerminalWorld):
             await self.wire.close()
             raise
 
+    async def jam(self, how_many: int) -> list[str]:
+        """Orders at the server: of the first the call does not return, the others wait for it."""
+        self.bridge.jam()
+        await self.until(lambda: self.bridge.jammed)
+        stuck, left = self.bridge.stuck, self.moments.reached["order left"]
+        names = [self.submit(price=9.9)]
+        await self.until(lambda: self.bridge.stuck > stuck)
+        names += [self.submit(price=9.9) for _ in range(how_many - 1)]
+        await self.until(lambda: self.moments.reached["order left"] == left + how_many)
+        return names
+
     async def wire_up(self):
         """A wire of its own for the next engine."""
         self.wire = Wire(self.moments, self.late)
@@ -585,7 +606,7 @@ class RemoteWorld(TerminalWorld):
         await self.wire.open()
 
     def make_broker(self):
-        return remote_broker(self.wire.url, self.clock, self.patience, self.lease)
+        return remote_broker(self.wire.url, self.clock, self.patience, self.lease, self.within)
 
     def kill_engine_now(self):
         """It dies between two lines of its loop: from here on nothing of it gets out."""
@@ -626,13 +647,13 @@ class EngineWorld(World):
         return remote_broker(self._url, self.clock, self.patience)
 
 
-def remote_broker(url, clock, patience, lease=None):
+def remote_broker(url, clock, patience, lease=None, within=TAKEN_WITHIN):
     """A broker on a client that does not wait for long."""
     client = AsyncQMTClient(
         url, TOKEN, account=ACCOUNT, client="engine", timeout=0.6, patience=patience,
         heartbeat=0.5, lease=lease,
     )  # fmt: skip
-    return RemoteBroker(client, clock, FEES, within=TAKEN_WITHIN)
+    return RemoteBroker(client, clock, FEES, within=within)
 
 
 async def insisting(call):

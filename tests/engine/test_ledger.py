@@ -408,6 +408,10 @@ class AnyHistory(RuleBasedStateMachine):
         )
         if cash_rule(order, self.ledger) or sellable_rule(order, self.ledger):
             self.ledger.note(an_order(id=order.id, status=S.DENIED))
+        elif side is Side.BUY:
+            would = self.ledger.resulting(order)
+            self.ledger.open(order)
+            assert self.ledger.exposure(symbol) == would
         else:
             self.ledger.open(order)
         return order.id
@@ -422,7 +426,7 @@ class AnyHistory(RuleBasedStateMachine):
         price = round(order.price + (-1 if order.side is Side.BUY else 1) * cheaper / tick, 3)
         everything = to_cents(order.turnover + Decimal(str(price)) * quantity)
         turnover = everything - to_cents(order.turnover)
-        owed = FEES.of_order(order.symbol, order.side, everything, day_of(self.clock.now()))
+        owed = FEES.of_order(order.symbol, order.side, everything, self.clock.now())
         fees = owed - to_cents(order.fees)
         deal = a_fill(
             quantity,

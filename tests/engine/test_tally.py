@@ -4,7 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from builders import DAY, FEES, SYMBOL, a_fill, a_quote, an_order, moment
+from builders import FEES, SYMBOL, a_fill, a_quote, an_order, moment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +44,7 @@ class Account:
             shares = quantity // parts + (quantity % parts if part == 0 else 0)
             before = self.ledger.order(order.id) or order
             exact = before.turnover + Decimal(str(price)) * shares
-            owed = FEES.of_order(symbol, side, to_cents(exact), DAY)
+            owed = FEES.of_order(symbol, side, to_cents(exact), order.time)
             fees = yuan(owed) - before.fees
             self.last = a_fill(
                 shares, price, order_id=order.id, deal_id=str(part), symbol=symbol, side=side,

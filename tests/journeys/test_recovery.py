@@ -1,5 +1,6 @@
 """An engine that stops and starts again: what it finds and books, and when it will not trade."""
 
+import threading
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -456,7 +457,7 @@ async def test_what_comes_while_the_engine_runs_is_explained_at_the_days_end(des
     async with desk.engine() as engine:
         assert told(engine) == []
         desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 0, 25_000)
-        await engine.reconciler.settle(NEXT_DAY)
+        engine.reconciler.settle(NEXT_DAY)
         (alert,) = await eventually(lambda: told(engine))
         assert DIVIDEND in alert
         assert engine.ledger.trading is TradingState.ACTIVE
@@ -532,3 +533,33 @@ async def test_a_server_that_does_not_know_the_question_holds_no_start_up(tmp_pa
             warning, table = told(engine)
             assert "the feed can't say" in warning
             assert "nothing explains it" in table
+
+
+async def test_a_halt_that_the_server_did_not_hear_of_is_heard_when_the_next_run_starts(
+    tmp_path, monkeypatch
+):
+    async with served(tmp_path / "server") as server:
+        desk = RemoteDesk(server, tmp_path)
+        ask, called, on = desk.terminal.ask, threading.Event(), threading.Event()
+
+        def blocks(session, call, *rest):
+            if call == "order":
+                called.set()
+                on.wait(5)
+            ask(session, call, *rest)
+
+        monkeypatch.setattr(desk.terminal, "ask", blocks)
+        async with desk.engine() as engine:
+            handed = desk.strategy.buy(SYMBOL, 100, 9.9).id
+            await eventually(called.is_set)
+            waits = desk.strategy.buy(SYMBOL, 200, 9.9).id
+            await eventually(lambda: len(server.server.backend._marked) == 2)
+            for session in list(server.server.http.sessions._open):
+                session._transport.abort()
+            await eventually(lambda: engine.ledger.order(waits).status is S.UNKNOWN)
+            engine.set_trading(TradingState.HALTED, "a doubt")
+        async with desk.engine() as engine:
+            await eventually(lambda: engine.ledger.order(waits).status is S.REJECTED)
+            on.set()
+            await eventually(lambda: engine.ledger.order(handed).status is S.ACCEPTED)
+            assert [order.remark for order in desk.terminal.books(ACCOUNT).orders] == [handed]

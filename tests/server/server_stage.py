@@ -13,6 +13,7 @@ from served import ACCOUNT, a_terminal
 
 from qka.brokers.link import LinkStatus
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.errors import NotSent
 from qka.model.times import day_of
 from qka.server.caller import Policy
 from qka.server.methods import METHODS
@@ -58,7 +59,8 @@ class ScriptedBackend:
     """Takes every order at once, unless a test says otherwise.
 
     `gate`: what calls of a kind wait for. `fail`: what the next call of a kind raises, or what it
-    returns. Orders that were handed over are in `orders`, whatever was said about them.
+    returns. `busy`: orders wait in `line` until `go`. Orders that were handed over are in `orders`,
+    whatever was said about them.
     """
 
     def __init__(self, account=ACCOUNT):
@@ -70,6 +72,8 @@ class ScriptedBackend:
         self.cancels = []
         self.queries = []
         self.gate = {}  # "order", "cancel" or a query's name -> Event
+        self.busy = False
+        self.line = {}  # mark of an order whose turn has not come -> its turn
         self.fail = {}  # the same -> exception, or the answer
         self.found = None  # what `find` gives instead of the orders
         self.answers = {}  # query -> what it gives
@@ -97,11 +101,26 @@ class ScriptedBackend:
             raise planned
         return planned
 
-    async def order(self, params, before):
+    async def order(self, params, before, mark=None):
+        if self.busy:
+            turn = self.line[mark] = asyncio.get_running_loop().create_future()
+            await turn
         self.orders.append(dict(params))
         number = next(self._numbers)
         planned = await self._enter("order")
         return planned or XtOrderResponse(order_id=number, order_remark=params["order_remark"])
+
+    def go(self):
+        """Whoever waits in line has a turn now."""
+        self.busy = False
+        while self.line:
+            self.line.popitem()[1].set_result(None)
+
+    def recall(self, marks, why):
+        taken = [mark for mark in marks if mark in self.line]
+        for mark in taken:
+            self.line.pop(mark).set_exception(NotSent(why))
+        return taken
 
     async def cancel(self, params):
         self.cancels.append(dict(params))

@@ -5,6 +5,7 @@ itself. Nothing above knows which.
 """
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -133,6 +134,32 @@ async def test_an_order_past_its_time_is_not_sent(kind):
         with pytest.raises(NotSent):
             await heard.backend.order(PARAMS, asyncio.get_running_loop().time() - 1)
         assert not heard.terminal.books(ACCOUNT).orders
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_an_order_whose_turn_has_not_come_can_be_taken_back(kind, monkeypatch):
+    async with opened(kind, deadline=5.0) as heard:
+        ask, called, on = heard.terminal.ask, threading.Event(), threading.Event()
+
+        def blocks(session, call, *rest):
+            if call == "order":
+                called.set()
+                on.wait(5)
+            ask(session, call, *rest)
+
+        monkeypatch.setattr(heard.terminal, "ask", blocks)
+        marks = [object() for _ in range(3)]
+        first, second, third = (
+            asyncio.create_task(heard.backend.order({**PARAMS, "order_remark": r}, None, mark))
+            for r, mark in zip("abc", marks, strict=True)
+        )
+        await eventually(called.is_set)
+        assert heard.backend.recall({*marks[:2], object()}, "no more") == [marks[1]]
+        with pytest.raises(NotSent, match="no more"):
+            await second
+        on.set()
+        assert [(await first).order_id, (await third).order_id] == [1, 2]
+        assert heard.backend.recall(set(marks), "no more") == []
 
 
 @pytest.mark.parametrize("kind", BOTH)
