@@ -56,7 +56,7 @@ def monitor(quick: bool) -> list[Row]:
     with TemporaryDirectory() as folder, _lookers(Path(folder)) as port:
         lives = (None, _Looked(), _Looked(port))
         taken: list[list[float]] = [[], [], []]
-        for number in range(5 if quick else 9):
+        for number in range(7 if quick else 9):
             for which in (0, 1, 2) if number % 2 else (2, 1, 0):
                 taken[which].append(_day(Path(folder), count, lives[which]))
     ratios = [median(b / a for a, b in zip(taken[0], one, strict=True)) for one in taken]
