@@ -135,7 +135,7 @@ def engine(source: Columns) -> Engine:
         account_id="demo",
     )
     built.listen(Quote, broker.on_quote)
-    built.before_bar = broker.on_bar
+    built.before_bar = broker
     built.listen(SessionPhase, broker.on_phase)
     built.register(Crossing(symbols=source.names))
     return built

@@ -322,7 +322,7 @@ def wire(
     if isinstance(edge.broker, PaperBroker):
         assert isinstance(chosen.broker, settings.PaperBroker)
         built.listen(Quote, edge.broker.on_quote)
-        built.before_bar = edge.broker.on_bar
+        built.before_bar = edge.broker
         built.listen(SessionPhase, edge.broker.on_phase)
         built.listen(InstrumentState, edge.broker.on_instrument)
         built.listen(Distributed, edge.broker.on_distributed)

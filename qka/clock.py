@@ -115,8 +115,17 @@ class SimulatedClock:
         self.held += change
         self.due = 0
 
+    def reach(self, until: int) -> bool:
+        """Move to `until` and run what is due; False where something has to be waited for first."""
+        if self._paced:
+            return False
+        while not self.held:
+            if not self.fire(until):
+                return True
+        return False
+
     def fire(self, until: int) -> bool:
-        """Move to the next due moment not after `until` and run what is due; False when none."""
+        """Move to the next due moment not after `until` and run what is due; False at `until`."""
         timers = self._timers
         if timers and (when := timers[0][0]) <= until and when < self._day_end:
             timer = heapq.heappop(timers)[2]
@@ -125,8 +134,10 @@ class SimulatedClock:
             if timer.callback is not None:
                 self._told(when)
                 timer.callback()
-            return True
-        if until >= self._day_end:
+            more = (timers and timers[0][0] <= until) or until >= self._day_end
+            if more or self.held or self._paced:
+                return True
+        elif until >= self._day_end:
             day = day_of(until)
             self._day_end = midnight(day) + DAY
             for hook in self._hooks:

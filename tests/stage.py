@@ -126,7 +126,7 @@ def engine(
         positions={symbol: (shares, shares * 1000) for symbol, shares in held.items()},
     )
     built.listen(Quote, broker.on_quote)
-    built.before_bar = broker.on_bar
+    built.before_bar = broker
     built.listen(SessionPhase, broker.on_phase)
     built.listen(InstrumentState, broker.on_instrument)
     built.listen(Distributed, broker.on_distributed)

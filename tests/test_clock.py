@@ -155,6 +155,31 @@ async def test_a_timer_that_starts_slow_work_holds_the_next_timer():
     assert called == [("done", TEN + SECOND), ("next", TEN + 2 * SECOND)]
 
 
+def test_what_needs_no_waiting_is_reached_in_place():
+    clock, called = ReplayClock(), []
+    clock.begin(moment("09:00"))
+    for clock_time in ("10:00", "10:00", "11:00"):
+        clock.call_at(moment(clock_time), lambda: called.append(clock.time))
+    assert clock.reach(moment("10:30"))
+    assert (called, clock.time) == ([moment("10:00")] * 2, moment("10:30"))
+
+
+def test_what_is_busy_is_waited_for_before_time_goes_on():
+    clock, called = ReplayClock(), []
+    clock.begin(moment("09:00"))
+    clock.call_at(moment("10:00"), lambda: clock.hold(1))
+    clock.call_at(moment("10:10"), lambda: called.append("late"))
+    assert not clock.reach(moment("10:30"))
+    assert (called, clock.time) == ([], moment("10:00"))
+    clock.hold(-1)
+    assert clock.reach(moment("10:30"))
+    assert called == ["late"]
+
+
+def test_a_paced_clock_reaches_nothing_in_place():
+    assert not ReplayClock(speed=60).reach(moment("10:30"))
+
+
 async def test_a_paced_replay_comes_to_the_same_events():
     clock, called = ReplayClock(TEN, speed=1e9), []
     clock.call_at(TEN + SECOND, lambda: called.append(clock.now()))

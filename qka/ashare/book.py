@@ -103,6 +103,12 @@ def row(table: type[R], symbol: str, day: date, **fields: Any) -> R | None:
     return cast("R | None", _found[key])
 
 
+def since(day: date) -> date:
+    """The last day up to that one on which any rule began: what held then holds now."""
+    number = bisect_right(_changes, day)
+    return _changes[number - 1] if number else date.min
+
+
 def changes(after: date, until: date) -> bool:
     """Whether a rule begins on a day after the first and not after the second."""
     return bisect_right(_changes, after) < bisect_right(_changes, until)

@@ -7,7 +7,9 @@ levy are inside the commission, as brokers quote it, unless it is net of them (å
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
+from qka.ashare import book
 from qka.ashare.rules import fee_rates
 from qka.model.order import SELL, Side
 from qka.model.times import DAY, day_of, midnight
@@ -22,6 +24,15 @@ def _share(ratio: Decimal) -> _Share:
     """A rate in that form."""
     above, below = ratio.as_integer_ratio()
     return above, below, below // 2
+
+
+@lru_cache(maxsize=65536)
+def _due(symbol: str, side: Side, day: date, *, net: bool) -> list[_Share]:
+    """What else than the commission is due."""
+    return [_share(rate) for rate in fee_rates(symbol, side, day, net=net)]
+
+
+book.on_change(_due.cache_clear)
 
 
 def _most(share: _Share, amount: int) -> int:
@@ -41,8 +52,8 @@ class FeeSchedule:
         self._least = int(minimum * 100)
         self._small = _most(self._commission, self._least)  # cents: so much owes the least
         self._net = net
-        # the day whose rates are at hand, and in ns when it begins and ends
-        self._day, self._begin, self._end = date.min, 0, 0
+        self._begin, self._end = 0, 0  # ns: the day whose rates are at hand
+        self._since = date.min  # when they came into force
         self._buys: dict[str, list[_Share]] = {}  # symbol -> what else than the commission is due
         self._sells: dict[str, list[_Share]] = {}
 
@@ -63,8 +74,7 @@ class FeeSchedule:
         try:
             shares = rates[symbol]
         except KeyError:
-            due = fee_rates(symbol, side, self._day, net=self._net)
-            shares = rates[symbol] = [_share(rate) for rate in due]
+            shares = rates[symbol] = _due(symbol, side, self._since, net=self._net)
         for above, below, half in shares:
             fees += (turnover * above + half) // below
         return fees
@@ -72,6 +82,6 @@ class FeeSchedule:
     def _live(self, day: date) -> None:
         """Another day, other rates."""
         begin = midnight(day)
-        self._day, self._begin, self._end = day, begin, begin + DAY
+        self._since, self._begin, self._end = book.since(day), begin, begin + DAY
         self._buys.clear()
         self._sells.clear()

@@ -114,14 +114,18 @@ def takes(symbol: str, time: int, kind: OrderType = OrderType.LIMIT) -> Taking:
     return taking(span_at(symbol, time), kind)
 
 
-@lru_cache(maxsize=65536)
 def order_kinds(symbol: str, day: date) -> dict[OrderType, OrderKind]:
     """The order types that a symbol takes on a day at all; empty for what can't be traded."""
+    return _kinds(symbol, book.since(day))
+
+
+@lru_cache(maxsize=65536)
+def _kinds(symbol: str, day: date) -> dict[OrderType, OrderKind]:
     found = {name: book.row(OrderKind, symbol, day, name=name) for name in OrderType}
     return {name: row for name, row in found.items() if row is not None}
 
 
-book.on_change(order_kinds.cache_clear)
+book.on_change(_kinds.cache_clear)
 
 
 def cancels_from(symbol: str, time: int) -> int:

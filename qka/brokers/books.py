@@ -10,8 +10,8 @@ from qka.ashare.fees import FeeSchedule
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.model.account import AccountSnapshot, Asset, Position
-from qka.model.money import to_cents, turnover, yuan
-from qka.model.order import FINAL, Fill, Order, Side
+from qka.model.money import cents, to_cents, turnover, yuan
+from qka.model.order import BUY, FINAL, ZERO, Fill, Order
 from qka.model.times import day_of
 
 
@@ -47,7 +47,7 @@ class Books:
 
     def asset(self) -> Asset:
         """Money; positions have no value here."""
-        return Asset(yuan(self.cash), yuan(self.frozen), yuan(0))
+        return Asset(yuan(self.cash), yuan(self.frozen), ZERO)
 
     def positions(self) -> tuple[Position, ...]:
         """Shares held; they carry no prices."""
@@ -74,7 +74,7 @@ class Books:
 
     def shortage(self, order: Order) -> str:
         """Why the account can't afford the order, "" when it can."""
-        if order.side is Side.BUY:
+        if order.side is BUY:
             return "not enough cash" if self._claim(order) > self.cash - self.frozen else ""
         short = order.quantity > self.sellable(order.symbol)
         return "not enough sellable shares (T+1)" if short else ""
@@ -84,24 +84,27 @@ class Books:
         before = self._held.pop(order.id, 0)
         held = 0
         if order.status not in FINAL:
-            held = self._claim(order) if order.side is Side.BUY else order.remaining
+            held = self._claim(order) if order.side is BUY else order.remaining
             self._held[order.id] = held
-        if order.side is Side.BUY:
+        if order.side is BUY:
             self.frozen += held - before
         elif held != before:
             self.shares[order.symbol].promised += held - before
 
     def due(self, order: Order, price: float, shares: int) -> tuple[int, int]:
         """Cents of turnover and of fees that the order comes to more by trading these shares."""
+        of, now = self.fees.of_order, self._clock.now()
+        if not order.filled:
+            paid = cents(price, shares)
+            return paid, of(order.symbol, order.side, paid, now)
         before = to_cents(order.turnover)
         after = to_cents(order.turnover + turnover(price, shares))
-        owed = self.fees.of_order(order.symbol, order.side, after, self._clock.now())
-        return after - before, owed - to_cents(order.fees)
+        return after - before, of(order.symbol, order.side, after, now) - to_cents(order.fees)
 
     def book(self, fill: Fill, paid: int, fees: int) -> None:
         """Move the shares of a fill, and the cents that `due` said."""
         held = self.shares.setdefault(fill.symbol, _Shares())
-        if fill.side is Side.BUY:
+        if fill.side is BUY:
             self.cash -= paid + fees
             held.quantity += fill.quantity
             if not turnaround_same_day(fill.symbol, day_of(fill.time)):

@@ -33,6 +33,7 @@ from qka.model.market import Phase
 from qka.model.money import to_cents, yuan
 from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType
 
+_PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
 _KEPT = frozenset({OrderType.LIMIT, OrderType.FIXED})  # whose price is their own
 _ON_ITS_WAY = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
@@ -77,6 +78,7 @@ class PaperBroker:
         self.on_quote = self._exchange.on_quote
         self.on_bar = self._exchange.on_bar
         self.on_instrument = self._exchange.on_instrument
+        self.quiet = self._exchange.quiet
         self._orders: dict[str, Order] = {}  # order id -> as the exchange has it
         self._deals = self._numbers = 0  # given so far
         self._fills: list[Fill] = []  # of today
@@ -164,12 +166,12 @@ class PaperBroker:
 
     def on_phase(self, event: SessionPhase) -> None:
         """Roll T+1 in the morning; expire at the end of the day what was there at its close."""
-        if event.phase is Phase.PRE_OPEN:
+        if event.phase is _PRE_OPEN:
             self._exchange.new_day()
             self._fills.clear()
             self._orders = {o.id: o for o in self._orders.values() if o.status not in FINAL}
             self._books.new_day()
-        elif event.phase is Phase.CLOSED:
+        elif event.phase is _CLOSED:
             for order in self._exchange.left(event.day):
                 self._settle(OrderExpired(self._clock.now(), order.id, "the day ended"))
 

@@ -16,7 +16,7 @@ orders of arrival; here there is one way in, the door, and one order.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from qka.model.account import AccountIdentity, AccountSnapshot
 from qka.model.events import Fill, LinkState, OrderAdopted, OrderReport
@@ -70,3 +70,11 @@ class Broker(Protocol):
 
     async def close(self) -> None:
         """Let go of the link; working orders stay as they are. Calling it twice is fine."""
+
+
+@runtime_checkable
+class AtHand(Protocol):
+    """A broker whose account is in this process: there is nobody to ask for it."""
+
+    def books(self) -> AccountSnapshot:
+        """What `snapshot` gives."""

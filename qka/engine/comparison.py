@@ -25,8 +25,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 def holdings(ledger: Ledger, snapshot: AccountSnapshot) -> list[Difference]:
     """Shares that differ, by symbol."""
-    ours = {position.symbol: position.quantity for position in ledger.positions()}
+    ours = ledger.shares()
     theirs = {p.symbol: p.quantity for p in snapshot.positions if p.quantity}
+    if ours == theirs:
+        return []
     return [
         Difference(symbol, f"{ours.get(symbol, 0)} shares", f"{theirs.get(symbol, 0)} shares")
         for symbol in sorted(ours.keys() | theirs.keys())
@@ -40,7 +42,7 @@ def money(ledger: Ledger, snapshot: AccountSnapshot, day: date) -> list[Differen
     A broker's own schedule may be another than the one we were told: a difference of no more than
     the fees of the day, as we count them, is theirs.
     """
-    ours, theirs = ledger.asset.cash, snapshot.asset.cash
+    ours, theirs = ledger.cash, snapshot.asset.cash
     if ours == theirs:
         return []
     why = ""
@@ -105,7 +107,7 @@ def by_orders(
             least, most = least - value * Decimal("1.01") - 10, most - value * Decimal("0.6")
         else:
             least, most = least + value * Decimal("0.99") - 10, most + value * Decimal("1.6")
-    change = snapshot.asset.cash - ledger.asset.cash
+    change = snapshot.asset.cash - ledger.cash
     if any(left.values()) or not names or not least <= change <= most:
         return list(differences)
     together = ", ".join(sorted({order_id for ids in names.values() for order_id in ids}))
@@ -152,7 +154,7 @@ def _why(found: Iterable[Difference], what: str) -> list[str]:
 
 def _moved(ledger: Ledger, snapshot: AccountSnapshot) -> dict[str, int]:
     """Shares that the broker has more, by symbol."""
-    moved = {position.symbol: -position.quantity for position in ledger.positions()}
+    moved = {symbol: -shares for symbol, shares in ledger.shares().items()}
     for position in snapshot.positions:
         moved[position.symbol] = moved.get(position.symbol, 0) + position.quantity
     return moved

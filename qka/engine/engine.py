@@ -21,7 +21,7 @@ from qka.engine.breaker import Breaker
 from qka.engine.bus import Bus
 from qka.engine.desk import Desk, unwritable
 from qka.engine.door import Door
-from qka.engine.entrance import Entrance
+from qka.engine.entrance import Entrance, Settler
 from qka.engine.executor import Executor
 from qka.engine.guest import Guest, named, words
 from qka.engine.herald import Herald
@@ -182,8 +182,7 @@ class Engine:
         self.supply = Supply(self.bus, clock, self.history)
         self.tally = Tally(self.ledger)
         self.appraiser = Appraiser(clock, self.ledger, journal)
-        # what a bar filled is booked before anyone sees the bar: a paper broker's part
-        self.before_bar: Callable[[Bar], None] | None = None
+        self.before_bar: Settler | None = None
         self.opened: Callable[[], None] | None = None  # the journal can be read
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
@@ -233,6 +232,7 @@ class Engine:
             self.past,
             self._runners,
             self.publish,
+            self.bus.hears,
             first=(self.executor.on_order, self.operator.flattener.on_order),
         )
         self.held = ""  # why new orders wait for the account's books to agree
@@ -505,8 +505,8 @@ class Engine:
             self.alert(Severity.WARNING, runner.name, missing)
         if not self._asked:
             # where quotes come a paper broker settles by them: it listens like everyone else
-            settle = None if self.feed.provides() == "quote" else self.before_bar
-            events = self.entrance.feed(settle, self.fault)
+            settler = None if self.feed.provides() == "quote" else self.before_bar
+            events = self.entrance.feed(settler, self.fault)
             self._feeding = asyncio.create_task(self.feed.run(events))
 
     # ------------------------------------------------------------ what outlives the run
@@ -569,13 +569,19 @@ class Engine:
                 self.gate.kept(),
                 self.past.timers,
                 self.past.memory,
-                {o.id: m for o in self.ledger.working() if (m := self.past.memories.get(o.id))},
+                self._memories(),
                 self.herald.early,
                 self.past.unheard,
                 list(self.reconciler.dues),
             ),
             ahead=True,
         )
+
+    def _memories(self) -> dict[str, str]:
+        """Of the working orders, see `Broker.resume`."""
+        known = self.past.memories
+        working = self.ledger.working() if known else ()
+        return {order.id: known[order.id] for order in working if known.get(order.id)}
 
     def _near(self, order: Order, caution: Caution) -> None:
         """A limit is near, or something else is to be known of an order that passed."""

@@ -4,8 +4,8 @@ What enters is written down first where somebody records, so that a replay hears
 place.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Container
+from typing import Any, Protocol
 
 from qka.engine.bus import Bus
 from qka.engine.guest import named, words
@@ -15,6 +15,17 @@ from qka.recording.port import NoRecorder, Recorder
 
 _MARKET: frozenset[type] = frozenset({Quote, Bar})
 Publish = Callable[[Any], None]
+
+
+class Settler(Protocol):
+    """What a bar fills is booked before anyone sees the bar: a paper broker's part."""
+
+    @property
+    def quiet(self) -> Container[str]:
+        """Symbols whose bars change nothing for it now."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """Report what it fills."""
 
 
 class Entrance:
@@ -30,20 +41,19 @@ class Entrance:
         self.recorder = recorder or NoRecorder()
         self.tell: Publish = self._told if self.records else bus.publish
 
-    def feed(
-        self, settle: Callable[[Bar], None] | None, fault: Callable[[str], None]
-    ) -> Callable[[Any], None]:
+    def feed(self, settler: Settler | None, fault: Callable[[str], None]) -> Callable[[Any], None]:
         """Where the feed's events come in.
 
-        A bar is known when it has ended: what it filled, which `settle` says where bars are all
-        there is, is booked before anyone sees it; `fault` hears of one that it can't settle.
+        A bar is known when it has ended: what it filled, which the `settler` says where bars are
+        all there is, is booked before anyone sees it; `fault` hears of one that it can't settle.
         """
         publish = self._recorded() if self.records else self._publish
-        if settle is None:
+        if settler is None:
             return publish
+        settle, quiet = settler.on_bar, settler.quiet
 
         def let_in(event: Any) -> None:
-            if event.__class__ is Bar:
+            if event.__class__ is Bar and event.symbol not in quiet:
                 try:
                     settle(event)
                 except Exception as error:

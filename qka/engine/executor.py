@@ -15,6 +15,7 @@ from qka.model.market import Phase
 from qka.model.order import FINAL, SELL, Order, OrderStatus, Side
 
 Place = Callable[[Signal, Side, int], Order]
+_CLOSED = Phase.CLOSED
 _STOPS = "the engine stops and the orders before them still work"
 _SHOWN = 5  # symbols named in an alert
 
@@ -138,7 +139,7 @@ class Executor:
 
     def on_phase(self, event: SessionPhase) -> None:
         """The day is over: what its sells would have paid for is not bought."""
-        if event.phase is Phase.CLOSED:
+        if event.phase is _CLOSED:
             self._end_all("the day is over and the orders before them still work")
 
     def close(self) -> None:

@@ -27,7 +27,12 @@ from qka.model.order import Order
 
 
 class Herald:
-    """`runners`: name of a strategy -> its place; `first`: who hears of an order before it."""
+    """Tells each strategy what is its own.
+
+    `runners`: name of a strategy -> its place; `first`: who hears of an order before it.
+
+    `hears`: whether anybody hears events of a class.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Herald:
         past: Past,
         runners: Mapping[str, Runner],
         publish: Callable[[Any], None],
+        hears: Callable[[type], bool],
         first: Sequence[Callable[[Order], None]],
     ) -> None:
         self._clock = clock
@@ -43,6 +49,7 @@ class Herald:
         self._past = past
         self._runners = runners
         self._publish = publish
+        self._hears = hears
         self._first = tuple(first)
         self.early = False  # strategies have not begun: fills are kept for them too
 
@@ -94,8 +101,10 @@ class Herald:
 
     def _changed(self, symbol: str) -> None:
         now = self._clock.now()
-        self._publish(PositionChanged(now, self._ledger.position(symbol)))
-        self._publish(AssetChanged(now, self._ledger.asset))
+        if self._hears(PositionChanged):
+            self._publish(PositionChanged(now, self._ledger.position(symbol)))
+        if self._hears(AssetChanged):
+            self._publish(AssetChanged(now, self._ledger.asset))
 
     def _on_rebalanced(self, event: Rebalanced) -> None:
         runner = self._runners.get(event.strategy)

@@ -1,7 +1,7 @@
 """The last bars of every watched symbol and period."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,10 @@ class History:
         kept = of.get(bar.symbol) if of is not None else None
         if kept is not None:
             kept.append(bar)
+
+    def keepers(self, period: str) -> dict[str, Callable[[Bar], None]]:
+        """symbol -> what keeps its bars, where bars of that one period are all there is."""
+        return {symbol: kept.append for symbol, kept in self._bars.get(period, {}).items()}
 
     def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""

@@ -42,6 +42,7 @@ from qka.model.times import day_of, midnight
 
 # cents an order may still cost: at its price, and that with all fees
 Claim = tuple[int, int]
+_PRE_OPEN = Phase.PRE_OPEN
 _NO_CLAIM: Claim = (0, 0)
 SAID = "operator-"  # how the id of a deal begins that a human's word stands for
 
@@ -357,8 +358,7 @@ class Ledger:
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
         symbol, bars = bar.symbol, self._bars
-        kept = bars.get(symbol)
-        if kept is not None and kept.time > bar.time:
+        if symbol in bars and bars[symbol].time > bar.time:
             return  # a longer bar that is told after the shorter ones of the next period
         bars[symbol] = bar
         if symbol in self._held:
@@ -370,7 +370,7 @@ class Ledger:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A new day: what was bought before it may be sold."""
-        if event.phase is Phase.PRE_OPEN:
+        if event.phase is _PRE_OPEN:
             self.new_day()
         self._lived = event.day  # of a day that is lived through again it is not the clock's
 
@@ -427,6 +427,15 @@ class Ledger:
         cost = held.cost / held.quantity / 100 if held.quantity else 0.0
         price = self.price(symbol) or held.price or cost
         return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
+
+    @property
+    def cash(self) -> Decimal:
+        """CNY, of which working buys may claim some."""
+        return yuan(self._cash)
+
+    def shares(self) -> dict[str, int]:
+        """symbol -> shares held, where there are any."""
+        return {symbol: held.quantity for symbol, held in self._holdings.items() if held.quantity}
 
     def positions(self) -> list[Position]:
         """Every position that is not empty, by symbol."""

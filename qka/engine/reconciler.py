@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from loguru import logger
 
-from qka.brokers.port import Broker
+from qka.brokers.port import AtHand, Broker
 from qka.clock import Clock
 from qka.engine import comparison
 from qka.engine.comparison import Difference
@@ -27,6 +27,7 @@ from qka.model.market import Phase
 from qka.model.order import Order, OrderStatus
 from qka.model.times import SECOND, at, day_of
 
+_CLOSED = Phase.CLOSED
 TRIES = 3  # looks at an account that moves while it is looked at
 PAUSE = 1.0  # seconds between them
 EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
@@ -84,6 +85,7 @@ class Reconciler:
         self._clock = clock
         self._ledger = ledger
         self._broker = broker
+        self._books = broker.books if isinstance(broker, AtHand) else None
         self._journal = journal
         self._publish = publish
         self._alert = alert
@@ -168,7 +170,7 @@ class Reconciler:
         `dues`: what is to come if these are the books.
         """
         day, mark = day_of(self._clock.now()), comparison.fingerprint(differences)
-        open_ = comparison.unexplained(differences)
+        open_ = comparison.unexplained(differences) if differences else []
         agreed = bool(open_) and accepted == mark
         self._journal.note(
             Note.RECONCILED,
@@ -224,13 +226,17 @@ class Reconciler:
             if number and not self._clock.waits:
                 await self._pause(PAUSE)
             snapshot = await self._broker.snapshot()
-            differences = [
-                *comparison.holdings(self._ledger, snapshot),
-                *comparison.money(self._ledger, snapshot, day_of(self._clock.now())),
-            ]
+            differences = self._differences(snapshot)
             if not differences:
                 break
         return snapshot, differences
+
+    def _differences(self, snapshot: AccountSnapshot) -> list[Difference]:
+        """Shares and cash."""
+        return [
+            *comparison.holdings(self._ledger, snapshot),
+            *comparison.money(self._ledger, snapshot, day_of(self._clock.now())),
+        ]
 
     async def _pause(self, seconds: float) -> None:
         over = asyncio.get_running_loop().create_future()
@@ -320,17 +326,41 @@ class Reconciler:
 
     def on_phase(self, event: SessionPhase) -> None:
         """When a day has ended it is settled, ten minutes after its last phase began."""
-        if event.phase is Phase.CLOSED:
+        if event.phase is _CLOSED:
             day = event.day
-            self._clock.call_at(at(day, "15:40"), lambda: self._spawn(self.settle(day)))
+            self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
 
-    async def settle(self, day: date) -> None:
-        """Orders, deals, shares, cash and fees of a day against the broker's, to the cent."""
+    def settle(self, day: date) -> None:
+        """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.
+
+        What is at hand and agrees is settled at once: a replay of years has many days.
+        """
         if self._closed or day != day_of(self._clock.now()):
             return
+        try:
+            if self._books is not None:
+                snapshot, close = self._books(), at(day, "15:00")
+                orders = comparison.orders(self._ledger, snapshot, close)
+                if not orders and not self._differences(snapshot):
+                    self._end(day, snapshot, (), self.dues)
+                    return
+            self._spawn(self._settle(day))
+        except Exception as error:
+            self._failed(error)
+
+    async def _settle(self, day: date) -> None:
         snapshot, differences = await self._compare()
         differences, dues = await self._explain(differences, snapshot, ())
         differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
+        self._end(day, snapshot, differences, dues)
+
+    def _end(
+        self,
+        day: date,
+        snapshot: AccountSnapshot,
+        differences: Sequence[Difference],
+        dues: Sequence[Due],
+    ) -> None:
         self._judge("end", snapshot, differences, dues)
         if not differences and not self._clock.waits:
             logger.info(
@@ -349,13 +379,8 @@ class Reconciler:
         async def guarded() -> None:
             try:
                 await work
-            except QkaError as error:
-                logger.warning("the account can't be compared now: {}", error)
-            except OSError as error:
-                logger.error("what a comparison found can't be written down: {}", error)
-            except Exception as error:  # ours: nothing is certain any more
-                logger.opt(exception=error).error("comparing the account failed")
-                self._hold(f"comparing the account with the broker's failed: {error!r}")
+            except Exception as error:
+                self._failed(error)
             finally:
                 self._clock.hold(-1)
 
@@ -363,6 +388,16 @@ class Reconciler:
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _failed(self, error: Exception) -> None:
+        match error:
+            case QkaError():
+                logger.warning("the account can't be compared now: {}", error)
+            case OSError():
+                logger.error("what a comparison found can't be written down: {}", error)
+            case _:  # ours: nothing is certain any more
+                logger.opt(exception=error).error("comparing the account failed")
+                self._hold(f"comparing the account with the broker's failed: {error!r}")
 
     async def close(self) -> None:
         """End what is under way."""

@@ -41,9 +41,8 @@ class Sessions:
         except ConfigError as error:
             self._on_fault(str(error))
             return
-        now = self._clock.now()
-        phases = [SessionPhase(when, day, phase) for when, phase in phases_of(day)]
-        running = max((p for p in phases if p.time <= now), key=lambda p: p.time, default=None)
-        for event in phases:
-            if event is running or event.time > now:
-                self._clock.call_at(event.time, partial(self._publish, event))
+        now, call_at, publish = self._clock.now(), self._clock.call_at, self._publish
+        for when, phase in reversed(phases_of(day)):  # those to come, and the one that runs
+            call_at(when, partial(publish, SessionPhase(when, day, phase)))
+            if when <= now:
+                break

@@ -68,14 +68,16 @@ class Supply:
                 builder.watch(symbol, period)
                 built.add(symbol)
         periods = {period for _, period in warmups}
-        if periods:
+        kinds = periods | {provided} - {"quote"}
+        self.only_period = next(iter(kinds)) if len(kinds) == 1 else None
+        if periods and self.only_period:
+            self._bus.subscribe_each(Bar, self._history.keepers(self.only_period), owner)
+        elif periods:
             self._bus.subscribe(Bar, self._history.on_bar, owner)
         if built and provided == "quote":
             self._bus.subscribe(Quote, builder.on_quote, owner, built)
         elif built:
             self._bus.subscribe(Bar, builder.on_bar, owner, built)
-        kinds = periods | {provided} - {"quote"}
-        self.only_period = next(iter(kinds)) if len(kinds) == 1 else None
         for runner in runners:
             runner.subscribe(self._bus, self.only_period)
 

@@ -13,7 +13,7 @@ from typing import Any
 from qka.engine.ledger import Ledger
 from qka.model.events import Alert, Distributed, Fill, OrderDenied, OrderRequested, Severity, Signal
 from qka.model.money import cents, to_cents, yuan
-from qka.model.order import Side
+from qka.model.order import BUY
 
 _ACCOUNT = ""  # the owner of what no strategy bought
 
@@ -174,7 +174,7 @@ class Tally:
         book = self.book(owner)
         lots = self._lots.setdefault(fill.symbol, {})
         mine = lots.setdefault(owner, _Lot())
-        if fill.side is Side.BUY:
+        if fill.side is BUY:
             book.flow -= turnover + fees
             mine.shares += fill.quantity
             mine.cost += turnover + fees

@@ -4,8 +4,6 @@ Nobody decides by it: it is for those who look back. Shares and cash between two
 records of the fills; what is missing there is what the shares were worth.
 """
 
-import contextlib
-
 import msgspec
 
 from qka.clock import Clock
@@ -16,11 +14,14 @@ from qka.model.market import Phase
 from qka.model.times import MINUTE
 
 # there are prices; what else changes in between is noted when the next phase begins
+_PRE_OPEN = Phase.PRE_OPEN
+_DAILY = frozenset({Phase.BREAK, Phase.CLOSED})
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
-# ns from one note to the next; of bars there are years to go through, with little else to do
-_QUOTES, _BARS = MINUTE, 30 * MINUTE
+_QUOTES, _BARS = MINUTE, 30 * MINUTE  # ns from one note to the next
+# days of bars; in a replay of more, of years perhaps, it is the days that are looked at
+_DAYS = 20
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -33,13 +34,16 @@ class Worth(msgspec.Struct, frozen=True):
 class Appraiser:
     """Notes the account's worth at the end of each minute in which it changed.
 
-    Where bars come and no quotes it is half an hour.
+    Where bars come and no quotes it is half an hour, and after a month of them only at noon and
+    when the day is closed.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
         self._clock = clock
         self._ledger = ledger
         self._journal = journal
+        self._days = 0  # that have begun
+        self._finely = True  # it is noted between those two moments of a day, too
         self._open = False  # the market is
         self._looking = False  # a look is due
         self._told: int | None = None  # cents, the last note's
@@ -47,7 +51,11 @@ class Appraiser:
     def on_phase(self, event: SessionPhase) -> None:
         """Nights and breaks have no minutes to look at: a timer there would be most of them."""
         self._open = event.phase in _PRICED
-        self._note()
+        if event.phase is _PRE_OPEN:
+            self._days += 1
+            self._finely = self._ledger.quoted or self._days <= _DAYS
+        if self._finely or event.phase in _DAILY:
+            self._note()
         self._again()
 
     def on_fill(self, fill: Fill) -> None:
@@ -55,7 +63,7 @@ class Appraiser:
         self._again()
 
     def _again(self) -> None:
-        if self._looking or not (self._open and self._ledger.invested):
+        if self._looking or not (self._open and self._finely and self._ledger.invested):
             return
         self._looking = True
         every = _QUOTES if self._ledger.quoted else _BARS
@@ -72,5 +80,7 @@ class Appraiser:
         if total == self._told:
             return
         self._told = total
-        with contextlib.suppress(OSError):  # it waits, or is told by whoever must be sure
+        try:
             self._journal.note(Note.WORTH, Worth(total, self._ledger.prices()))
+        except OSError:
+            pass  # it waits, or is told by whoever must be sure

@@ -63,10 +63,10 @@ async def play(
         for event in batch:
             when = event.time
             if when > clock.time:
-                if when >= clock.due:
-                    await clock.advance(when)
-                else:
+                if when < clock.due:
                     clock.time = when
+                elif not clock.reach(when):
+                    await clock.advance(when)
             report(event)
         await clock.breathe()
     if clock.time:

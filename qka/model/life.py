@@ -21,12 +21,16 @@ from qka.model.events import (
 from qka.model.money import turnover
 from qka.model.order import FINAL, Order, OrderStatus
 
-S = OrderStatus
-_UNSEEN = frozenset({S.NEW, S.SUBMITTING, S.UNKNOWN})  # the broker has not named it yet
+# members at hand: see `BUY` and `SELL`
+(
+    NEW, DENIED, SUBMITTING, SUBMITTED, ACCEPTED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN,
+    FILLED, CANCELLED, REJECTED, EXPIRED,
+) = OrderStatus  # fmt: skip
+_UNSEEN = frozenset({NEW, SUBMITTING, UNKNOWN})  # the broker has not named it yet
 
 
 def _working(order: Order) -> OrderStatus:
-    return S.PARTIALLY_FILLED if order.filled else S.ACCEPTED
+    return PARTIALLY_FILLED if order.filled else ACCEPTED
 
 
 def after(order: Order, event: OrderReport | Fill) -> Order:
@@ -50,11 +54,11 @@ def _filled(order: Order, fill: Fill) -> Order:
     if order.status in FINAL:
         status = order.status
     elif filled >= order.quantity:
-        status = S.FILLED
-    elif order.status is S.PENDING_CANCEL:
-        status = S.PENDING_CANCEL
+        status = FILLED
+    elif order.status is PENDING_CANCEL:
+        status = PENDING_CANCEL
     else:
-        status = S.PARTIALLY_FILLED
+        status = PARTIALLY_FILLED
     return replace(
         order,
         status=status,
@@ -72,18 +76,18 @@ def _status(order: Order, event: OrderReport) -> OrderStatus:
         case OrderSubmitted():
             if now not in _UNSEEN:
                 return now
-            return S.PARTIALLY_FILLED if order.filled else S.SUBMITTED
+            return PARTIALLY_FILLED if order.filled else SUBMITTED
         case OrderAccepted():
-            return _working(order) if now in _UNSEEN or now is S.SUBMITTED else now
+            return _working(order) if now in _UNSEEN or now is SUBMITTED else now
         case OrderRejected():
-            return S.REJECTED
+            return REJECTED
         case CancelRequested():
-            return now if now is S.UNKNOWN else S.PENDING_CANCEL
+            return now if now is UNKNOWN else PENDING_CANCEL
         case CancelRefused():
-            return _working(order) if now is S.PENDING_CANCEL else now
+            return _working(order) if now is PENDING_CANCEL else now
         case OrderCancelled():
-            return S.CANCELLED
+            return CANCELLED
         case OrderExpired():
-            return S.EXPIRED
+            return EXPIRED
         case OrderUnknown():
-            return S.UNKNOWN
+            return UNKNOWN

@@ -209,7 +209,7 @@ def _nothing() -> None:
     """Nobody looks at the account."""
 
 
-async def _settled(day: object) -> None:
+def _settled(day: object) -> None:
     """A day was settled then, or not: the journal says so."""
 
 

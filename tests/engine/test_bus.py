@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+from functools import partial
 from time import perf_counter
 
 import pytest
-from builders import DAY, a_bar, a_fill, a_quote
+from builders import DAY, SYMBOL, a_bar, a_fill, a_quote
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -248,6 +249,65 @@ def test_the_handlers_of_an_owner_who_left_hear_nothing_more_and_the_others_do()
     bus.publish(a_quote())
     bus.publish(a_fill())
     assert (len(heard), len(other)) == (1, 2)
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 4, 5])
+def test_however_many_hear_who_fails_is_told_of_and_the_others_hear(many):
+    for fails in range(many):
+        bus, owner, heard = Bus(), Owner(), []
+
+        def hear(event, heard=heard, fails=fails, number=0):
+            if number == fails:
+                raise ValueError("no")
+            heard.append(number)
+
+        each = [partial(hear, number=number) for number in range(many)]
+        for handler in each:
+            bus.subscribe(Quote, handler, owner)
+        quote = a_quote()
+        bus.publish(quote)
+        assert heard == [number for number in range(many) if number != fails]
+        assert owner.errors == [(each[fails], quote, "no")]
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 4, 5])
+async def test_however_many_hear_what_each_awaits_is_worked(many):
+    bus, owner, heard = Bus(), Owner(), []
+
+    async def hear(event, number):
+        heard.append(number)
+
+    for number in range(many):
+        bus.subscribe(Quote, partial(hear, number=number), owner)
+    bus.publish(a_quote())
+    await owner.box.idle()
+    assert heard == list(range(many))
+
+
+def test_a_symbol_may_have_a_handler_of_its_own_in_its_turn_among_others():
+    (bus, hears), heard = a_bus(), []
+    hears(Quote, lambda quote: heard.append("first"))
+    own = {name: partial(lambda name, quote: heard.append(name), name) for name in (SYMBOL, OTHER)}
+    bus.subscribe_each(Quote, own, Loud())
+    hears(Quote, lambda quote: heard.append("last"))
+    for name in (OTHER, SYMBOL, "600036.SH"):
+        bus.publish(a_quote(symbol=name))
+    assert heard == ["first", OTHER, "last", "first", SYMBOL, "last", "first", "last"]
+
+
+def test_a_class_without_symbols_has_no_handlers_for_each():
+    with pytest.raises(TypeError, match="SessionPhase has no symbol"):
+        Bus().subscribe_each(SessionPhase, {SYMBOL: print}, Loud())
+
+
+def test_the_bus_says_whether_anybody_hears_of_a_class():
+    bus, owner = Bus(), Loud()
+    assert not bus.hears(Quote)
+    bus.subscribe(Quote, print, owner)
+    assert bus.hears(Quote)
+    assert not bus.hears(Bar)
+    bus.leave(owner)
+    assert not bus.hears(Quote)
 
 
 def test_one_may_subscribe_while_an_event_is_worked_and_hears_the_next():

@@ -1,8 +1,10 @@
 """What an engine writes down for those who look back: its worth, arrival prices, where it began."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
-from builders import a_bar, a_quote, moment
+from builders import DAY, a_bar, a_quote, moment
 from stage import SYMBOL, Recorder, engine, journalled, quotes
 
 from qka.engine.recovery import Checkpoint
@@ -12,7 +14,7 @@ from qka.journal import folder
 from qka.journal.chain import Record
 from qka.journal.reading import readable, rows
 from qka.model.events import Signal
-from qka.model.times import MINUTE, show
+from qka.model.times import MINUTE, at, day_of, show
 from qka.replay.check import Check
 from qka.wire import decode, encode
 
@@ -56,6 +58,28 @@ def test_where_only_bars_come_the_worth_is_noted_twice_an_hour(tmp_path):
         ("10:59:59", 101_058_000),
         ("11:29:59", 101_059_000),
     ]
+
+
+def test_after_a_month_of_bars_the_worth_is_noted_at_noon_and_at_the_close(tmp_path):
+    class OnBars(Recorder):
+        def on_bar(self, bar):
+            """Bars are enough."""
+
+    path = tmp_path / "journal.db"
+    days = [DAY + timedelta(n) for n in range(24)]
+    bars = [
+        a_bar(10 + number / 100 + hour / 1000, time=at(day, f"{hour}:01"))
+        for number, day in enumerate(days)
+        for hour in (10, 11, 14)
+    ]
+    engine(bars, OnBars(), held={SYMBOL: 1000}, journal=path).run()
+    told = {day: [] for day in days}
+    for time, _ in notes(path, "worth", Worth):
+        told[day_of(time)].append(show(time)[11:16])
+    assert told[days[1]] == ["10:29", "11:29", "14:29"]
+    assert told[days[19]] == ["10:29", "11:29", "14:29"]
+    assert told[days[20]] == ["11:30", "15:30"]
+    assert told[days[-1]] == ["11:30", "15:30"]
 
 
 def test_an_account_that_does_nothing_is_noted_once(tmp_path):

@@ -33,7 +33,7 @@ from qka.terminal.market import SimulatedMarket
 opening = Opening(account_id="demo", positions={"600000.SH": 500})
 names = ["600000.SH", "000001.SZ"]
 market = SimulatedMarket(
-    [opening], day=date(2026, 1, 5), begin="10:00", speed=60.0, symbols=names
+    [opening], day=date(2026, 1, 5), begin="10:00", speed=1.0, symbols=names
 )
 market.start()
 install(market.terminal, PATH)

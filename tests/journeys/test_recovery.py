@@ -457,7 +457,7 @@ async def test_what_comes_while_the_engine_runs_is_explained_at_the_days_end(des
     async with desk.engine() as engine:
         assert told(engine) == []
         desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 0, 25_000)
-        await engine.reconciler.settle(NEXT_DAY)
+        engine.reconciler.settle(NEXT_DAY)
         (alert,) = await eventually(lambda: told(engine))
         assert DIVIDEND in alert
         assert engine.ledger.trading is TradingState.ACTIVE

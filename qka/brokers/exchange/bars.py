@@ -2,7 +2,7 @@
 
 from qka.ashare.limits import price_limits
 from qka.model.market import Bar
-from qka.model.order import Order, Side
+from qka.model.order import BUY, Order
 from qka.model.times import DAY, MINUTE, at, day_of
 
 # period of a bar -> ns
@@ -35,7 +35,7 @@ def against_bar(
     quantity = min(order.remaining, volume)
     if quantity <= 0 or _sealed(order, bar):
         return 0.0, 0
-    buying = order.side is Side.BUY
+    buying = order.side is BUY
     if bar.open <= limit if buying else bar.open >= limit:
         return bar.open, quantity
     through = bar.low < limit if buying else bar.high > limit
@@ -43,8 +43,10 @@ def against_bar(
 
 
 def _sealed(order: Order, bar: Bar) -> bool:
+    if bar.low < bar.high:
+        return False  # it traded at more than one price
     limits = price_limits(bar.symbol, bar.prev_close, day_of(bar.time)) if bar.prev_close else None
     if limits is None:
         return False
     up, down = limits
-    return bar.low >= up if order.side is Side.BUY else bar.high <= down
+    return bar.low >= up if order.side is BUY else bar.high <= down

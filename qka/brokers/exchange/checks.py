@@ -7,7 +7,7 @@ from qka.ashare.sessions import order_kinds, span_at, takes
 from qka.brokers.exchange.sight import is_book
 from qka.model.events import InstrumentState
 from qka.model.market import HALTS, Phase, Quote
-from qka.model.order import Order, OrderType, Side
+from qka.model.order import BUY, Order, OrderType
 from qka.model.times import day_of
 
 _OVER = frozenset({Phase.POST_CLOSE, Phase.CLOSED})
@@ -20,7 +20,7 @@ def size(order: Order, held: int) -> str:
     symbol, quantity = order.symbol, order.quantity
     if TERMS[symbol].barred:
         return f"{symbol} {TERMS[symbol].barred}"
-    buying = order.side is Side.BUY
+    buying = order.side is BUY
     legal = buyable(symbol, quantity) if buying else sellable(symbol, quantity, held)
     if legal != quantity:
         return f"{quantity} shares are no legal quantity of {symbol}"
@@ -84,5 +84,5 @@ def _cage(order: Order, quote: Quote, now: int) -> float | None:
     edge = price_cage(order.symbol, order.side, reference, day_of(now))
     if edge is None:
         return None
-    inside = order.price <= edge if order.side is Side.BUY else order.price >= edge
+    inside = order.price <= edge if order.side is BUY else order.price >= edge
     return None if inside else edge

@@ -65,6 +65,8 @@ class Exchange:
         self._states: dict[str, InstrumentState] = {}  # symbol -> what was said of it last
         self._levels: dict[tuple[str, Side], Levels] = {}  # of today
         self._spans: dict[str, int] = {}  # symbol -> ns of today's first bar, the feed's own
+        # symbols of which a bar was seen today and no order works: another bar changes nothing
+        self.quiet: set[str] = set()
 
     # ------------------------------------------------------------ orders
 
@@ -84,7 +86,7 @@ class Exchange:
     def enter(self, order: Order, now: int) -> None:
         """Take an order that arrives now."""
         entry = Working(order, now)
-        self._book.setdefault(order.symbol, {})[order.id] = entry
+        self._take(entry)
         quote = self._last.get(order.symbol)
         if quote is not None and is_book(quote) and order.type is OrderType.LIMIT:
             entry.rested = not Sight(quote, order.side).against(entry.limit)
@@ -97,7 +99,12 @@ class Exchange:
         entry = Working(order, order.time)
         entry.rested = True
         entry.called = now >= at(day_of(order.time), "09:25")
+        self._take(entry)
+
+    def _take(self, entry: Working) -> None:
+        order = entry.order
         self._book.setdefault(order.symbol, {})[order.id] = entry
+        self.quiet.discard(order.symbol)
 
     def update(self, order: Order) -> None:
         """The order as it stands now; one that is over leaves the book."""
@@ -120,6 +127,7 @@ class Exchange:
         self._last.clear()
         self._levels.clear()
         self._spans.clear()
+        self.quiet.clear()
 
     def left(self, day: date) -> list[Order]:
         """What is over when the day ends: all but what was sent after its close."""
@@ -327,6 +335,8 @@ class Exchange:
             spans[symbol] = SPANS[bar.period]
         working = self._book.get(symbol)
         if not working or symbol in self._last:
+            if not working:
+                self.quiet.add(symbol)
             return
         if SPANS[bar.period] > spans[symbol]:
             return  # made of the shorter bars that were matched already
