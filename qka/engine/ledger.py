@@ -360,8 +360,11 @@ class Ledger:
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
         symbol, bars = bar.symbol, self._bars
-        if symbol in bars and bars[symbol].time > bar.time:
-            return  # a longer bar that is told after the shorter ones of the next period
+        try:
+            if bars[symbol].time > bar.time:
+                return  # a longer bar that is told after the shorter ones of the next period
+        except KeyError:
+            pass
         bars[symbol] = bar
         if symbol in self._weighed:
             self._weighed.discard(symbol)
