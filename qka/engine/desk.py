@@ -147,9 +147,11 @@ class Desk:
     def trader(self, strategy: str) -> Trade:
         """`trade(symbol, side, quantity, price, reason, type)` of a strategy, all at hand.
 
-        It publishes the signal to buy or sell so many shares and places its order: see `place`.
+        It publishes the signal to buy or sell so many shares and places its order: see `place`. It
+        is the desk's hottest part, and says and rounds without a call what needs none.
         """
-        now, say, place, arrival = self._now, self.say, self.place, self._ledger.arrival
+        journal, arrival, ids = self._journal, self._ledger.arrival, self._ids
+        now, post, place, send = self._now, self._post, self.place, self._send
 
         def trade(
             symbol: str,
@@ -159,18 +161,31 @@ class Desk:
             reason: str = "",
             type: OrderType | None = None,
         ) -> Order:
-            TERMS[symbol]  # before anything is said of a symbol that can't exist
+            ticks = TERMS[symbol].ticks  # before anything is said of a symbol that can't exist
             if quantity.__class__ is not int or not 0 <= quantity <= MOST_SHARES:
                 quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
                 price = plain("price", price)
             reason = mask(str(reason)) if reason else ""
+            moment = now()
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-                now(), next(self._signals), arrival(symbol),
+                moment, next(self._signals), arrival(symbol),
             )  # fmt: skip
-            say(signal)
-            return place(signal, side, quantity, type)
+            try:
+                journal.append(signal)
+            except OSError as error:
+                self._on_fault(unwritable(error))
+            post(signal)
+            if price is None or not 0.0 < price < MOST_PRICE:
+                return place(signal, side, quantity, type)
+            if (price * ticks + 0.5) // 1.0 / ticks != price:  # off its tick, as few are
+                price = tick_price(symbol, price)
+            order = Order(
+                next(ids), symbol, side, quantity, price, type or _LIMIT, strategy, signal.id,
+                moment, _SUBMITTING,
+            )  # fmt: skip
+            return send(order)
 
         return trade
 
@@ -211,10 +226,14 @@ class Desk:
             now,
             _SUBMITTING,
         )
+        return self._send(order, denial)
+
+    def _send(self, order: Order, denial: Denial | None = None) -> Order:
+        """Gate, journal, ledger, broker: returns the order as it is then."""
         verdict = denial or self._gate.review(order)
         if type(verdict) is Denial:
             return self._deny(order, verdict, "" if denial else self._gate.refusing)
-        requested = OrderRequested(now, order)
+        requested = OrderRequested(order.time, order)
         try:
             self._journal.write_ahead(requested)
         except OSError as error:
@@ -231,7 +250,7 @@ class Desk:
         self._post(requested)
         if lost:
             self._on_trouble(f"order {order.id} of {order.strategy} is UNKNOWN: {lost}")
-            self._post(OrderUnknown(now, order.id, lost))
+            self._post(OrderUnknown(order.time, order.id, lost))
         return order
 
     def cancel(self, order_id: str, reason: str = "", *, later: bool = False) -> bool:

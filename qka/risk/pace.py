@@ -101,7 +101,8 @@ class RateLimit(Counter):
         if self.strategy is None or self.strategy == order.strategy:
             times, now = self._times, order.time  # as the window adds, without calling it
             times.append(now)
-            while times[0] <= now - self._span:
+            gone = now - self._span
+            while times[0] <= gone:
                 times.popleft()
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:

@@ -78,6 +78,14 @@ def test_every_part_is_rounded_half_up_in_decimal(turnover, side, rate, minimum,
     assert Decimal(owed).scaleb(-2) == expected
 
 
+@given(sides, rates.filter(bool), minima, st.integers(-3, 3))
+def test_the_least_commission_ends_at_the_very_cent(side, rate, minimum, beyond):
+    turnover = max(1, int((minimum * 100 + Decimal("0.5")) / rate) + beyond)
+    expected = max(rounded(Decimal(turnover).scaleb(-2) * rate), minimum)
+    owed = FeeSchedule(rate, minimum).of_order(FUND, side, turnover, TODAY)
+    assert Decimal(owed).scaleb(-2) == expected
+
+
 @given(st.lists(st.integers(1, 10**8), min_size=1, max_size=20), sides, rates, minima)
 def test_what_the_fills_add_is_never_negative_and_sums_to_the_orders_fee(parts, side, rate, least):
     fees = FeeSchedule(rate, least)

@@ -997,10 +997,16 @@ async def test_a_halt_takes_back_what_waits_at_the_server_and_nothing_that_has_l
         for name in "cde":
             t.submit(name, price=9.9)
         await eventually(lambda: len(t.served.server.backend._marked) == 4)
+        wired = []
+        t.broker.wire = lambda order_id, what, data: wired.append((order_id, what, data))
         t.broker.recall()
         for name in "cde":
             await t.until(name, OrderStatus.REJECTED)
             assert t.orders[name].reason == RECALLED
+        await eventually(
+            lambda: ("b", "the answer to recall comes", {"taken_back": False}) in wired
+        )
+        assert ("c", "the answer to recall comes", {"taken_back": True}) in wired
         t.submit("f", price=9.9)
         on.set()
         for name in "bf":

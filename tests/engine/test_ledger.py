@@ -408,6 +408,10 @@ class AnyHistory(RuleBasedStateMachine):
         )
         if cash_rule(order, self.ledger) or sellable_rule(order, self.ledger):
             self.ledger.note(an_order(id=order.id, status=S.DENIED))
+        elif side is Side.BUY:
+            would = self.ledger.resulting(order)
+            self.ledger.open(order)
+            assert self.ledger.exposure(symbol) == would
         else:
             self.ledger.open(order)
         return order.id
