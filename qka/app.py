@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from qka.monitor.monitor import Monitor
 
 
+_BUNCH = 0.25  # seconds that the log of a day that is over in seconds may lag behind it
+
+
 class Engine(engine.Engine):
     """The engine with everything a config names; `folder` is where its run is kept."""
 
@@ -154,6 +157,7 @@ class Engine(engine.Engine):
             self.clock.now,
             megabytes=log.megabytes,
             keep=log.keep,
+            within=_BUNCH if is_past(self.settings) else 0.0,
         )
         super()._open_records()
         with contextlib.suppress(OSError):  # a report is then told the journal by who wants it
@@ -174,6 +178,8 @@ class Engine(engine.Engine):
         except Exception as error:
             self.contact.broke_off(error)
             raise
+        finally:
+            logs.flush()  # before anybody is told of the start, or why there was none
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
+import msgspec
+
 from qka.model.times import DAY, SECOND, day_of, midnight, time_of_day
 
 wall_time = _time.time_ns  # ns since the epoch, UTC: for those of whom nobody makes a replay
@@ -25,14 +27,11 @@ def _nobody(when: int) -> None:
     """Is told of nothing."""
 
 
-class Timer:
+class Timer(msgspec.Struct, eq=False):
     """A callback due at a moment; `cancel()` forgets it."""
 
-    __slots__ = ("callback", "when")
-
-    def __init__(self, when: int, callback: Callback) -> None:
-        self.when = when
-        self.callback: Callback | None = callback
+    when: int  # ns
+    callback: Callback | None
 
     def cancel(self) -> None:
         """Never call it; calling this twice is fine."""

@@ -3,17 +3,26 @@
 A strategy's lines carry its name when it logs by `logger.bind(strategy="dual_ma")`. An event is
 logged by `event`: in the reader's language on stderr, in English and with its fields in the file.
 Secrets reach neither; see `qka.secrets`.
+
+Where a day is over in seconds, `within` lets the lines of events wait for one another for so long:
+what writes them is then in the processor's caches, and a line costs a third. Each keeps its times
+and its place among all lines, and nothing loud waits.
 """
 
+import asyncio
+import atexit
+import contextlib
 import json
 import os
 import sys
+import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from loguru import logger
 
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
 
 _sinks: list[int] = []
 _MEGABYTE = 1_000_000
+_MOST = 1000  # lines that wait
+_QUIET = ("DEBUG", "INFO")
 _lazily = logger.opt(lazy=True)
 
 
@@ -41,14 +52,17 @@ def setup(
     *,
     megabytes: int = 100,
     keep: int = 10,
+    within: float = 0.0,
 ) -> None:
     """Start the log anew: `level` and above, to stderr (`console`) and to the JSON-lines `file`.
 
     `now` is the engine's clock, ns; without it the console shows wall time. A file of so many
-    `megabytes` is put aside under its date, and the last `keep` of those stay. Sinks that others
-    added stay. Raises `ConfigError` when the file can't be written.
+    `megabytes` is put aside under its date, and the last `keep` of those stay. Lines of events
+    may wait `within` so many seconds. Sinks that others added stay. Raises `ConfigError`
+    when the file can't be written.
     """
     close()
+    _waiting.start(within, now)
     try:
         logger.remove(0)
     except ValueError:
@@ -85,6 +99,7 @@ def setup(
 
 def close() -> None:
     """Flush and remove the sinks of `setup`; harmless when there are none."""
+    flush()
     while _sinks:
         try:
             logger.remove(_sinks.pop())
@@ -92,19 +107,104 @@ def close() -> None:
             pass  # someone removed all of loguru's sinks
 
 
+def flush() -> None:
+    """Write the lines that wait."""
+    _waiting.write()
+
+
 def event(source: str, happened: Any, order: Order | None = None, *, aside: bool = False) -> None:
     """Log an event, as loud as it is, or `aside`, as DEBUG; `order`: the one that it is about."""
     level = "DEBUG" if aside else telling.severity(happened).name
-    line = _lazily.bind(strategy=source, _event=(happened, order))
-    line.log(level, "{}", lambda: telling.told(happened, order, str))
+    line = _Line(level, source, happened, order)
+    if level not in _QUIET or not _waiting.take(line):
+        _write(line)
+
+
+class _Line(NamedTuple):
+    """What is to be logged of an event."""
+
+    level: str
+    source: str
+    happened: Any
+    order: Order | None
+
+
+class _Late(NamedTuple):
+    """How long a line has waited, seconds, and the engine's time when it was made, ns."""
+
+    seconds: float
+    now: int | None
+
+
+class _Waiting:
+    """Lines of events that wait for one another: so many seconds, or `_MOST` of them."""
+
+    def __init__(self) -> None:
+        self._within = 0.0
+        self._now: Callable[[], int] | None = None
+        self._lines: deque[tuple[_Line, float, int | None]] = deque()  # with the loop's time, now
+        self._loop: asyncio.AbstractEventLoop
+        self._lock = threading.RLock()  # one at a time writes; a sink may log
+
+    def start(self, within: float, now: Callable[[], int] | None) -> None:
+        """From here on; zero: nothing waits."""
+        self._within, self._now = within, now
+
+    def take(self, line: _Line) -> bool:
+        """Whether it waits: not where there is no loop that comes back to it."""
+        if not self._within:
+            return False
+        if not self._lines:
+            try:
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return False
+            self._loop.call_later(self._within, self.write)
+        now = None if self._now is None else self._now()
+        self._lines.append((line, self._loop.time(), now))
+        if len(self._lines) >= _MOST:
+            self.write()
+        return True
+
+    def write(self) -> None:
+        """Write what waits, in its order; from any thread."""
+        if not self._lines:
+            return
+        with self._lock:
+            while self._lines:
+                line, since, now = self._lines.popleft()
+                with contextlib.suppress(Exception):  # a sink of somebody else's may raise
+                    _write(line, _Late(self._loop.time() - since, now))
+
+
+_waiting = _Waiting()
+atexit.register(flush)
+
+
+def _write(line: _Line, late: _Late | None = None) -> None:
+    level, source, happened, order = line
+    bound = _lazily.bind(strategy=source, _event=(happened, order), _late=late)
+    bound.log(level, "{}", lambda: telling.told(happened, order, str))
 
 
 def _patch(record: "Record") -> None:
+    late = record["extra"].get("_late")
+    if late is None:
+        flush()  # what waits was there before
+    else:
+        record["time"] -= timedelta(seconds=late.seconds)
     record["message"] = mask(record["message"])
 
 
 def _source(record: "Record") -> str:
     return str(record["extra"].get("strategy") or record["name"] or "qka")
+
+
+def _moment(record: "Record", now: Callable[[], int] | None) -> datetime | None:
+    """The engine's time of a line; None without a clock."""
+    late = record["extra"].get("_late")
+    ns = late.now if late is not None else None if now is None else now()
+    return None if ns is None else to_datetime(ns)
 
 
 # Both formats hand loguru a template that names a value of `extra`, so that neither braces nor
@@ -122,7 +222,7 @@ class _Console:
         self._day: date | None = None
 
     def line(self, record: "Record") -> str:
-        moment = to_datetime(self._now()) if self._now else record["time"].astimezone(SHANGHAI)
+        moment = _moment(record, self._now) or record["time"].astimezone(SHANGHAI)
         new = self._day not in (None, moment.date())
         self._day = moment.date()
         error = _error_line(record)
@@ -187,9 +287,10 @@ def _masked(value: Any) -> Any:
 
 
 def _file_line(now: Callable[[], int] | None, record: "Record") -> str:
+    moment = _moment(record, now)
     line: dict[str, Any] = {
         "wall": record["time"].isoformat(),
-        "time": to_datetime(now()).isoformat() if now else None,
+        "time": moment.isoformat() if moment is not None else None,
         "level": record["level"].name,
         "source": _source(record),
         "message": record["message"],

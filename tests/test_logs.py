@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from builders import an_order
 from loguru import logger
+from qmt import eventually
 
 from qka import logs, secrets
 from qka.errors import ConfigError
 from qka.model.events import OrderRejected, OrderRequested
-from qka.model.times import at
+from qka.model.times import SECOND, at
 
 NOON = at(date(2026, 1, 5), "14:50:03")
 
@@ -189,6 +190,60 @@ def test_an_event_holds_no_secret_and_no_whole_account(
     assert "rejected: *** of 88***45" in shown
     assert 'abc"def' not in shown
     assert "8880012345" not in shown
+
+
+async def test_lines_of_events_that_wait_keep_their_place_and_their_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments = iter(range(NOON, NOON + 10 * SECOND, SECOND))
+    stamps: list[str] = []
+    sink = logger.add(lambda line: stamps.append(line), format="{time:HH:mm:ss.SSSSSS}")
+    try:
+        logs.setup("INFO", tmp_path / "log.jsonl", now=lambda: next(moments), within=3600.0)
+        logs.event("Grid", OrderRequested(NOON, an_order()))
+        logs.event("Grid", OrderRequested(NOON, an_order()))
+        assert capsys.readouterr().err == ""
+        logger.bind(strategy="Grid").info("said by hand")
+        logs.event("Grid", OrderRequested(NOON, an_order()))
+        assert len(capsys.readouterr().err.splitlines()) == 3
+        logs.close()
+    finally:
+        logger.remove(sink)
+    first, second, by_hand, last = _lines(tmp_path / "log.jsonl")
+    assert [first["time"][-8:], second["time"][-8:]] == ["03+08:00", "04+08:00"]
+    assert by_hand["message"] == "said by hand"
+    assert first["message"] == second["message"] == last["message"]
+    walls = [line["wall"] for line in (first, second, by_hand, last)]
+    assert walls == sorted(walls)
+    assert stamps == sorted(stamps)  # a sink of somebody else's has them in this order too
+
+
+async def test_a_loud_event_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("INFO", None, now=lambda: NOON, within=3600.0)
+    logs.event("Grid", OrderRequested(NOON, an_order()))
+    logs.event("Grid", OrderRejected(NOON, "a", "no"), an_order())
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.endswith("passed every rule")
+    assert last.endswith("rejected: no")
+
+
+async def test_what_waits_is_written_when_its_time_has_come_or_when_it_is_much(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.setup("INFO", None, now=lambda: NOON, within=0.001)
+    logs.event("Grid", OrderRequested(NOON, an_order()))
+    await eventually(lambda: capsys.readouterr().err.endswith("passed every rule\n"))
+    monkeypatch.setattr(logs, "_MOST", 3)
+    logs.setup("INFO", None, now=lambda: NOON, within=3600.0)
+    for _ in range(4):
+        logs.event("Grid", OrderRequested(NOON, an_order()))
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_nothing_waits_where_no_loop_comes_back_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("INFO", None, now=lambda: NOON, within=3600.0)
+    logs.event("Grid", OrderRequested(NOON, an_order()))
+    assert capsys.readouterr().err.endswith("passed every rule\n")
 
 
 def test_a_line_may_bind_names_that_we_use_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,8 +256,11 @@ class RemoteBroker(XtBroker):
 
     async def _take_back(self, orders: list[str], epoch: str) -> None:
         """Have the server take orders back; each of them is told by its own reply, or looked up."""
+        for order_id in orders:
+            self.wire(order_id, "recall goes", {"why": RECALLED})
+        asked = {"keys": orders, "epoch": epoch, "why": RECALLED}
         try:
-            await self._client.query("recall", {"keys": orders, "epoch": epoch, "why": RECALLED})
+            taken = frozenset(await self._client.query("recall", asked))
         except QkaError as error:
             logger.warning(
                 "orders that wait at {} were not taken back ({}): each leaves before its deadline "
@@ -267,6 +270,9 @@ class RemoteBroker(XtBroker):
                 self._carrier.within,
             )
         else:
+            for order_id in orders:
+                told = {"taken_back": order_id in taken}
+                self.wire(order_id, "the answer to recall comes", told)
             self.missed()  # those whose reply was lost
 
     async def _seek(self, order: Order) -> None:

@@ -45,6 +45,7 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
     try:
         error, stopped_by = asyncio.run(_run(engine))
     except KeyboardInterrupt:
+        logs.flush()
         words = say("stopped at once; orders already sent keep working, see {run}").format(
             run=engine.folder
         )

@@ -99,7 +99,8 @@ class Breaker:
         if event.day != self.losses.marks.day:
             self.losses.begin(event.day, self._ledger.total_cents)
         self._trading = event.phase is _CONTINUOUS
-        self._again()
+        if self._trading:
+            self._again()
 
     def on_fill(self, fill: Fill) -> None:
         """A trade may have cost too much, or have been one too many."""

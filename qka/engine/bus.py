@@ -119,33 +119,48 @@ class Bus:
                     return
                 event = queue.popleft()  # what was posted before comes first
             state = 1
-            left = 0
             try:
-                while True:
-                    hear = None
-                    try:
-                        hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
-                        result = hear(event)
-                        if result is not None:
-                            owners[hear].returned(hear, event, result)
-                    except StopNow:
-                        raise
-                    except BaseException as error:
-                        if hear is None:  # the look-up itself failed
-                            learn(event)
-                            continue
-                        owners[hear].failed(hear, event, error)
-                    if not queue:
-                        state = 0
-                        return
-                    if not left:
-                        state += 1
-                        left = len(queue)
-                    left -= 1
-                    event = queue.popleft()
+                try:
+                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                except LookupError:
+                    hear = learn(event)
+                try:
+                    result = hear(event)
+                    if result is not None:
+                        owners[hear].returned(hear, event, result)
+                except StopNow:
+                    raise
+                except BaseException as error:
+                    owners[hear].failed(hear, event, error)
+                if queue:
+                    go_on()
+                state = 0
             except BaseException:
                 state = -1 if queue else 0
                 raise
+
+        def go_on() -> None:
+            """What was said meanwhile, one round after the other."""
+            nonlocal state
+            left = 0
+            while queue:
+                if not left:
+                    state += 1
+                    left = len(queue)
+                left -= 1
+                event = queue.popleft()
+                try:
+                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                except LookupError:
+                    hear = learn(event)
+                try:
+                    result = hear(event)
+                    if result is not None:
+                        owners[hear].returned(hear, event, result)
+                except StopNow:
+                    raise
+                except BaseException as error:
+                    owners[hear].failed(hear, event, error)
 
         def post(event: Any) -> None:
             nonlocal state
@@ -168,22 +183,23 @@ class Bus:
         self._routes.clear()
         self._by_symbol.clear()
 
-    def _learn(self, event: Any) -> None:
+    def _learn(self, event: Any) -> Handler:
         """The first event of its class, or of its symbol where that decides: who hears it?"""
         kind = event.__class__
         there = self._subscriptions.get(kind, [])
         everyone = [one.handler for one in there if one.handler is not None]
         if len(everyone) == len(there):
-            self._routes[kind] = self._all(everyone)
-            return
+            hear = self._routes[kind] = self._all(everyone)
+            return hear
         symbol = event.symbol
         heard = [
             one.handler or one.by_symbol[symbol]
             for one in there
             if one.handler is not None or symbol in one.by_symbol
         ]
-        self._by_symbol.setdefault(kind, {})[symbol] = self._all(heard)
         self._routes[kind] = None
+        hear = self._by_symbol.setdefault(kind, {})[symbol] = self._all(heard)
+        return hear
 
     def _all(self, handlers: Iterable[Handler]) -> Handler:
         """One callable for handlers, each once, in order; what one raises stops no other."""

@@ -122,9 +122,9 @@ class Ledger:
         self.available_cents = cash  # less what buys claim with their fees
         self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
         self._value = 0  # cents, of all holdings as last weighed
-        self._held = set(self._holdings)  # symbols with shares
         self.invested = set(self._holdings)  # symbols with shares, or with buys that work
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
+        self._weighed: set[str] = set()  # symbols with shares whose next price is to be weighed
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
@@ -150,8 +150,9 @@ class Ledger:
                 cost = before.cost
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
-        self._value, self._held = 0, set(self._holdings)
-        self._moved, self.invested = set(self._held), set(self._held)
+        self._value = 0
+        self._moved, self.invested = set(self._holdings), set(self._holdings)
+        self._weighed.clear()
         for deal in snapshot.deals:
             self._note_deal(deal)
         for order in snapshot.orders:
@@ -204,8 +205,8 @@ class Ledger:
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
-        self._held = set(self._holdings)
-        self._moved, self.invested = set(self._held), set(self._held)
+        self._moved, self.invested = set(self._holdings), set(self._holdings)
+        self._weighed.clear()
         self.orders.clear()
         self._lately.clear()
         self._working.clear()
@@ -225,7 +226,7 @@ class Ledger:
         """
         self._earn(to_cents(cash) - self._cash)
         told = {position.symbol: position for position in positions}
-        for symbol in sorted(told.keys() | self._held):
+        for symbol in sorted(told.keys() | self.shares().keys()):
             held = self._holdings.setdefault(symbol, _Holding())
             position = told.get(symbol, Position(symbol))
             if position.quantity and not held.quantity:
@@ -352,16 +353,21 @@ class Ledger:
         symbol = quote.symbol
         self.quotes[symbol] = quote
         self.heard += 1
-        if symbol in self._held:
+        if symbol in self._weighed:
+            self._weighed.discard(symbol)
             self._moved.add(symbol)
 
     def on_bar(self, bar: Bar) -> None:
         """Remember the last bar of a symbol; where there are quotes, they say more."""
         symbol, bars = bar.symbol, self._bars
-        if symbol in bars and bars[symbol].time > bar.time:
-            return  # a longer bar that is told after the shorter ones of the next period
+        try:
+            if bars[symbol].time > bar.time:
+                return  # a longer bar that is told after the shorter ones of the next period
+        except KeyError:
+            pass
         bars[symbol] = bar
-        if symbol in self._held:
+        if symbol in self._weighed:
+            self._weighed.discard(symbol)
             self._moved.add(symbol)
 
     def on_instrument(self, event: InstrumentState) -> None:
@@ -608,7 +614,6 @@ class Ledger:
 
     def _note_held(self, symbol: str, held: _Holding) -> None:
         """Whether there are shares of a symbol, or shares to come."""
-        (self._held.add if held.quantity else self._held.discard)(symbol)
         there = held.quantity or held.coming
         (self.invested.add if there else self.invested.discard)(symbol)
 
@@ -624,6 +629,7 @@ class Ledger:
             symbol = moved.pop()
             held, value = self._holdings[symbol], 0
             if held.quantity:
+                self._weighed.add(symbol)
                 price = self.price(symbol) or held.price
                 value = cents(price, held.quantity) if price else held.cost
             self._value += value - held.value

@@ -308,7 +308,8 @@ class Runner(Guest):
             self._hear(signal.strategy, self.strategy.on_signal, signal)
 
     def _on_phase(self, event: SessionPhase) -> None:
-        self._timers.on_phase(event)
+        if self._timers.handlers:
+            self._timers.on_phase(event)
         if self._ready and self._hears_phases:
             self.call(self.strategy.on_phase, event)
 

@@ -14,8 +14,7 @@ from qka.model.market import Phase
 from qka.model.times import MINUTE
 
 # there are prices; what else changes in between is noted when the next phase begins
-_PRE_OPEN = Phase.PRE_OPEN
-_DAILY = frozenset({Phase.BREAK, Phase.CLOSED})
+_PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )
@@ -34,8 +33,8 @@ class Worth(msgspec.Struct, frozen=True):
 class Appraiser:
     """Notes the account's worth at the end of each minute in which it changed.
 
-    Where bars come and no quotes it is half an hour, and after a month of them only at noon and
-    when the day is closed.
+    Where bars come and no quotes it is half an hour, and after a month of them once a day, when it
+    is closed.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, journal: Journal) -> None:
@@ -43,27 +42,30 @@ class Appraiser:
         self._ledger = ledger
         self._journal = journal
         self._days = 0  # that have begun
-        self._finely = True  # it is noted between those two moments of a day, too
+        self._finely = True  # it is noted within a day, too
         self._open = False  # the market is
         self._looking = False  # a look is due
         self._told: int | None = None  # cents, the last note's
 
     def on_phase(self, event: SessionPhase) -> None:
         """Nights and breaks have no minutes to look at: a timer there would be most of them."""
-        self._open = event.phase in _PRICED
-        if event.phase is _PRE_OPEN:
+        phase = event.phase
+        if phase is _PRE_OPEN:
             self._days += 1
             self._finely = self._ledger.quoted or self._days <= _DAYS
-        if self._finely or event.phase in _DAILY:
+        if self._finely:
+            self._open = phase in _PRICED
             self._note()
-        self._again()
+            self._again()
+        elif phase is _CLOSED:
+            self._note()
 
     def on_fill(self, fill: Fill) -> None:
         """There may be something whose price moves."""
         self._again()
 
     def _again(self) -> None:
-        if self._looking or not (self._open and self._finely and self._ledger.invested):
+        if self._looking or not (self._finely and self._open and self._ledger.invested):
             return
         self._looking = True
         every = _QUOTES if self._ledger.quoted else _BARS

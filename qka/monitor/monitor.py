@@ -112,19 +112,24 @@ class Monitor:
         more: dict[str, Route] = {}
         if self._dashboard is not None:
             more |= self._dashboard.routes(self._guard)
-            self._dashboard.open()
-            self._stack.push_async_callback(self._dashboard.close)
         if self._metrics is not None:
             more |= self._metrics.routes()
-            self._metrics.open()
-            self._stack.callback(self._metrics.close)
         http = Http(self._control, self._guard, more)
         pages = () if self._dashboard is None else self._dashboard.watchers.sockets
         server = MonitorServer(http.answer, pages=pages)
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_LEAVE)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, self._socket).start()
+        if self._dashboard is not None:
+            self._dashboard.open()
+            # before the runner, which would wait for pages that look on
+            self._stack.push_async_callback(self._dashboard.close)
+        if self._metrics is not None:
+            self._metrics.open()
+            self._stack.callback(self._metrics.close)
+        site = web.SockSite(runner, self._socket)
+        await site.start()
+        self._stack.push_async_callback(site.stop)  # first of all: no page comes again
 
     async def close(self) -> None:
         """Nobody can ask any more; calling it twice is fine."""

@@ -1,6 +1,7 @@
 """The broker behind a server: one order stays one order, whatever the link does."""
 
 import threading
+import time
 from collections import deque
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -301,6 +302,38 @@ async def test_what_the_server_does_not_know_yet_is_asked_for_until_it_does(fate
         assert s.of(told) == []
         s.server.fates["a"] = fate
         await s.until(told)
+
+
+async def test_orders_that_are_late_before_their_time_have_the_servers_clock_asked_for_anew():
+    """A clock was set, or the hello was long on its way: else every order would be refused."""
+
+    def taken(params):
+        if s.server.frames[-1]["deadline"] > time.time():
+            return {"success": True, "data": 1001}
+        return {"success": False, "code": "deadline", "detail": "too late"}
+
+    async with stage(connect=False) as s:
+        s.server.answers["order_stock"] = taken
+        s.server.hello["time"] = time.time() - 60
+        await s.broker.connect(s.heard.append)
+        s.server.hello.clear()
+        s.submit(id="a")
+        assert "too late" in (await s.until(OrderRejected))[0].reason
+        await eventually(lambda: s.links() == [True, False, True])
+        s.submit(id="b")
+        await s.until(OrderSubmitted, "b")
+
+
+async def test_an_order_that_is_late_in_its_time_is_refused_and_the_link_stays():
+    async with stage(within=0.05) as s:
+        late = {"success": False, "code": "deadline", "detail": "its turn did not come"}
+        (number,) = await unanswered(s, "a")
+        await eventually(lambda: s.server.frames[-1]["deadline"] < time.time())
+        await reply(s, number, **late)
+        await s.until(OrderRejected)
+        s.server.silent = False
+        await s.broker.snapshot()
+        assert s.links() == [True]
 
 
 async def test_a_terminal_that_is_away_means_not_sent():
@@ -997,10 +1030,16 @@ async def test_a_halt_takes_back_what_waits_at_the_server_and_nothing_that_has_l
         for name in "cde":
             t.submit(name, price=9.9)
         await eventually(lambda: len(t.served.server.backend._marked) == 4)
+        wired = []
+        t.broker.wire = lambda order_id, what, data: wired.append((order_id, what, data))
         t.broker.recall()
         for name in "cde":
             await t.until(name, OrderStatus.REJECTED)
             assert t.orders[name].reason == RECALLED
+        await eventually(
+            lambda: ("b", "the answer to recall comes", {"taken_back": False}) in wired
+        )
+        assert ("c", "the answer to recall comes", {"taken_back": True}) in wired
         t.submit("f", price=9.9)
         on.set()
         for name in "bf":

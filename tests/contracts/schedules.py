@@ -7,7 +7,7 @@ it troubles take turns is theirs, so that two runs of one seed may differ within
 from random import Random
 from typing import Any, NamedTuple
 
-from moments import OF_A_REQUEST, OF_AN_EVENT
+from moments import OF_A_REQUEST, OF_AN_EVENT, ON_THE_WIRE
 
 # kind -> how many of ten schedules; `vendor` is remote to a server over the vendor's own trader
 _SHARES = {"paper": 1, "xtquant": 3, "remote": 4, "vendor": 2}
@@ -196,6 +196,9 @@ class _Author:
             self._order()
         if draw.random() < 0.2:
             self._add("wait")
+        if self.deadly and self.kind in _REMOTE and draw.random() < 0.4:
+            who, where = draw.choice(["server", "engine"]), draw.choice(ON_THE_WIRE)
+            self._add("kill", who=who, moment=f"recall {where}")
         self._add("recall")
         self.random, self.halts = self.halts, self.random
 

@@ -60,7 +60,7 @@ def test_where_only_bars_come_the_worth_is_noted_twice_an_hour(tmp_path):
     ]
 
 
-def test_after_a_month_of_bars_the_worth_is_noted_at_noon_and_at_the_close(tmp_path):
+def test_after_a_month_of_bars_the_worth_is_noted_when_a_day_is_closed(tmp_path):
     class OnBars(Recorder):
         def on_bar(self, bar):
             """Bars are enough."""
@@ -78,8 +78,8 @@ def test_after_a_month_of_bars_the_worth_is_noted_at_noon_and_at_the_close(tmp_p
         told[day_of(time)].append(show(time)[11:16])
     assert told[days[1]] == ["10:29", "11:29", "14:29"]
     assert told[days[19]] == ["10:29", "11:29", "14:29"]
-    assert told[days[20]] == ["11:30", "15:30"]
-    assert told[days[-1]] == ["11:30", "15:30"]
+    assert told[days[20]] == ["15:30"]
+    assert told[days[-1]] == ["15:30"]
 
 
 def test_an_account_that_does_nothing_is_noted_once(tmp_path):

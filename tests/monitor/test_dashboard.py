@@ -23,7 +23,7 @@ import qka
 from qka.cli.main import app
 from qka.model.events import OperatorCommand
 from qka.model.times import DAY, SECOND, show
-from qka.monitor import keys, watchers
+from qka.monitor import keys, monitor, watchers
 from qka.monitor.phrasebook import phrasebook
 from qka.monitor.recent import KEPT, Newest
 from qka.monitor.site import FOLDER
@@ -476,6 +476,23 @@ async def test_too_many_pages_are_refused_and_the_others_stay(page, monkeypatch)
     await eventually(lambda: not len(page.there.engine.monitor._dashboard.watchers))
     async with page.stream() as stream:
         await picture(stream)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Who waits for pages to leave by themselves waits for ever."""
+    monkeypatch.setattr(monitor, "_LEAVE", 3600.0)
+
+
+async def test_a_page_that_looks_on_does_not_hold_up_the_end_of_a_run(patient, page):
+    await page.login()
+    async with page.stream() as stream, asyncio.timeout(30):
+        await picture(stream)
+        closing = asyncio.ensure_future(page.there.engine.monitor.close())
+        while not stream.closed:
+            await stream.receive()
+        await closing
+    assert stream.close_code == aiohttp.WSCloseCode.OK
 
 
 async def test_a_flood_of_sockets_does_not_close_a_page(page):
