@@ -18,8 +18,9 @@ class SlidingWindow:
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self.seconds = seconds
-        self.span = max(1, int(seconds * SECOND))  # ns
-        # ns, oldest first: all of the window, so that another limit can go on from them
+        self._span = max(1, int(seconds * SECOND))
+        # ns, oldest first: all of the window, so that another limit can go on from them, and what
+        # was not forgotten yet
         self.times: deque[int] = deque()
 
     def full(self, now: int) -> bool:
@@ -29,21 +30,25 @@ class SlidingWindow:
     def holds(self, count: int, now: int) -> bool:
         """Whether it holds so many."""
         times = self.times
-        return len(times) >= count and (count == 0 or times[-count] > now - self.span)
+        return len(times) >= count and (count == 0 or times[-count] > now - self._span)
 
     def wait(self, now: int) -> float:
         """Seconds from `now` until it is not full."""
-        return math.ceil((self.times[-self.limit] + self.span - now) / MILLISECOND) / 1000
+        return math.ceil((self.times[-self.limit] + self._span - now) / MILLISECOND) / 1000
 
     def held(self, now: int) -> int:
         """How many it holds, as far as it counts: to the limit."""
-        return sum(1 for moment in self.times if moment > now - self.span)
+        return sum(1 for moment in self.times if moment > now - self._span)
 
     def add(self, now: int) -> None:
         """One more, now."""
-        times = self.times
-        times.append(now)
-        while times[0] <= now - self.span:
+        self.times.append(now)
+        self.forget(now)
+
+    def forget(self, now: int) -> None:
+        """Keep nothing that has left it."""
+        times, gone = self.times, now - self._span
+        while times and times[0] <= gone:
             times.popleft()
 
 
@@ -62,7 +67,6 @@ class RateLimit(Counter):
         """`strategy`: whose orders are counted, None for all; `note`: what the limit is for."""
         self.window = window
         self._times = window.times
-        self._span = window.span
         self.strategy = strategy
         self.key = f"{strategy or '*'} {window.seconds:g}s"  # what it is remembered by
         self.key += f" {code}" if code != "rate" else ""
@@ -77,10 +81,11 @@ class RateLimit(Counter):
     def __call__(self, order: Order, view: View) -> Denial | Caution | None:
         """None, or why not."""
         warn = self._warn
-        if len(self._times) < warn or not self.window.holds(warn, order.time):
+        if len(self._times) < warn or self.strategy not in (None, order.strategy):
             return None
         window = self.window
-        if self.strategy not in (None, order.strategy):
+        window.forget(order.time)
+        if not window.holds(warn, order.time):
             return None
         limit, span = window.limit, f"{window.seconds:g} s"
         if window.full(order.time):
@@ -99,11 +104,7 @@ class RateLimit(Counter):
     def sent(self, order: Order) -> None:
         """An order leaves."""
         if self.strategy is None or self.strategy == order.strategy:
-            times, now = self._times, order.time  # as the window adds, without calling it
-            times.append(now)
-            gone = now - self._span
-            while times[0] <= gone:
-                times.popleft()
+            self._times.append(order.time)  # forgotten when so many are there that they matter
 
     def cancelled(self, strategy: str, made: int, now: int) -> None:
         """A cancel leaves."""
@@ -112,6 +113,8 @@ class RateLimit(Counter):
 
     def kept(self) -> list[int]:
         """Moments in ns."""
+        if self._times:
+            self.window.forget(self._times[-1])
         return list(self._times)
 
     def remember(self, kept: Sequence[int] | None) -> None:

@@ -320,6 +320,18 @@ def test_cancels_are_not_remembered_for_longer_than_they_count():
     assert len(window.times) == 60
 
 
+@pytest.mark.parametrize(("limit", "there"), [(100, 100), (1000, 1000), (10**9, 10_000)])
+def test_orders_that_no_longer_count_are_forgotten_before_there_are_more_than_the_limit(
+    limit, there
+):
+    rate = RateLimit(SlidingWindow(limit, 60))
+    gate = Gate([rate], books())
+    for second in range(10_000):
+        assert isinstance(gate.review(an_order(time=NOW + second * SECOND)), Approved)
+        assert len(rate.window.times) <= there
+    assert rate.kept() == [NOW + second * SECOND for second in range(9_940, 10_000)]
+
+
 @pytest.mark.parametrize("between", [[2], [50, 2], [2, 50, 1]])
 def test_another_limit_counts_all_that_left_in_its_window(between):
     gate = Gate([RateLimit(SlidingWindow(2, 60))], books())
