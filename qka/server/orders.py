@@ -159,6 +159,10 @@ class Orders:
         except OSError as error:
             raise Failure("unavailable", f"recall: {error}", retry_after=5.0) from None
 
+    async def take_back(self, owner: str, why: str) -> None:
+        """All of an owner's that the terminal was not handed yet never get there."""
+        await self._ways.recall(self._ways.of(owner), why)
+
     # ------------------------------------------------------------ orders, and transfers
 
     def place(
