@@ -136,7 +136,7 @@ class Exchange:
             entry.order
             for entries in self._book.values()
             for entry in entries.values()
-            if entry.arrived < close or entry.order.type is OrderType.FIXED
+            if entry.order.time < close or entry.order.type is OrderType.FIXED
         ]
 
     # ------------------------------------------------------------ quotes
