@@ -236,6 +236,8 @@ def floor() -> Timed:
 
 def order(quick: bool) -> list[Row]:
     """Quote to order; what a journal adds to it: two chained records, no disk (see `journal`)."""
+    from benchmarks.corridor import in_one  # it is made of what is here
+
     many, rounds = len(NAMES), 9 if quick else 15
     with tempfile.TemporaryDirectory() as folder:
         numbers = itertools.count()
@@ -260,6 +262,13 @@ def order(quick: bool) -> list[Row]:
         plain = floor()
         return [
             row("quote to order, 6 rules, NoJournal", plain, ours(NoJournal), "", 2.5),
+            row(
+                "quote to order, and in one function",
+                in_one,
+                ours(NoJournal),
+                "floor: all of its work, no rooms",
+                None,
+            ),
             row(
                 "quote to order, a replay's journal",
                 plain,

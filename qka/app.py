@@ -4,6 +4,7 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -56,6 +57,11 @@ if TYPE_CHECKING:
     from qka.monitor.monitor import Monitor
 
 
+# Seconds until Python makes the loop hand over to a thread that waits (an alert, a heartbeat): less
+# than a turn of the loop at full speed takes. Each turn wakes that thread for nothing and begins
+# the wait anew, so that with the usual 5 ms it may wait until the day is over, at 10 us a turn.
+_SWITCH = 0.0001
+_before: list[float] = []  # what the interval was when each run that is open began
 _BUNCH = 0.25  # seconds that the log of a day that is over in seconds may lag behind it
 
 
@@ -134,6 +140,9 @@ class Engine(engine.Engine):
     def _open_records(self) -> None:
         """Make the run's folder, its own alone, with its log and its journal."""
         book.hold(self.own_rules)
+        _before.append(sys.getswitchinterval())
+        if is_past(self.settings):  # a loop that follows the world rests, and threads run meanwhile
+            sys.setswitchinterval(min(_before[0], _SWITCH))
         self._holding = True
         base, number = self.folder, 1
         while True:
@@ -215,6 +224,7 @@ class Engine(engine.Engine):
             if self._holding:
                 self._holding = False
                 book.release()
+                sys.setswitchinterval(_before.pop())  # the last run gives back what it found
             await self.contact.stop()
 
     def summary(self) -> dict[str, Any]:

@@ -47,9 +47,9 @@ class Entrance:
         A bar is known when it has ended: what it filled, which the `settler` says where bars are
         all there is, is booked before anyone sees it; `fault` hears of one that it can't settle.
         """
-        publish = self._recorded() if self.records else self._publish
+        recorded, enter, publish = self._recorded(), self.recorder.enter, self._publish
         if settler is None:
-            return publish
+            return recorded if self.records else publish
         settle, quiet = settler.on_bar, settler.quiet
 
         def let_in(event: Any) -> None:
@@ -60,7 +60,14 @@ class Entrance:
                     fault(f"{named(settle)} failed: {words(error)}")
             publish(event)
 
-        return let_in
+        def written(event: Any) -> None:
+            if event.__class__ is Bar:
+                enter(event)  # before what it fills: a replay fills that itself
+                let_in(event)
+            else:
+                recorded(event)
+
+        return written if self.records else let_in
 
     def reports(self) -> Publish:
         """Where the broker's reports come in: all but one kind of them are journalled."""

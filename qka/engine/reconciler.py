@@ -91,6 +91,7 @@ class Reconciler:
         self._alert = alert
         self._hold = hold
         self._release = release
+        self._holds = False  # new orders wait for the books
         self._checkpoint = checkpoint
         self._trades = trades
         self._actions = actions
@@ -190,7 +191,7 @@ class Reconciler:
         )
         if open_ and not agreed:
             self.told, self.differences = mark, differences
-            self._hold(self._refusal(differences, mark))
+            self._wait(self._refusal(differences, mark))
             return
         # what an operator takes over may have been due in part: nobody can tell
         self.dues = [due.over() for due in dues] if agreed else dues
@@ -206,9 +207,14 @@ class Reconciler:
             self._ledger.settle(snapshot.positions, snapshot.asset.cash)
             if agreed:  # a transfer is neither profit nor loss
                 self._shifted(self._ledger.total_cents - before)
-        self.told = ""
+        self.told, self._holds = "", False
         self._release()
         self._checkpoint()
+
+    def _wait(self, why: str) -> None:
+        """No new order leaves until the books agree."""
+        self._holds = True
+        self._hold(why)
 
     def _refusal(self, differences: Sequence[Difference], mark: str) -> str:
         return (
@@ -333,12 +339,13 @@ class Reconciler:
     def settle(self, day: date) -> None:
         """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.
 
-        What is at hand and agrees is settled at once: a replay of years has many days.
+        What is at hand and agrees is settled at once: a replay of years has many days. Where that
+        lifts a hold it is not: what is said then is heard at its time, not with the next event.
         """
         if self._closed or day != day_of(self._clock.now()):
             return
         try:
-            if self._books is not None:
+            if self._books is not None and not self._holds:
                 snapshot, close = self._books(), at(day, "15:00")
                 orders = comparison.orders(self._ledger, snapshot, close)
                 if not orders and not self._differences(snapshot):
@@ -397,7 +404,7 @@ class Reconciler:
                 logger.error("what a comparison found can't be written down: {}", error)
             case _:  # ours: nothing is certain any more
                 logger.opt(exception=error).error("comparing the account failed")
-                self._hold(f"comparing the account with the broker's failed: {error!r}")
+                self._wait(f"comparing the account with the broker's failed: {error!r}")
 
     async def close(self) -> None:
         """End what is under way."""

@@ -187,7 +187,7 @@ def _table() -> Iterable[Method]:
         _arguments(
             ("keys", Keys | None, None),
             ("epoch", Text, ""),
-            ("why", Text, "it was recalled before its turn came"),
+            ("why", Text, ""),
         ),
     )
 

@@ -35,6 +35,7 @@ from qka.server.tasks import Tasks
 from qka.server.ways import Way, Ways
 
 _encoder = msgspec.json.Encoder()
+_RECALLED = "it was recalled before its turn came"
 
 
 class _Unjudged(Failure):
@@ -143,7 +144,7 @@ class Orders:
         Those never get there, nor do orders that come under one of the keys later. Answers with
         the keys of which that is certain, and on the disk. Raises Failure.
         """
-        named, why = params["keys"], params["why"]
+        named, why = params["keys"], params["why"].strip() or _RECALLED
         for key in named or ():
             keys.check_key(key)
         ways = self._ways.of(caller.owner) if named is None else self._ways.named(named)
@@ -157,6 +158,10 @@ class Orders:
             return _encoder.encode(await self._outcomes.recall(rows, unseen=unseen))
         except OSError as error:
             raise Failure("unavailable", f"recall: {error}", retry_after=5.0) from None
+
+    async def take_back(self, owner: str, why: str) -> None:
+        """All of an owner's that the terminal was not handed yet never get there."""
+        await self._ways.recall(self._ways.of(owner), why)
 
     # ------------------------------------------------------------ orders, and transfers
 

@@ -32,7 +32,7 @@ from qka.server.orders import Orders, patience
 from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
 from qka.server.rules import Rules
-from qka.server.silence import cancel_working
+from qka.server.silence import fell_silent
 from qka.server.store import Store
 from qka.server.tasks import Tasks
 
@@ -364,12 +364,9 @@ class Service:
         self._audit.note(
             Call(self._now(), lease.owner, "", "", "lease", "lapsed", detail=lease.on_silence)
         )
-        if lease.on_silence == "cancel":
-            self._chores.start(
-                cancel_working(lease, self.leases, self.orders, self.outcomes, self.backend)
-            )
-        else:
-            self.leases.forget(lease.owner)
+        self._chores.start(
+            fell_silent(lease, self.leases, self.orders, self.outcomes, self.backend)
+        )
 
 
 def _barred(policy: Policy) -> dict[Scope, str]:

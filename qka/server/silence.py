@@ -16,10 +16,17 @@ _DAY = 86_400 * SECOND
 _PAUSE = 1.0  # seconds until a terminal that can't be asked is asked again
 
 
-async def cancel_working(
+async def fell_silent(
     lease: Lease, leases: Leases, orders: Orders, outcomes: Outcomes, backend: Backend
 ) -> None:
-    """Cancel what the lease's engine has working, however long that takes, unless it comes back."""
+    """What the terminal was not handed yet never gets there; what works is left, or cancelled.
+
+    That goes on however long it takes, unless the engine comes back.
+    """
+    await orders.take_back(lease.owner, "its engine fell silent before its turn came")
+    if lease.on_silence == "leave":
+        leases.forget(lease.owner)
+        return
     while True:
         await orders.settled(lease.owner)
         if leases.current(lease.owner) is not lease:

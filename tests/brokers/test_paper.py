@@ -439,6 +439,15 @@ def test_an_order_that_arrives_after_the_close_is_refused(clock_time):
     assert "closed" in desk.reason
 
 
+def test_of_bars_too_what_was_sent_before_the_close_is_over_with_its_day():
+    desk = Desk(start="14:59")
+    desk.to("14:59:59.99")
+    desk.send(an_order(1000, 10.5, time=moment("14:59:59.99")))
+    desk.to("15:00:01")
+    desk.phase(Phase.CLOSED, "15:30")
+    assert desk.kinds[-1] is OrderExpired
+
+
 def resumed(desk, **changes):
     """The same account in a run of its own, with its orders as the engine's books have them."""
     account, again = desk.snapshot, Desk(start="10:01")

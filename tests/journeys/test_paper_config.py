@@ -1,6 +1,7 @@
 """A simulated day on paper as a config says, through the real app: what its keys change."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,21 @@ def test_who_cancels_changes_when_one_is_filled(fills):
     behind, anywhere = fills(queue="behind"), fills(queue="anywhere")
     assert behind != anywhere
     assert sum(fill[3] for fill in anywhere) >= sum(fill[3] for fill in behind)
+
+
+async def test_threads_get_their_turns_while_a_day_passes_and_the_process_is_left_as_it_was(
+    tmp_path,
+):
+    """A loop at full speed would else let an alert or a heartbeat wait until the day is over."""
+    before = sys.getswitchinterval()
+    config = {
+        "feed": {"kind": "simulated", "speed": "max"},
+        "strategies": [{"use": "strategies.grid:Grid", "symbols": ["600000.SH"]}],
+        "run": {"dir": str(tmp_path)},
+    }
+    async with Engine.from_config(config):
+        assert sys.getswitchinterval() < 0.001
+        async with Engine.from_config(config):
+            pass
+        assert sys.getswitchinterval() < 0.001
+    assert sys.getswitchinterval() == before

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import DAY, FEES, NEXT_DAY, an_order, moment
+from builders import DAY, FEES, NEXT_DAY, a_bar, an_order, moment
 from stage import SYMBOL, Recorder, engine, journalled, quotes
 
 from qka.clock import ManualClock
@@ -20,7 +20,7 @@ from qka.model.market import Phase
 from qka.model.money import yuan
 from qka.model.order import OrderStatus as S
 from qka.model.order import Side
-from qka.model.times import at
+from qka.model.times import MINUTE, at
 
 
 class Once(Recorder):
@@ -92,6 +92,29 @@ def test_a_difference_within_the_days_fees_is_the_brokers_fees_and_is_taken_over
     (alert,) = summary["alerts"]
     assert "fees: the broker's are 3.00 CNY more than broker.fees says" in alert
     assert built.ledger.asset.cash == built.broker.books().asset.cash
+
+
+def test_what_a_days_end_says_is_heard_then_and_not_with_the_next_days_first_event(tmp_path):
+    path, missing = tmp_path / "journal.db", iter([-100, 100])
+    bars = [
+        a_bar(time=at(day, clock_time), symbol=SYMBOL)
+        for day in (DAY, NEXT_DAY)
+        for clock_time in ("10:01", "10:02")
+    ]
+
+    class Meddles(Recorder):
+        symbols, bars = [SYMBOL], "1m"
+
+        def on_bar(self, bar):
+            if bar.time % (2 * MINUTE):
+                built.broker.grant(SYMBOL, next(missing), 0)
+
+    built = engine(bars, Meddles(), held={SYMBOL: 1000}, journal=path)
+    built.run()
+    with readable(path) as (connection, _):
+        said = [(r.event.state, r.ts) for r in rows(connection) if r.kind == "EngineState"]
+    assert ("held", at(DAY, "15:40")) in said
+    assert ("released", at(NEXT_DAY, "15:40")) in said
 
 
 def _charge(broker, cents):

@@ -61,3 +61,11 @@ class Emits(Counting):
             self.emit(qka.Signal(quote.symbol, side="buy"))
         if n % 13 == 0:
             self.emit(qka.Signal(quote.symbol, target_ratio=0.03))
+
+
+class Bars(Counting):
+    def on_bar(self, bar):
+        n = self.count("bars")
+        self.buy(bar.symbol, 100 * (1 + n % 3), bar.close)
+        if n % 3 == 0:
+            self.sell(bar.symbol, 100, bar.close)

@@ -1,6 +1,7 @@
 """Days by the dice, with all that a human can ask for in between: lived again they are the same."""
 
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ import qka
 from qka import settings
 from qka.ashare.sessions import phase_at
 from qka.model.market import Phase
-from qka.model.times import SECOND
+from qka.model.times import SECOND, at
 from qka.replay.config import builder
 from qka.replay.day import replay
 
@@ -102,3 +103,29 @@ async def test_a_day_of_orders_and_commands_by_the_dice_is_the_same_again(tmp_pa
     outcome = await replay(DAY, engine.records.path, build)
     assert outcome.divergence is None, outcome
     assert outcome.counts["Signal"] > 20
+
+
+@pytest.mark.parametrize("period", ["1m", "1d"])
+async def test_recorded_bars_fill_again_what_they_filled(tmp_path, period):
+    days = [*range(5, 10), *range(12, 17)]
+    times = [moment(f"10:{m:02d}") for m in range(60)]
+    if period == "1d":
+        times = [at(date(2026, 1, day), "15:00") for day in days]
+    head = "time,open,high,low,close,volume,amount"
+    rows = [f"{t // 1_000_000},10.0,10.05,9.95,10.0,50,50000" for t in times]
+    for symbol in (A, B):
+        (tmp_path / f"{symbol}.csv").write_text("\n".join([head, *rows]) + "\n")
+    config = {
+        "feed": {"kind": "replay", "path": str(tmp_path)},
+        "strategies": [{"use": f"{BUSY}:Bars", "name": "Bars", "bars": period}],
+        "journal": {"record": True},
+        "account": {"cash": 1_000_000},
+        "run": {"dir": str(tmp_path / "runs")},
+    }
+    engine = qka.Engine.from_config(config)
+    await engine.run_async()
+    build = builder(settings.from_mapping(config), tmp_path / "config.yaml")
+    outcome = await replay(DAY, engine.records.path, build)
+    assert outcome.divergence is None, outcome
+    held = [engine.ledger.deals(date(2026, 1, day)) for day in days]
+    assert sum(map(len, held)) > 3

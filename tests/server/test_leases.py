@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from qmt import eventually
 from server_stage import ORDER, running, simulated, with_scopes
 
@@ -123,6 +124,24 @@ async def test_an_order_under_way_when_it_ran_out_is_cancelled_too(tmp_path):
         stage.backend.answers["query_stock_orders"] = [stage.backend.listed(1, params)]
         gate.set()
         await eventually(lambda: stage.backend.cancels == [{"order_id": 1}])
+
+
+@pytest.mark.parametrize("on_silence", ["leave", "cancel"])
+async def test_an_order_that_waits_when_it_ran_out_never_leaves(tmp_path, on_silence):
+    async with running(tmp_path) as stage:
+        stage.backend.busy = True
+        async with stage.ws(client="engine", lease=15, on_silence=on_silence) as engine:
+            params = {**ORDER, "order_remark": "a"}
+            await engine.say(op="call", id=1, method="order_stock", params=params)
+            await eventually(lambda: len(stage.backend.line) == 1)
+        silence(stage)
+        await eventually(lambda: not stage.service.orders.under_way("a"))
+        stage.backend.go()
+        await stage.call("query_stock_asset")
+        assert not stage.backend.orders
+        row = await stage.service.outcomes.get("a")
+        assert (row.code, row.state) == ("recalled", "not_executed")
+        assert "fell silent" in row.detail
 
 
 async def test_an_engine_that_is_back_keeps_its_orders(tmp_path):

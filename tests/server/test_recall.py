@@ -145,6 +145,25 @@ async def test_what_was_handed_to_the_terminal_is_let_be_and_its_answer_comes(tm
         assert (await stage.outcome("a"))["state"] == "executed"
 
 
+@pytest.mark.parametrize("busy", [True, False], ids=["at the terminal", "for its word"])
+async def test_a_recall_without_a_reason_takes_back_all_the_same(tmp_path, busy):
+    backend = ScriptedBackend() if busy else Thinking()
+    async with running(tmp_path, backend) as stage:
+        backend.busy = busy
+        (order,) = placing(stage, "a")
+        if busy:
+            await in_line(stage, 1)
+        else:
+            await eventually(lambda: stage.service.orders.under_way("a"))
+        recall = asyncio.create_task(stage.call("recall", keys=["a"], why=""))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        backend.go() if busy else backend.gate["instrument"].set()
+        assert (await recall)[1]["data"] == ["a"]
+        assert (await order)[1]["code"] == "recalled"
+        assert backend.orders == []
+
+
 async def test_later_orders_leave_as_ever(tmp_path):
     async with running(tmp_path) as stage:
         stage.backend.busy = True

@@ -136,7 +136,7 @@ class Exchange:
             (entry.order, self._over(entry))
             for entries in self._book.values()
             for entry in entries.values()
-            if entry.arrived < close or entry.order.type is OrderType.FIXED
+            if entry.order.time < close or entry.order.type is OrderType.FIXED
         ]
 
     def _over(self, entry: Working) -> str:
