@@ -94,7 +94,8 @@ def _registered(name: str, root: Path) -> type[Strategy]:
     if name in REGISTRY:
         return REGISTRY[name]
     near = get_close_matches(name, REGISTRY, 1, 0.5)
-    hint = f"did you mean {near[0]}?" if near else f"registered: {', '.join(REGISTRY) or 'none'}"
+    there = f"registered: {', '.join(REGISTRY)}" if REGISTRY else "none is registered"
+    hint = f"did you mean {near[0]}?" if near else there
     raise ConfigError(
         f"use: {name}: no strategy is registered by that name in {root / 'strategies'}; {hint} "
         "(or write module:Class, or path.py:Class)"

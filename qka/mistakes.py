@@ -96,7 +96,8 @@ MISTAKES = (
     mark("set QKA__ALERTS__TARGETS__NAME=... in .env, docs/alerts.md says what for each service"),
     mark("{name}: no such target"),
     mark("nothing was started or sent"),
-    mark("run.dir: {path} can't be written ({error})"),
+    mark("run.dir: {path} can't be written ({error}): nothing was started or sent"),
+    mark("monitor.port: {place} can't be listened on ({why}): nothing was started or sent"),
     mark("{path}: the log can't be written: {error}"),
     # a symbol
     mark("{value} is not a symbol: write six digits and the exchange, 600000.SH"),
@@ -114,6 +115,7 @@ MISTAKES = (
     mark("use: {use}: no strategy is registered by that name in {path}"),
     mark("did you mean {name}? (or write module:Class, or path.py:Class)"),
     mark("registered: {names} (or write module:Class, or path.py:Class)"),
+    mark("none is registered (or write module:Class, or path.py:Class)"),
     mark("none"),
     mark("use: {use}: the file can't be imported: {error}"),
     mark("{place} failed: {error}"),
@@ -150,9 +152,14 @@ MISTAKES = (
         "history({symbol}, {period}): these bars are not kept. Name the symbol in the strategy's "
         "`symbols` and the period in its `bars` (kept: {names})"
     ),
+    mark(
+        "history({symbol}, {period}): these bars are not kept. Name the symbol in the strategy's "
+        "`symbols` and the period in its `bars` (none are kept)"
+    ),
     mark("every({period}): a millisecond is the least"),
     mark("every({period}): {error}"),
     mark("{value} is not a positive time span"),
+    mark("{value} is no time span like 30s, 5m or 1h"),
     mark("at({value}): it is no time like 14:50"),
     # recorded data
     mark("feed.path: there is no file or folder {path}"),
@@ -160,6 +167,10 @@ MISTAKES = (
     mark("feed.path: {path} holds {name}, {file} {there}: replay one kind at a time"),
     mark("{path} has no {names}"),
     mark("it has {names}"),
+    mark("it has too few cells"),
+    mark("it has too few cells, {count} where the head has {limit}"),
+    mark("it has too many cells"),
+    mark("it has too many cells, {count} where the head has {limit}"),
     mark("{path}: no rows between feed.start and feed.end"),
     mark("row {count}"),
     mark("{column} is {value}, not a usable number"),
@@ -220,7 +231,9 @@ MISTAKES = (
     mark("no events of {names}"),
     mark("the terminal knows no {names}"),
     mark("feed.days and feed.symbols: at least 1"),
-    mark("feed.day: {day} is a {name}: the simulated market trades weekdays"),
+    mark("Saturday"),
+    mark("Sunday"),
+    mark("feed.day: {day} is a {kind}: the simulated market trades weekdays"),
     mark("{symbol}: no index and no B share in the simulated market"),
     mark("{path} can't be read ({error})"),
     # the journal
@@ -357,7 +370,6 @@ MISTAKES = (
     mark("{value} is no day: write 20260105, or 20260105..20260109"),
     mark("{name}: no such strategy"),
     mark("--expect: {value} is no hash, they are 64 digits and a-f"),
-    mark("name the journal: --config CONFIG, or --journal PATH"),
     mark("the run broke off: {error}"),
     mark("{path} has the traceback"),
     mark(
@@ -494,12 +506,18 @@ MISTAKES = (
     mark("tls_key without tls_cert: give both, or neither"),
     mark("tls: {path} and {file} can't be used ({error})"),
     mark("{place} can't be listened on ({error}): is a server running there already?"),
+    mark("data_dir: {path} can't be made ({error}): nothing was started"),
+    mark("{path} is in use: another QMTServer of this account is running"),
+    mark("{path} can't be opened ({error}): nothing was started"),
+    mark("this server serves another account than the one you name"),
+    mark("set account.id to the server's"),
     mark(
         "{path} is the file of another account: nothing was started. Give this account a data "
         "folder of its own"
     ),
     mark("there is no token {name} in {path}"),
     mark("there is no token {name} in {path} (there: {names})"),
+    mark("there is no token {name} in {path} yet: start the server once"),
     mark("{value} is no name of a token: letters, digits, - and _, at most 32"),
     mark("there is a token {name} already: rotate it, or revoke it first"),
     mark("{names} is no scope"),

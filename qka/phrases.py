@@ -272,6 +272,7 @@ PHRASES = (
     mark("the rest of a {kind} order is cancelled"),
     mark("it could not trade whole"),
     mark("the day ended"),
+    mark("a daily bar trades what was sent before it began: order in on_bar"),
     mark("the run ended before it reached the exchange"),
     mark("the run ended before its cancel reached the exchange"),
     mark("its price was lost with the run"),
@@ -353,9 +354,13 @@ PHRASES = (
     mark("HALTED: {why}"),
     mark("REDUCING: {why}"),
     mark("ACTIVE by {names}"),
+    mark("ACTIVE by {who}: {why}"),
     mark("HALTED by {names}"),
+    mark("HALTED by {who}: {why}"),
     mark("REDUCING by {names}"),
+    mark("REDUCING by {who}: {why}"),
     mark("REDUCING and flatten by {names}"),
+    mark("REDUCING and flatten by {who}: {why}"),
     mark("flatten, {names}"),
     mark("the books agree again: trading is active"),
     mark("the books agree again: trading is halted"),
@@ -409,8 +414,13 @@ PHRASES = (
     mark("the engine stops and the orders before them still work"),
     mark("stopped: {why}"),
     mark("started by {names}"),
+    mark("started by {who}: {why}"),
     mark("stopped: by {names}"),
+    mark("stopped: by {who}: {why}"),
     mark("{strategy} stopped: by {names}"),
+    mark("{strategy} stopped: by {who}: {why}"),
+    mark("changed to {names} by {who}"),
+    mark("changed to {names} by {who}: {why}"),
     mark("it failed to start"),
     mark("it is answered by {names} without end"),
     mark("{count} errors, the last at {place}"),
@@ -423,6 +433,10 @@ PHRASES = (
     mark(
         "it wants {count} {period} bars before the first event, and the feed knows {there} "
         "of {names}"
+    ),
+    mark(
+        "it wants {count} {period} bars before the first event, and the feed knows {there} "
+        "of {symbol} and {more} more"
     ),
     mark(
         "its state can't be kept across a restart: {error}; put plain values into "
@@ -451,6 +465,7 @@ PHRASES = (
     ),
     mark("the report of {day} can't be written ({error})"),
     mark("{what}: `qka status`, `qka halt` and the like can't reach this run. Trading goes on"),
+    mark("monitor.port: {place} can't be listened on ({why})"),
     mark("it could not be closed: {error}"),
     mark("the last records could not be written: {error}"),
     mark("the disk is full"),

@@ -4,6 +4,7 @@ A secret is shown in a header, never in a URL. What a route answers is its serve
 """
 
 import asyncio
+import errno
 import hmac
 import logging
 from collections import OrderedDict, deque
@@ -31,6 +32,13 @@ _quiet.propagate = False
 
 Now = Callable[[], float]  # seconds, only ever forward: the loop's time
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+_UNHEARD = {
+    errno.EADDRINUSE: "Address already in use",
+    errno.EADDRNOTAVAIL: "Cannot assign requested address",
+    errno.EACCES: "Permission denied",
+}
 
 
 class BodyRefused(Exception):
@@ -147,6 +155,14 @@ async def body(request: web.BaseRequest, longest: int) -> bytes:
 
 def _too_large(longest: int) -> BodyRefused:
     return BodyRefused("too_large", f"a body has {longest} bytes at most")
+
+
+def unheard(error: OSError) -> str:
+    """Why nobody can listen there, in the system's words alone.
+
+    asyncio and `socket.create_server` add the address, which whoever tells it names anyway.
+    """
+    return _UNHEARD.get(error.errno or 0) or error.strerror or str(error)
 
 
 class Lockout:

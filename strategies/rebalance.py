@@ -25,7 +25,8 @@ class Rebalance(qka.Strategy):
             {quote.symbol: each if quote.symbol in chosen else 0.0 for quote in known},
             reason="strongest of the day",
         )
-        self.log.info("{} of {:,} CNY in {}", self.params.ratio, self.account.total, chosen)
+        names = ", ".join(sorted(chosen))
+        self.log.info("{} of {:,} CNY in {}", self.params.ratio, self.account.total, names)
 
     def on_rebalance(self, rebalanced: qka.Rebalanced) -> None:
         for shortfall in rebalanced.left:

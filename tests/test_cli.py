@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -285,6 +286,32 @@ def test_the_environment_and_dotenv_set_keys_and_set_wins(project):
     assert "200 CNY" in done.stdout
     done = qka("check", "config/paper.yaml", "--set", "account.cash=300", cwd=project)
     assert "300 CNY" in done.stdout
+
+
+def test_an_order_of_the_newest_run_needs_no_more_than_its_id(project):
+    assert "no run is kept there" in qka("why", "q2601", cwd=project).stderr
+    assert qka("run", "config/paper.yaml", cwd=project).returncode == 0
+    done = qka("why", "q2601", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "First: FILLED" in done.stdout
+    done = qka("why", "nosuch", "--config", "config/paper.yaml", cwd=project)
+    assert (done.returncode, "its newest are" in done.stderr) == (2, True)
+
+
+def test_the_profit_of_shares_held_at_the_start_is_told_apart(project):
+    held = "account.positions={600000.SH: {quantity: 1000, cost: 9}}"
+    done = qka("run", "config/paper.yaml", "--set", held, cwd=project)
+    (own,) = re.findall(r"of it ([-+,.\d]+) is the account's own", done.stdout)
+    summary = json.loads((only_run(project) / "summary.json").read_text(encoding="utf-8"))
+    assert float(own.replace(",", "")) == summary["account"]["own_profit"]
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_a_server_on_no_port_is_one_clear_message(tmp_path, port):
+    done = qka("server", "--simulate", "--port", port, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_chinese_trader_reads_chinese_and_scripts_the_same_codes(project):

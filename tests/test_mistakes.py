@@ -206,6 +206,64 @@ COMMON = {
 }
 
 
+# whole to the last word: that some of a sentence has its Chinese is not enough
+SENTENCES = {
+    "run.dir: /x can't be written (Not a directory): nothing was started or sent": (
+        "`run.dir`：/x 写不了（不是文件夹）：没有启动，也没有发送任何委托"
+    ),
+    "monitor.port: ::1:80 can't be listened on (Address already in use): nothing was started or "
+    "sent": "`monitor.port`：::1:80 无法监听（地址已被占用）：没有启动，也没有发送任何委托",
+    "monitor.port: h:80 can't be listened on (Address already in use): `qka status`, `qka halt` "
+    "and the like can't reach this run. Trading goes on": (
+        "`monitor.port`：h:80 无法监听（地址已被占用）：`qka status`、`qka halt` 等够不到这次运行。"
+        "交易照常"
+    ),
+    "data_dir: /x can't be made (File exists): nothing was started": (
+        "`data_dir`：/x 无法创建（文件已存在）：没有启动任何东西"
+    ),
+    "a.csv: row 21: it has too few cells, 3 where the head has 7; mend or delete the row, or "
+    "leave such rows out with feed.strict=false": (
+        "a.csv：第 21 行：单元格太少：3 个，表头有 7 个；请修正或删除这一行，或用 "
+        "`feed.strict=false` 跳过这样的行"
+    ),
+    "the server ended the link: this server serves another account than the one you name; set "
+    "account.id to the server's": (
+        "服务器结束了链路：它服务的不是你写的账户；请把 `account.id` 改成服务器的账户"
+    ),
+    "/x/server.db is in use: another QMTServer of this account is running": (
+        "/x/server.db 正被使用：这个账户的另一个 QMTServer 在运行"
+    ),
+    "every('abc'): 'abc' is no time span like 30s, 5m or 1h": (
+        "`every('abc')`：'abc' 不是 30s、5m、1h 这样的时长"
+    ),
+    "feed.day: 2026-01-04 is a Sunday: the simulated market trades weekdays": (
+        "`feed.day`：2026-01-04 是星期日，模拟行情只在工作日交易"
+    ),
+    "use: x: no strategy is registered by that name in /x; none is registered (or write "
+    "module:Class, or path.py:Class)": (
+        "`use`：x：/x 里没有登记这个名字的策略；没有登记任何策略（也可以写 `module:Class` 或 "
+        "`path.py:Class`）"
+    ),
+    "there is no token 'default' in /x yet: start the server once": (
+        "/x 里还没有 Token 'default'：请先启动一次服务器"
+    ),
+    "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
+    "REDUCING and flatten by li@desk: 清仓": "li@desk 改为只减仓并清仓：清仓",
+    "changed to fast=7, slow=20 by li@desk": "li@desk 改为 fast=7, slow=20",
+    "it wants 20 5m bars before the first event, and the feed knows 0 of 600036.SH and 1 more": (
+        "它在开始前要 20 根 5m K线，行情源只有 600036.SH 的 0 根，另有 1 只证券也不够"
+    ),
+    "the day ended; a daily bar trades what was sent before it began: order in on_bar": (
+        "当日结束；日线只成交在它开始之前发出的委托：请在 `on_bar` 里下单"
+    ),
+}
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_a_sentence_is_said_to_its_last_word(words):
+    assert retold(words, chinese) == SENTENCES[words]
+
+
 @pytest.mark.parametrize("mistake", COMMON)
 def test_a_common_mistake_is_told_in_chinese(mistake, tmp_path):
     make, expected = COMMON[mistake]

@@ -172,8 +172,8 @@ class PaperBroker:
             self._orders = {o.id: o for o in self._orders.values() if o.status not in FINAL}
             self._books.new_day()
         elif event.phase is _CLOSED:
-            for order in self._exchange.left(event.day):
-                self._settle(OrderExpired(self._clock.now(), order.id, "the day ended"))
+            for order, why in self._exchange.left(event.day):
+                self._settle(OrderExpired(self._clock.now(), order.id, why))
 
     # ------------------------------------------------------------ requests arriving
 

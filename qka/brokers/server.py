@@ -143,12 +143,19 @@ class QMTServer(Server):
                 self._print_token()
                 if self.backend.simulated:
                     _say(say(_REHEARSAL).format(account=self.account_id, url=self.url))
-                    _say(_COMMAND)
+                    _say(f"  {self.command}\n")
                 await stop.wait()
                 logger.info("QMTServer stops: it takes no more orders and finishes its calls")
         finally:
             for number in caught:
                 loop.remove_signal_handler(number)
+
+    @property
+    def command(self) -> str:
+        """What runs the shipped config on this server: with what it does not say itself."""
+        where = "" if self.url == _SHIPPED_URL else f" --set broker.url={self.url}"
+        account = "" if self.account_id == "demo" else f" --set account.id={self.account_id}"
+        return f"QKA__BROKER__TOKEN=... qka run config/remote.yaml{where}{account}"
 
     def _print_token(self) -> None:
         if self.token is None:
@@ -163,7 +170,7 @@ _REHEARSAL = mark(
     "Account {account}, at {url}. With the token above, in another window / "
     "在另一个窗口用上面的 token："
 )
-_COMMAND = "  QKA__BROKER__TOKEN=... qka run config/remote.yaml\n"
+_SHIPPED_URL = "http://127.0.0.1:8000"  # of config/remote.yaml
 
 
 def _say(text: str) -> None:

@@ -115,6 +115,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             "profit {profit:+,} CNY"
         ).format_map(account)
     ]
+    if account["own_profit"]:
+        words = say("  of it {own_profit:+,} is the account's own, of no strategy")
+        lines.append(words.format_map(account))
     lines += [
         say(
             "  {symbol}  {quantity:>8} shares  {sellable:>8} sellable  at {price:g}  "

@@ -38,7 +38,9 @@ def serve(
     account: Account = "",
     qmt_path: Annotated[str, typer.Option("--qmt-path", help="QMT's folder userdata_mini")] = "",
     host: Annotated[str, typer.Option("--host", help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port to listen on")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="Port to listen on")
+    ] = 8000,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="A made-up terminal and market: no QMT needed")
     ] = False,

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qka.errors import ConfigError
 from qka.language import mark, say
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def why(
         Path | None, typer.Option("--config", "-c", help="The config of its account")
     ] = None,
     journal: Annotated[
-        Path | None, typer.Option("--journal", help="The journal; else the one the config names")
+        Path | None, typer.Option("--journal", help="The journal; else that of the newest run")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="As for qka run")] = None,
 ) -> None:
@@ -42,20 +41,27 @@ def why(
 
     \b
     Examples:
+      qka why q260105-1a2b3c-000001               an order of the newest run
       qka why q260105-1a2b3c-000001 --config config/live.yaml
       qka why q260105 --journal journals/STOCK-8880012345.db
 
     An engine may be running on the journal. Exit code 2 when there is no such order.
     """
-    from qka import settings
-    from qka.replay import config as configs
     from qka.replay.story import tell
 
-    if journal is None:
-        if config is None:
-            raise ConfigError("name the journal: --config CONFIG, or --journal PATH")
-        journal = configs.journal_path(settings.load(config, set_ or ()))
-    _show(tell(journal, order))
+    _show(tell(journal or _journal(config, set_ or []), order))
+
+
+def _journal(config: Path | None, set_: list[str]) -> Path:
+    """The account's; where each run has its own, or no account is named, the newest run's."""
+    from qka import settings
+    from qka.journals import account_path
+    from qka.report import where
+
+    chosen = settings.load(config, set_) if config is not None else None
+    path = account_path(chosen) if chosen is not None else None
+    runs = chosen.run.dir if chosen is not None else Path("runs")
+    return path or where.journal_of(where.newest(runs))
 
 
 def _show(story: "Story") -> None:

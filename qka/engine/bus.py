@@ -107,7 +107,7 @@ class Bus:
     def _set_up(self, soon: Soon) -> None:
         """`publish` and its kin, with all they need in local reach: the engine's hottest lines."""
         routes, by_symbol, learn = self._routes, self._by_symbol, self._learn
-        owners, queue = self._owners, deque[Any]()
+        owners, wrong, queue = self._owners, self._wrong, deque[Any]()
         # 0 idle, -1 something was posted, else the round being worked: see `depth`
         state = 0
 
@@ -128,10 +128,8 @@ class Bus:
                     result = hear(event)
                     if result is not None:
                         owners[hear].returned(hear, event, result)
-                except StopNow:
-                    raise
                 except BaseException as error:
-                    owners[hear].failed(hear, event, error)
+                    wrong(hear, event, error)
                 if queue:
                     go_on()
                 state = 0
@@ -157,10 +155,8 @@ class Bus:
                     result = hear(event)
                     if result is not None:
                         owners[hear].returned(hear, event, result)
-                except StopNow:
-                    raise
                 except BaseException as error:
-                    owners[hear].failed(hear, event, error)
+                    wrong(hear, event, error)
 
         def post(event: Any) -> None:
             nonlocal state
@@ -204,7 +200,7 @@ class Bus:
     def _all(self, handlers: Iterable[Handler]) -> Handler:
         """One callable for handlers, each once, in order; what one raises stops no other."""
         each = tuple(dict.fromkeys(handlers))
-        owners = self._owners
+        owners, wrong = self._owners, self._wrong
         if not each:
             return _nobody
         if len(each) == 1:
@@ -216,10 +212,8 @@ class Bus:
                     result = handler(event)
                     if result is not None:
                         owners[handler].returned(handler, event, result)
-                except StopNow:
-                    raise
                 except BaseException as error:
-                    owners[handler].failed(handler, event, error)
+                    wrong(handler, event, error)
 
         if len(each) > 3:
             return hear
@@ -242,13 +236,17 @@ class Bus:
                     result = third(event)
                     if result is not None:
                         owners[third].returned(third, event, result)
-            except StopNow:
-                raise
             except BaseException as error:
-                owners[handler].failed(handler, event, error)
+                wrong(handler, event, error)
                 hear(event, each[each.index(handler) + 1 :])
 
         return hear_all
+
+    def _wrong(self, handler: Handler, event: Any, error: BaseException) -> None:
+        """Its owner answers for what it raised; a stop at once is nobody's."""
+        if isinstance(error, StopNow):
+            raise error
+        self._owners[handler].failed(handler, event, error)
 
 
 def _each(kinds: type | Iterable[type]) -> list[type]:

@@ -51,10 +51,11 @@ class History:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""
         kept = self._bars.get(period, {}).get(symbol)
         if kept is None:
-            periods = sorted(self._bars) or ["none"]
+            kept_now = ", ".join(sorted(self._bars))
             raise ConfigError(
                 f"history({symbol!r}, {period!r}): these bars are not kept. Name the symbol in the "
-                f"strategy's `symbols` and the period in its `bars` (kept: {', '.join(periods)})"
+                "strategy's `symbols` and the period in its `bars` "
+                + (f"(kept: {kept_now})" if kept_now else "(none are kept)")
             )
         return list(kept)[-count:] if count > 0 else []
 

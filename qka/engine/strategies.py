@@ -97,7 +97,7 @@ class Strategies:
             strategy.params = fresh
             self._changed.setdefault(runner.name, {}).update(given)
             words = ", ".join(f"{name}={value}" for name, value in given.items())
-            self._engine.alert(Severity.WARNING, runner.name, f"{words} by {by(event)}")
+            self._engine.alert(Severity.WARNING, runner.name, f"changed to {words} by {by(event)}")
             return {"strategy": runner.name, "params": self.params(runner)}
 
         return deed

@@ -27,6 +27,7 @@ from qka.monitor.http import Http, MonitorServer
 from qka.monitor.metrics import Metrics
 from qka.monitor.route import Route
 from qka.secrets import write_private
+from qka.web import unheard
 from qka.wire import pretty
 
 HOST = "127.0.0.1"
@@ -72,8 +73,9 @@ class Monitor:
         try:
             listening = self._listen()
         except OSError as error:
-            where = f"{self._wanted.host}:{self._wanted.port or 'any port'}"
-            self._fail(f"monitor.port: {where} can't be listened on ({error.strerror})")
+            port = f":{self._wanted.port}" if self._wanted.port else ""
+            where = f"{self._wanted.host}{port}"
+            self._fail(f"monitor.port: {where} can't be listened on ({unheard(error)})")
             return
         self._stack.callback(listening.close)
         self._socket = listening

@@ -68,12 +68,21 @@ def run(name: str, folder: Path) -> Path:
     )
 
 
-def of_run(folder: Path) -> Period:
-    """A run's records; raises ConfigError, JournalDamaged."""
+def journal_of(folder: Path) -> Path:
+    """The journal that a run is written in; raises ConfigError."""
+    return _begun(folder)[0]
+
+
+def _begun(folder: Path) -> tuple[Path, int]:
     begun = runs.begun(folder)
     if begun is None:
         raise ConfigError(f"{folder} is no run's folder: name one, or a day and --journal")
-    path, after = begun
+    return begun
+
+
+def of_run(folder: Path) -> Period:
+    """A run's records; raises ConfigError, JournalDamaged."""
+    path, after = _begun(folder)
     with opened(path) as records:
         openings = [seq for seq, _ in records.openings() if seq > after]
         end = openings[1] - 1 if len(openings) > 1 else records.last()

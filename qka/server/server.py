@@ -28,7 +28,7 @@ from qka.server.store import Store
 from qka.server.tokens import Tokens
 from qka.server.ws import Sessions
 from qka.settings.rulefile import RuleFile
-from qka.web import Lockout, WebServer
+from qka.web import Lockout, WebServer, unheard
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 _CHECKED_EVERY = 1.0  # seconds: tokens, leases, lookups
@@ -111,7 +111,12 @@ class Server:
         limits = self.limits
         account_id, _ = self.backend.account
         # orders, account and audit are nobody else's business; Windows keeps the profile closed
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"data_dir: {self.data_dir} can't be made ({error.strerror}): nothing was started"
+            ) from None
         self.token = self.tokens.open(self.token)
 
         store = Store(self.data_dir / "server.db", account_id)
@@ -179,8 +184,8 @@ class Server:
             await site.start()
         except OSError as error:
             raise ConfigError(
-                f"{self.host}:{self.port} can't be listened on ({error.strerror or error}): is a "
-                "server running there already?"
+                f"{self.host}:{self.port} can't be listened on ({unheard(error)}): is a server "
+                "running there already?"
             ) from None
         self._stack.push_async_callback(site.stop)
         self.port = runner.addresses[0][1]

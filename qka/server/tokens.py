@@ -118,8 +118,9 @@ def rotate(folder: Path, name: str = DEFAULT, *, token_file: Path | None = None)
     """
     known = {token.name: token for token in _load(folder / "tokens.json")}
     if name not in known:
-        there = ", ".join(known) or "none yet: start the server once"
-        raise ConfigError(f"there is no token {name!r} in {folder} (there: {there})")
+        missing = f"there is no token {name!r} in {folder}"
+        there = f" (there: {', '.join(known)})" if known else " yet: start the server once"
+        raise ConfigError(missing + there)
     old = known[name]
     return _issue(folder, name, old.scopes, old.engine, token_file)
 

@@ -215,7 +215,9 @@ class Session:
                 raise Failure("forbidden", f"the token {token.name!r} has no scope {scope!r}")
         if hello.account not in (None, self._service.account_id):
             raise _Goodbye(
-                "other_account", "this server serves another account than the one you name"
+                "other_account",
+                "this server serves another account than the one you name; set account.id to "
+                "the server's",
             )
         return Caller(token, self._ip, "ws", hello.client)
 

@@ -594,6 +594,25 @@ def test_every_day_has_a_first_bar():
     assert desk.fills == [(10.2, 1000)]
 
 
+def sent_at(label, *, period):
+    """An order that the day's one bar left behind, and what became of it."""
+    desk = Desk(start="09:00")
+    desk.to(label)
+    desk.send(an_order(1000, 11.0))
+    desk.broker.on_bar(a_bar(period=period, time=moment("15:00")))
+    desk.phase(Phase.CLOSED, "15:30")
+    return desk
+
+
+def test_an_order_within_a_daily_bar_is_told_why_it_expired():
+    assert "order in on_bar" in sent_at("09:31", period="1d").reason
+    assert sent_at("14:59:30", period="1m").reason == "the day ended"
+
+
+def test_an_order_before_a_daily_bar_trades_in_it():
+    assert sent_at("09:10", period="1d").kinds[-1] is Fill
+
+
 def test_longer_bars_made_of_the_shorter_ones_fill_nobody():
     desk = in_bars()
     desk.send(an_order(1000, 9.9))

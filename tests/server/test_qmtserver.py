@@ -90,7 +90,21 @@ async def test_a_rehearsal_says_that_it_is_one_and_what_to_do_next(tmp_path, cap
     _, said = capsys.readouterr().out.split("授权Token: ")
     assert "no real money" in said
     assert f"Account demo, at {server.url}" in said
-    assert "qka run config/remote.yaml" in said
+    assert f"qka run config/remote.yaml --set broker.url={server.url}\n" in said
+
+
+def test_the_command_of_a_rehearsal_has_what_the_shipped_config_lacks(tmp_path):
+    told = QMTServer("other", simulate=True, data_dir=tmp_path).command
+    assert told == "QKA__BROKER__TOKEN=... qka run config/remote.yaml --set account.id=other"
+    told = QMTServer("demo", simulate=True, data_dir=tmp_path).command
+    assert told == "QKA__BROKER__TOKEN=... qka run config/remote.yaml"
+
+
+async def test_a_folder_that_can_t_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("x")
+    server = QMTServer("demo", port=0, data_dir=tmp_path / "file", backend=ScriptedBackend())
+    with pytest.raises(ConfigError, match=r"can't be made \(File exists\): nothing was started"):
+        await server.open()
 
 
 async def test_without_its_clear_token_it_says_how_to_get_a_new_one(tmp_path, capsys):

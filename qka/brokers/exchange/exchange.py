@@ -14,7 +14,7 @@ from qka.ashare.sessions import span_at
 from qka.brokers.exchange import checks
 from qka.brokers.exchange.auctions import AUCTIONS, at_print, resumed_at
 from qka.brokers.exchange.bars import SPANS, against_bar, began
-from qka.brokers.exchange.kinds import NO_PRICE, NO_REST, price_at, rest_at
+from qka.brokers.exchange.kinds import NO_BAR, NO_PRICE, NO_REST, OVER, price_at, rest_at
 from qka.brokers.exchange.levels import Levels
 from qka.brokers.exchange.queue import LEAVING
 from qka.brokers.exchange.sight import Sight, in_cny, is_book, mills
@@ -24,7 +24,7 @@ from qka.model.events import InstrumentState
 from qka.model.market import HALTS, Bar, Phase, Quote
 from qka.model.order import FINAL, Order, OrderType, Side
 from qka.model.symbol import lot_size
-from qka.model.times import at, day_of, same_day, time_of_day
+from qka.model.times import DAY, at, day_of, same_day, time_of_day
 
 Deal = Callable[[Order, float, int], None]  # order, price in CNY, shares
 Drop = Callable[[Order, str], None]  # order, why its rest is cancelled
@@ -129,15 +129,20 @@ class Exchange:
         self._spans.clear()
         self.quiet.clear()
 
-    def left(self, day: date) -> list[Order]:
-        """What is over when the day ends: all but what was sent after its close."""
+    def left(self, day: date) -> list[tuple[Order, str]]:
+        """What is over when the day ends, and why: all but what was sent after its close."""
         close = at(day, "15:00")
         return [
-            entry.order
+            (entry.order, self._over(entry))
             for entries in self._book.values()
             for entry in entries.values()
             if entry.order.time < close or entry.order.type is OrderType.FIXED
         ]
+
+    def _over(self, entry: Working) -> str:
+        """The commonest mistake with daily bars is named: within the day none begins."""
+        daily = self._spans.get(entry.order.symbol) == DAY
+        return OVER if entry.met or not daily else f"{OVER}; {NO_BAR}"
 
     # ------------------------------------------------------------ quotes
 

@@ -19,6 +19,8 @@ from qka.brokers.exchange.working import Working
 from qka.model.order import OrderType
 
 NO_REST = frozenset({OrderType.MARKET, OrderType.FILL_CANCEL, OrderType.ALL_OR_NONE})
+OVER = "the day ended"
+NO_BAR = "a daily bar trades what was sent before it began: order in on_bar"
 NO_PRICE = "there is no price on that side of the book"
 
 
