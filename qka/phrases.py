@@ -46,7 +46,8 @@ def _retold(text: str, say: Say) -> str:
         first, found, last = split(text, between)
         parts = (_retold(first, say), _retold(last, say)) if found else ()
         if parts and parts != (first, last):
-            return say(between).join(parts)
+            asked = parts[0].endswith("？") and between == "; "  # a question ends for itself
+            return "".join(parts) if asked else say(between).join(parts)
     return text
 
 

@@ -174,7 +174,7 @@ COMMON = {
     ),
     "an unknown parameter": (
         lambda _: a_strategy(fasst=3),
-        "Mine：没有参数 fasst；是不是想写 fast？；它的参数有：fast",
+        "Mine：没有参数 fasst；是不是想写 fast？它的参数有：fast",
     ),
     "a strategy's file that is not there": (
         lambda folder: loading.find("frist.py:First", folder),
