@@ -248,8 +248,11 @@ SENTENCES = {
         "/x 里还没有 Token 'default'：请先启动一次服务器"
     ),
     "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
+    "ACTIVE by li@desk: ok": "li@desk 恢复了交易：ok",  # a reason is the human's own word
     "REDUCING and flatten by li@desk: 清仓": "li@desk 改为只减仓并清仓：清仓",
     "changed to fast=7, slow=20 by li@desk": "li@desk 改为 fast=7, slow=20",
+    "changed to fast=7 by li@desk: buy less": "li@desk 改为 fast=7：buy less",
+    "Trend stopped: by li@desk: cancelled": "Trend 已由 li@desk 停止：cancelled",
     "it wants 20 5m bars before the first event, and the feed knows 0 of 600036.SH and 1 more": (
         "它在开始前要 20 根 5m K线，行情源只有 600036.SH 的 0 根，另有 1 只证券也不够"
     ),
