@@ -35,7 +35,7 @@ from qka.brokers.xtbroker import RECALLED, XtBroker
 from qka.clock import Clock
 from qka.errors import CallRefused, ConfigError, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountIdentity, AccountSnapshot
-from qka.model.order import Order
+from qka.model.order import FINAL, Order
 
 _PUSHES: dict[str, type[Record]] = {
     "order": XtOrder,
@@ -203,9 +203,16 @@ class RemoteBroker(XtBroker):
         of that, an order that waits there may leave before its deadline.
         """
         super().recall()
+        for order_id in [name for name in self._carrier.lost if self._is_told(name)]:
+            del self._carrier.lost[order_id]
         epoch, orders = self._carrier.unanswered()
         for first in range(0, len(orders), _AT_ONCE):
             self._spawn(self._take_back(orders[first : first + _AT_ONCE], epoch))
+
+    def _is_told(self, order_id: str) -> bool:
+        """Whether the account's own orders have told what became of a lost reply's order."""
+        order = self.reports.order_of(order_id)
+        return order is None or order.status in FINAL or bool(order.broker_id)
 
     async def close(self) -> None:
         """Let go of the link; working orders stay as they are. Calling it twice is fine."""

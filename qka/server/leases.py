@@ -64,12 +64,13 @@ class Leases:
         lease = self._leases.pop(owner, None)
         if lease is None:
             return False
-        self.forget(owner)
+        self.forget(lease)
         return True
 
-    def forget(self, owner: str) -> None:
-        """What was to be done about a lease that ran out is done."""
-        self._store.post(partial(_drop, owner))
+    def forget(self, lease: Lease) -> None:
+        """What was to be done about it is done; one that its engine took since is kept."""
+        if self._leases.get(lease.owner) in (None, lease):
+            self._store.post(partial(_drop, lease.owner))
 
     def current(self, owner: str) -> Lease | None:
         """The lease of an owner, lost or not."""

@@ -23,9 +23,11 @@ async def fell_silent(
 
     That goes on however long it takes, unless the engine comes back.
     """
+    if leases.current(lease.owner) is not lease:
+        return  # what waits may be of the engine that is back
     await orders.take_back(lease.owner, "its engine fell silent before its turn came")
     if lease.on_silence == "leave":
-        leases.forget(lease.owner)
+        leases.forget(lease)
         return
     while True:
         await orders.settled(lease.owner)
@@ -37,7 +39,7 @@ async def fell_silent(
             logger.error("orders of {} could not be cancelled: {}", lease.owner, error)
             await asyncio.sleep(_PAUSE)
             continue
-        leases.forget(lease.owner)
+        leases.forget(lease)
         return
 
 

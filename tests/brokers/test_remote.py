@@ -527,6 +527,22 @@ async def test_a_recall_while_the_link_is_down_is_made_when_it_is_back(fate, tol
         assert told is OrderSubmitted or s.of(told)[0].reason == RECALLED
 
 
+async def test_an_order_that_the_account_lists_meanwhile_is_not_recalled_any_more():
+    async with stage() as s:
+        await unanswered(s, "a", "b")
+        s.server.fates["b"] = {"state": "pending"}
+        s.server.answers["query_stock_orders"] = [an_order_record()]
+        await s.server.stop()
+        await s.until(OrderUnknown)
+        s.server.silent = False
+        await s.server.start()
+        await s.until(OrderAccepted)
+        s.server.answers["recall"] = ["b"]
+        s.broker.recall()
+        await eventually(lambda: recalls(s))
+        assert [asked["keys"] for asked in recalls(s)] == [["b"]]
+
+
 async def test_a_recall_that_is_lost_leaves_an_order_what_it_is():
     async with stage(client={"patience": 0.1}) as s:
         s.server.fates["a"] = {"state": "unknown"}

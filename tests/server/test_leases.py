@@ -161,6 +161,47 @@ async def test_an_engine_that_is_back_keeps_its_orders(tmp_path):
             assert not stage.backend.cancels
 
 
+@pytest.mark.parametrize("on_silence", ["leave", "cancel"])
+async def test_an_engine_that_comes_back_meanwhile_has_a_lease_that_outlives_the_server(
+    tmp_path, on_silence, monkeypatch
+):
+    async with running(tmp_path) as stage:
+        gate = stage.backend.gate["query_stock_orders"] = asyncio.Event()
+        take_back, at_it = stage.service.orders.take_back, asyncio.Event()
+
+        async def slowly(owner, why):
+            at_it.set()
+            if on_silence == "leave":
+                await gate.wait()
+            await take_back(owner, why)
+
+        monkeypatch.setattr(stage.service.orders, "take_back", slowly)
+        async with stage.ws(client="engine", lease=15, on_silence=on_silence):
+            pass
+        silence(stage)
+        await at_it.wait()
+        async with stage.ws(client="engine", lease=15, on_silence=on_silence) as engine:
+            gate.set()
+            await eventually(lambda: not len(stage.service._chores))
+            assert (await engine.order("a"))["success"]
+    async with running(tmp_path) as stage:
+        assert stage.service.leases.current("default/engine") is not None
+
+
+async def test_what_waits_is_not_taken_back_from_an_engine_that_is_back(tmp_path):
+    async with running(tmp_path) as stage:
+        stage.backend.busy = True
+        async with stage.ws(client="engine", lease=15) as engine:
+            params = {**ORDER, "order_remark": "a"}
+            await engine.say(op="call", id=1, method="order_stock", params=params)
+            await eventually(lambda: len(stage.backend.line) == 1)
+            silence(stage)
+            stage.service.leases.take("default/engine", 15, "leave")  # before anything else is done
+            await eventually(lambda: not len(stage.service._chores))
+            stage.backend.go()
+            assert (await engine.reply(1))["success"]
+
+
 async def test_a_goodbye_is_no_silence(tmp_path):
     async with running(tmp_path) as stage:
         async with stage.ws(client="engine", lease=15, on_silence="cancel") as engine:
