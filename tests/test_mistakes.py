@@ -247,6 +247,15 @@ SENTENCES = {
     "there is no token 'default' in /x yet: start the server once": (
         "/x 里还没有 Token 'default'：请先启动一次服务器"
     ),
+    "QKA__FOO (environment): foo: unknown key; did you mean feed?": (
+        "QKA__FOO（环境变量）：foo：没有这个配置项；是不是想写 feed？"
+    ),
+    "x.yaml: no such file; did you mean a.yaml or b.yaml or c.yaml?": (
+        "x.yaml：没有这个文件；是不是想写 a.yaml、b.yaml 或 c.yaml？"
+    ),
+    "'000001' lacks its exchange (.SH, .SZ or .BJ); did you mean 000001.SH or 000001.SZ?": (
+        "'000001' 缺少交易所后缀（.SH、.SZ 或 .BJ）；是不是想写 000001.SH 或 000001.SZ？"
+    ),
     "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
     "ACTIVE by li@desk: ok": "li@desk 恢复了交易：ok",  # a reason is the human's own word
     "REDUCING and flatten by li@desk: 清仓": "li@desk 改为只减仓并清仓：清仓",
