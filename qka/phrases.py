@@ -46,7 +46,8 @@ def _retold(text: str, say: Say) -> str:
         first, found, last = split(text, between)
         parts = (_retold(first, say), _retold(last, say)) if found else ()
         if parts and parts != (first, last):
-            return say(between).join(parts)
+            asked = parts[0].endswith("？") and between == "; "  # a question ends for itself
+            return "".join(parts) if asked else say(between).join(parts)
     return text
 
 
@@ -355,13 +356,13 @@ PHRASES = (
     mark("HALTED: {why}"),
     mark("REDUCING: {why}"),
     mark("ACTIVE by {names}"),
-    mark("ACTIVE by {who}: {why}"),
+    mark("ACTIVE by {name}: {names}"),
     mark("HALTED by {names}"),
-    mark("HALTED by {who}: {why}"),
+    mark("HALTED by {name}: {names}"),
     mark("REDUCING by {names}"),
-    mark("REDUCING by {who}: {why}"),
+    mark("REDUCING by {name}: {names}"),
     mark("REDUCING and flatten by {names}"),
-    mark("REDUCING and flatten by {who}: {why}"),
+    mark("REDUCING and flatten by {name}: {names}"),
     mark("flatten, {names}"),
     mark("the books agree again: trading is active"),
     mark("the books agree again: trading is halted"),
@@ -415,13 +416,13 @@ PHRASES = (
     mark("the engine stops and the orders before them still work"),
     mark("stopped: {why}"),
     mark("started by {names}"),
-    mark("started by {who}: {why}"),
+    mark("started by {name}: {names}"),
     mark("stopped: by {names}"),
-    mark("stopped: by {who}: {why}"),
+    mark("stopped: by {name}: {names}"),
     mark("{strategy} stopped: by {names}"),
-    mark("{strategy} stopped: by {who}: {why}"),
-    mark("changed to {names} by {who}"),
-    mark("changed to {names} by {who}: {why}"),
+    mark("{strategy} stopped: by {name}: {names}"),
+    mark("changed to {key} by {name}"),
+    mark("changed to {key} by {name}: {names}"),
     mark("it failed to start"),
     mark("it is answered by {names} without end"),
     mark("{count} errors, the last at {place}"),

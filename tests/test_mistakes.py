@@ -174,7 +174,7 @@ COMMON = {
     ),
     "an unknown parameter": (
         lambda _: a_strategy(fasst=3),
-        "Mine：没有参数 fasst；是不是想写 fast？；它的参数有：fast",
+        "Mine：没有参数 fasst；是不是想写 fast？它的参数有：fast",
     ),
     "a strategy's file that is not there": (
         lambda folder: loading.find("frist.py:First", folder),
@@ -247,9 +247,21 @@ SENTENCES = {
     "there is no token 'default' in /x yet: start the server once": (
         "/x 里还没有 Token 'default'：请先启动一次服务器"
     ),
+    "QKA__FOO (environment): foo: unknown key; did you mean feed?": (
+        "QKA__FOO（环境变量）：foo：没有这个配置项；是不是想写 feed？"
+    ),
+    "x.yaml: no such file; did you mean a.yaml or b.yaml or c.yaml?": (
+        "x.yaml：没有这个文件；是不是想写 a.yaml、b.yaml 或 c.yaml？"
+    ),
+    "'000001' lacks its exchange (.SH, .SZ or .BJ); did you mean 000001.SH or 000001.SZ?": (
+        "'000001' 缺少交易所后缀（.SH、.SZ 或 .BJ）；是不是想写 000001.SH 或 000001.SZ？"
+    ),
     "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
+    "ACTIVE by li@desk: ok": "li@desk 恢复了交易：ok",  # a reason is the human's own word
     "REDUCING and flatten by li@desk: 清仓": "li@desk 改为只减仓并清仓：清仓",
     "changed to fast=7, slow=20 by li@desk": "li@desk 改为 fast=7, slow=20",
+    "changed to fast=7 by li@desk: buy less": "li@desk 改为 fast=7：buy less",
+    "Trend stopped: by li@desk: cancelled": "Trend 已由 li@desk 停止：cancelled",
     "it wants 20 5m bars before the first event, and the feed knows 0 of 600036.SH and 1 more": (
         "它在开始前要 20 根 5m K线，行情源只有 600036.SH 的 0 根，另有 1 只证券也不够"
     ),

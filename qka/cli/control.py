@@ -153,7 +153,8 @@ def flatten(
             waits = ", ".join(each["waits"])
             words.append(say("waits for the cancel of {orders}").format(orders=waits))
         told = say("; ").join([*words, *map(retold, each["left"])])
-        typer.echo(say("{symbol}  {held:,} held  {words}").format_map({**each, "words": told}))
+        line = say("{symbol}  {held:,} held  {words}").format_map({**each, "words": told})
+        typer.echo(line.rstrip())
     ending = say("trading is REDUCING") if exits else say("nothing is held; trading is REDUCING")
     typer.echo(ending)
 

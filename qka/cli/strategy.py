@@ -26,7 +26,9 @@ def list_strategies(run: Run = None, config: Config = None) -> None:
     for each in the_run(run, config).ask("GET", "/status")["strategies"]:
         if each["state"]:
             params = " ".join(f"{name}={value}" for name, value in each["params"].items())
-            why = f"  ({retold(each['why'])})" if each["why"] else ""
+            # as the alert of it says: so it is known in every language
+            ended = retold(f"stopped: {each['why']}").removeprefix("stopped: ")
+            why = f"  ({ended})" if each["why"] else ""
             state = set_cell_size(say(each["state"]), 8)
             typer.echo(f"{each['name']:24} {state} {params}{why}".rstrip())
 

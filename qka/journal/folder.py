@@ -40,10 +40,10 @@ def begun(folder: Path) -> tuple[Path, int] | None:
     return folder / found.journal, found.after
 
 
-def newest(folder: Path) -> Path | None:
-    """The newest run's folder in there, None when there is none."""
-    kept = [path for path in folder.glob("*") if path.is_dir() and begun(path) is not None]
-    return max(kept, key=lambda path: (path.name[:15], _began(path)), default=None)
+def kept(folder: Path) -> list[Path]:
+    """The folders of the runs in there, the newest first; raises as `begun` does."""
+    found = [path for path in folder.glob("*") if path.is_dir() and begun(path) is not None]
+    return sorted(found, key=lambda path: (path.name[:15], _began(path)), reverse=True)
 
 
 def _began(path: Path) -> int:

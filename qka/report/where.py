@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from qka.errors import ConfigError
+from qka.errors import ConfigError, QkaError
 from qka.journal import folder as runs
 from qka.journal.records import Records, opened
 from qka.model.times import DAY, day_of, midnight
@@ -44,14 +44,27 @@ def days(text: str) -> Days | None:
 
 
 def newest(folder: Path) -> Path:
-    """The folder of the newest run in there; raises ConfigError when there is none."""
-    found = runs.newest(folder)
-    if found is None:
+    """The folder of the newest run in there; raises ConfigError when there is none.
+
+    A start that was refused, its port taken say, has a folder too, and nothing to tell.
+    """
+    found = runs.kept(folder)
+    if not found:
         raise ConfigError(
             f"{folder}: no run is kept there; `qka run CONFIG` makes one, or name a run's folder, "
             "or a day and --journal"
         )
-    return found
+    return next((path for path in found if _lived(path)), found[0])
+
+
+def _lived(folder: Path) -> bool:
+    """Whether anything is written of the run; what is wrong with its journal is told by readers."""
+    path, after = _begun(folder)
+    try:
+        with opened(path) as records:
+            return records.last() > after
+    except QkaError:
+        return True
 
 
 def run(name: str, folder: Path) -> Path:

@@ -66,6 +66,13 @@ def test_at_the_print_those_who_came_first_share_what_is_left():
     assert desk.taken == [("better", 100), ("a", 200), ("b", 100)]
 
 
+def test_the_snapshot_of_the_very_moment_brings_the_print():
+    desk = Desk(start="09:20")
+    desk.send(an_order(1_000, 10.5))
+    desk.quote(10.0, at_="09:25:00", phase=Phase.BREAK)
+    assert desk.fills == [(10.0, 1_000)]
+
+
 def test_the_print_is_known_before_its_open_is_told():
     desk = Desk(start="09:20")
     desk.send(an_order(1_000, 10.5))
@@ -278,6 +285,15 @@ def test_what_a_type_does_with_the_book(kind, changes, fills, status):
     assert desk.snapshot.orders[0].status == status
 
 
+@pytest.mark.parametrize(("quantity", "status"), [(5_000, "filled"), (5_100, "cancelled")])
+def test_all_or_none_takes_the_last_share_that_is_offered(quantity, status):
+    desk = Desk()
+    desk.quote(10.0, symbol="000001.SZ")
+    desk.send(typed(T.ALL_OR_NONE, quantity, symbol="000001.SZ"))
+    desk.quote(10.0, symbol="000001.SZ")
+    assert desk.snapshot.orders[0].status == status
+
+
 @pytest.mark.parametrize(
     ("kind", "rests_at"), [(T.BEST_5_LIMIT, 10.05), (T.PEER, 10.01), (T.OWN, 9.99)]
 )
@@ -315,6 +331,7 @@ def test_a_type_that_the_exchange_has_not_is_refused():
         (T.BEST_5_LIMIT, {"volume": 2_000}, [(10.0, 500)], "partially_filled"),
         (T.ALL_OR_NONE, {"volume": 2_000}, [], "cancelled"),
         (T.ALL_OR_NONE, {}, [(10.0, 1_500)], "filled"),
+        (T.ALL_OR_NONE, {"volume": 6_000}, [(10.0, 1_500)], "filled"),  # just what it may have
         (T.FILL_CANCEL, {"volume": 2_000}, [(10.0, 500)], "cancelled"),
         (T.OWN, {"low": 9.99}, [], "accepted"),
         (T.OWN, {"low": 9.98}, [(9.99, 1_500)], "filled"),
@@ -507,6 +524,16 @@ def test_a_halt_without_a_print_leaves_its_orders_to_continuous_trading():
     assert desk.fills == [(10.01, 300)]
 
 
+def test_a_halt_that_ends_without_a_trade_has_no_print():
+    desk = Desk()
+    desk.quote(10.0)
+    halted(desk)
+    desk.send(an_order(300, 10.0))
+    halted(desk)
+    desk.trade(**around(9.9))  # nothing traded; the book has come down to it
+    assert desk.fills == [(10.0, 300)]  # at its own price: it waited
+
+
 def test_a_halt_takes_limit_orders_and_cancels_and_no_market_order():
     desk = Desk()
     desk.quote(10.0)
@@ -658,6 +685,26 @@ def test_limits_that_no_quote_names_are_computed_until_the_day_is_seen_beyond_th
     unnamed(desk, high=11.5)
     desk.send(an_order(100, 11.01, id="b"))
     assert desk.kinds[-1] is OrderAccepted
+
+
+@pytest.mark.parametrize(
+    ("start", "phase", "price", "last"),
+    [
+        pytest.param("09:16", Phase.OPENING_CALL, 90.0, OrderAccepted, id="call, nine times"),
+        pytest.param("09:16", Phase.OPENING_CALL, 90.01, OrderRejected, id="call, above that"),
+        pytest.param("09:16", Phase.OPENING_CALL, 0.01, OrderAccepted, id="call, the least tick"),
+        pytest.param("14:58", Phase.CLOSING_CALL, 13.2, OrderAccepted, id="later, a tenth above"),
+        pytest.param("14:58", Phase.CLOSING_CALL, 13.21, OrderRejected, id="later, above that"),
+        pytest.param("14:58", Phase.CLOSING_CALL, 10.8, OrderAccepted, id="later, a tenth below"),
+        pytest.param("14:58", Phase.CLOSING_CALL, 10.79, OrderRejected, id="later, below that"),
+    ],
+)
+def test_on_a_day_without_limits_shenzhen_takes_what_is_near(start, phase, price, last):
+    desk = Desk(start=start)
+    unnamed(desk, 12.0, symbol="000001.SZ", high=12.0, phase=phase)  # 20 % up: no limits today
+    desk.send(an_order(100, price, symbol="000001.SZ"))
+    assert desk.kinds[-1] is last
+    assert last is OrderAccepted or "on a day without limits" in desk.reason
 
 
 def test_shenzhen_takes_no_market_orders_on_a_day_without_limits():

@@ -238,6 +238,31 @@ def test_it_has_its_share_of_what_trades_and_no_more():
     assert desk.fills == [(9.99, 400), (9.99, 100)]  # a lot at least
 
 
+def test_its_share_is_whole_lots():
+    desk = Desk(participation=0.25)
+    desk.quote(10.0)
+    desk.send(an_order(5_000, 9.99))
+    desk.quote(10.0)
+    desk.trade((9.98, 1_000))
+    assert desk.fills == [(9.99, 200)]
+
+
+def test_who_was_no_better_than_the_book_has_his_own_price_from_the_first_snapshot_on():
+    desk = Desk()
+    desk.quote(10.0)
+    desk.send(an_order(300, 10.0))  # 10.01 is asked: it waits
+    desk.quote(9.9)
+    assert desk.fills == [(10.0, 300)]
+
+
+def test_who_was_better_than_the_book_has_the_books_price():
+    desk = Desk()
+    desk.quote(10.0)
+    desk.send(an_order(300, 10.01))
+    desk.quote(9.9)
+    assert desk.fills == [(9.91, 300)]
+
+
 def test_what_came_to_one_of_our_orders_does_not_come_to_the_next():
     desk = Desk(participation=1.0)
     desk.quote(10.0)

@@ -190,10 +190,10 @@ def test_a_folder_with_a_journal_of_its_own_can_be_moved(tmp_path):
 
 def test_an_older_run_is_found_by_its_journal_and_nothing_else_is_a_run(tmp_path):
     (tmp_path / "20260105-093000-old").mkdir()
-    assert folder.newest(tmp_path) is None
+    assert folder.kept(tmp_path) == []
     (tmp_path / "20260105-093000-old" / folder.OWN).touch()
     (tmp_path / "20260109-093000-notes").mkdir()
-    assert folder.newest(tmp_path) == tmp_path / "20260105-093000-old"
+    assert folder.kept(tmp_path) == [tmp_path / "20260105-093000-old"]
 
 
 def test_what_a_folder_says_in_vain_is_named(tmp_path):
@@ -206,4 +206,6 @@ def test_the_newest_run_is_the_one_that_began_last(tmp_path):
     for name in ("20260105-093000-b", "20260106-093000-a", "20260105-150000-c"):
         (tmp_path / name).mkdir()
         folder.begin(tmp_path / name, tmp_path / name / folder.OWN, 1)
-    assert folder.newest(tmp_path).name == "20260106-093000-a"
+    assert [path.name[:15] for path in folder.kept(tmp_path)] == [
+        "20260106-093000", "20260105-150000", "20260105-093000"
+    ]  # fmt: skip

@@ -141,12 +141,16 @@ def test_everything_is_sold_and_what_stays_is_told(there):
     assert status()["trading"]["state"] == "reducing"
 
 
-def test_strategies_are_listed_changed_stopped_and_started(there):
+def test_strategies_are_listed_changed_stopped_and_started(there, monkeypatch):
     assert "DualMA                   running" in tell("strategy", "list")
     assert "fast = 5" in tell("strategy", "params", "DualMA")
     assert "fast = 6" in tell("strategy", "params", "DualMA", "fast=6", "--yes")
-    assert "DualMA is stopped" in tell("strategy", "stop", "DualMA", "--yes")
+    assert "DualMA is stopped" in tell("strategy", "stop", "DualMA", "--yes", "--why", "too wild")
     assert "DualMA                   stopped" in tell("strategy", "list")
+    assert f"(by {reach.who()}: too wild)" in tell("strategy", "list")
+    with monkeypatch.context() as chinese:
+        chinese.setenv("QKA_LANG", "zh")
+        assert f"已由 {reach.who()} 停止：too wild" in tell("strategy", "list")
     assert "DualMA is running" in tell("strategy", "start", "DualMA", "--yes")
     assert "no such strategy; there are DualMA" in tell("strategy", "params", "Dual", ok=2)
 

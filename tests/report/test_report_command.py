@@ -1,6 +1,7 @@
 """`qka report` as a user meets it: good ways, wrong inputs, and what is left behind."""
 
 import asyncio
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -152,6 +153,18 @@ def test_what_is_wrong_is_one_message(project, args, message):
     code, output = report(*(arg.format(project) for arg in args))
     assert code == 2
     assert message in output
+
+
+def test_a_start_that_was_refused_is_not_the_newest_run(ran, project, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ran[0], tmp_path, dirs_exist_ok=True)
+    wrong = ["monitor.enabled=true", "monitor.host=192.0.2.1"]  # no address of this machine
+    refused = Engine.from_config("paper.yaml", overrides=wrong)
+    with pytest.raises(ConfigError, match="can't be listened on"):
+        refused.run()
+    assert len(list(Path("runs").iterdir())) == 2
+    code, output = report()
+    assert (code, project in output) == (0, True)
 
 
 def test_a_folder_without_runs_says_what_to_do(tmp_path, monkeypatch):
