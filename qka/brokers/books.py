@@ -94,7 +94,7 @@ class Books:
     def due(self, order: Order, price: float, shares: int) -> tuple[int, int]:
         """Cents of turnover and of fees that the order comes to more by trading these shares."""
         of, now = self.fees.of_order, self._clock.now()
-        if not order.filled:
+        if not order.filled and round(price, 3) == price:  # bars of one's own may be off any tick
             paid = cents(price, shares)
             return paid, of(order.symbol, order.side, paid, now)
         before = to_cents(order.turnover)

@@ -442,7 +442,7 @@ def test_an_order_that_arrives_after_the_close_is_refused(clock_time):
 def test_of_bars_too_what_was_sent_before_the_close_is_over_with_its_day():
     desk = Desk(start="14:59")
     desk.to("14:59:59.99")
-    desk.send(an_order(1000, 10.5, time=moment("14:59:59.99")))
+    desk.send(an_order(1000, 10.5))
     desk.to("15:00:01")
     desk.phase(Phase.CLOSED, "15:30")
     assert desk.kinds[-1] is OrderExpired
@@ -538,6 +538,15 @@ def test_the_bar_in_which_an_order_was_made_does_not_fill_it_and_the_next_does_a
     assert desk.fills == []
     desk.broker.on_bar(minute(2, open=10.2))
     assert desk.fills == [(10.2, 1000)]
+
+
+def test_a_fill_off_any_tick_costs_the_account_its_turnover_rounded_half_up():
+    desk = in_bars()  # prices as a user's own adjusted bars have them
+    desk.send(an_order(1000, 10.5))
+    desk.broker.on_bar(minute(2, open=10.00049495))
+    (fill,) = (report for report in desk.reports if isinstance(report, Fill))
+    assert (fill.price, fill.quantity) == (10.00049495, 1000)
+    assert desk.snapshot.asset.cash == Decimal("1000000") - Decimal("10000.49") - fill.fees
 
 
 def test_an_order_that_travels_into_a_bar_does_not_get_its_open():
