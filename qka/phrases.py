@@ -287,6 +287,7 @@ PHRASES = (
     mark("the server never had it"),
     mark("the trading was halted before its turn came"),
     mark("it was recalled before its turn came"),
+    mark("its engine fell silent before its turn came"),
     mark("the terminal refused the cancel"),
     mark("the terminal refused it and gave no reason"),
     mark("the terminal gives its status as {status}"),
