@@ -555,7 +555,7 @@ MISTAKES = (
     mark("use https"),
     mark("the server's token may not trade: every order will be refused"),
     mark(
-        "account {id} goes on from its journal, last written {time}: cash {money} CNY, {count} "
+        "account {id} goes on from its journal, last written {place}: cash {money} CNY, {count} "
         "positions, {orders} orders open"
     ),
     mark(

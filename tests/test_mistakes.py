@@ -256,6 +256,11 @@ SENTENCES = {
     "'000001' lacks its exchange (.SH, .SZ or .BJ); did you mean 000001.SH or 000001.SZ?": (
         "'000001' 缺少交易所后缀（.SH、.SZ 或 .BJ）；是不是想写 000001.SH 或 000001.SZ？"
     ),
+    "account demo goes on from its journal, last written 2026-11-30 09:41:00: cash 951615.43 CNY, "
+    "1 positions, 0 orders open": (
+        "账户 demo 从流水继续，上次写入 2026-11-30 09:41:00：可用资金 951615.43 元，1 只持仓，"
+        "0 笔未了结委托"
+    ),
     "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
     "ACTIVE by li@desk: ok": "li@desk 恢复了交易：ok",  # a reason is the human's own word
     "REDUCING and flatten by li@desk: 清仓": "li@desk 改为只减仓并清仓：清仓",

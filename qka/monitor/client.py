@@ -21,6 +21,10 @@ PATIENCE = 10.0  # seconds for an answer
 _NEAR = 1.0  # seconds for a connection on this machine
 
 
+class _Ended(ConfigError):
+    """The run is not there any more."""
+
+
 class _Told(msgspec.Struct, frozen=True):
     """What a run's file says."""
 
@@ -39,7 +43,14 @@ class Running(NamedTuple):
     token: str
     account: str
 
-    def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def ask(
+        self,
+        verb: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        patience: float = PATIENCE,  # seconds
+    ) -> Any:
         """The answer, as plain values.
 
         Raises ConfigError with the engine's words, and then nothing was done; OutcomeUnknown when
@@ -47,13 +58,13 @@ class Running(NamedTuple):
         """
         headers = {"X-Token": self.token, "Content-Type": "application/json"}
         given = None if body is None else json.dumps(body)
-        with closing(HTTPConnection(self.host, self.port, timeout=PATIENCE)) as connection:
+        with closing(HTTPConnection(self.host, self.port, timeout=patience)) as connection:
             try:
                 connection.request(verb, path, given, headers)
                 answer = connection.getresponse()
                 text = answer.read()
             except ConnectionRefusedError:
-                raise ConfigError(f"{self.folder}: this run has ended") from None
+                raise _Ended(f"{self.folder}: this run has ended") from None
             except (OSError, HTTPException) as error:
                 raise OutcomeUnknown(_silent(self.folder, error)) from None
         return _read(answer.status, text, self.folder)
@@ -85,9 +96,36 @@ def at(folder: Path) -> Running | None:
 
 
 def running(folder: Path) -> list[Running]:
-    """The runs kept in a folder that can be asked, the newest first."""
+    """The runs kept in a folder that can be asked, the newest first.
+
+    A run that was killed left its file, and the next one may listen where it did: the dashboard's
+    port stays the same. Only who knows the token is the run.
+    """
     names = sorted((file.parent for file in folder.glob(f"*/{FILE}")), reverse=True)
-    return [run for run in map(at, names) if run is not None]
+    found = [run for run in map(at, names) if run is not None]
+    if len(found) < 2:
+        return found
+    there = [run for run in found if _is_there(run)]
+    # where nobody answers: two can't listen at one address, and who began last is there
+    last = {run[1:3]: run for run in sorted(there, key=_began)}
+    return [run for run in there if last[run[1:3]] is run]
+
+
+def _is_there(run: Running) -> bool:
+    """Whether nothing speaks against it; the file of one that has ended is removed."""
+    try:
+        run.ask("GET", "/limits", patience=_NEAR)
+    except _Ended:
+        with suppress(OSError):
+            (run.folder / FILE).unlink()
+        return False
+    except (ConfigError, OutcomeUnknown):
+        pass  # locked out, held up, just starting
+    return True
+
+
+def _began(run: Running) -> int:
+    return (run.folder / FILE).stat().st_mtime_ns
 
 
 def _read(status: int, text: bytes, folder: Path) -> Any:
@@ -99,7 +137,7 @@ def _read(status: int, text: bytes, folder: Path) -> Any:
         return said
     detail = said.get("detail") if isinstance(said, dict) else None
     if detail is None or status == 401:
-        raise ConfigError(f"{folder}: something else listens where this run did: it has ended")
+        raise _Ended(f"{folder}: something else listens where this run did: it has ended")
     if status >= 500:
         raise OutcomeUnknown(f"{detail}")
     raise ConfigError(str(detail))

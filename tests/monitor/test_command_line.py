@@ -1,12 +1,15 @@
 """A user at another terminal: the commands against an engine that runs in a process of its own."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from test_cli import qka
@@ -196,6 +199,53 @@ def test_where_several_run_the_command_says_which_there_are(project, there):
     finally:
         second.kill()
         second.wait()
+
+
+@pytest.mark.parametrize("where", ["at the same address", "at another's"])
+def test_a_run_that_was_killed_is_not_one_of_several(project, there, where):
+    (now,) = client.running(project / "runs")
+    killed = project / "runs" / "20990101-000000-killed"
+    killed.mkdir()
+    port = now.port
+    with Stranger() as stranger:
+        if where == "at another's":
+            port = stranger.server_port
+        told = {"url": f"http://127.0.0.1:{port}", "token": "x", "account": "demo"}
+        (killed / "control.json").write_text(json.dumps(told), encoding="utf-8")
+        try:
+            assert "it has ended" in tell("halt", "--run", killed, ok=2)
+            assert "HALTED" in tell("halt")
+            assert client.running(project / "runs") == [now]
+            assert not (killed / "control.json").exists()
+        finally:
+            shutil.rmtree(killed)
+
+
+def test_of_two_at_an_address_that_says_nothing_the_later_one_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_NEAR", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # held up: it connects, and that is all
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for moment, name in enumerate(("b-killed", "a-running")):
+            file = tmp_path / name / "control.json"
+            file.parent.mkdir()
+            file.write_text(json.dumps({"url": url, "token": name}), encoding="utf-8")
+            os.utime(file, (moment, moment))
+        assert [run.token for run in client.running(tmp_path)] == ["a-running"]
+
+
+class Stranger(ThreadingHTTPServer):
+    """Some other program that listens, and knows nobody."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), BaseHTTPRequestHandler)
+
+    def __enter__(self):
+        Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
 
 
 def test_a_port_that_is_taken_is_told_and_the_run_trades_on(project):
