@@ -314,7 +314,10 @@ PHRASES = (
     mark("no quote for {span} s in trading hours: subscribed again"),
     mark("the terminal closed the connection to its quotes"),
     mark("there is no connection to the terminal's quotes"),
-    mark("no server answers at {url} ({error})"),
+    mark(
+        "no server answers at {url} ({error}): is `qka server` running there, and is this its "
+        "address?"
+    ),
     mark("no reply from {url} within {span} s"),
     mark("the link to {url} broke ({why})"),
     mark("no link to {url} ({why}): nothing was sent"),

@@ -332,7 +332,10 @@ class Calls:
                 _note_time(self._line, response.headers.get("Date", ""))
                 return _reply(response.status, payload)
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as error:
-            raise _Unreached(f"no server answers at {self._line} ({_reason(error)})") from None
+            raise _Unreached(
+                f"no server answers at {self._line} ({_reason(error)}): is `qka server` running "
+                "there, and is this its address?"
+            ) from None
         except aiohttp.ServerFingerprintMismatch:
             raise BrokerUnavailable(
                 f"{self._line} shows another certificate than the one that is pinned: "

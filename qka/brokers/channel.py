@@ -215,7 +215,8 @@ class Channel:
             raise BrokerUnavailable(f"{line} {words} (HTTP {error.status})") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise BrokerUnavailable(
-                f"no server answers at {line} ({error or type(error).__name__})"
+                f"no server answers at {line} ({error or type(error).__name__}): is `qka server` "
+                "running there, and is this its address?"
             ) from None
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Hello:

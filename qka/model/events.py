@@ -119,6 +119,12 @@ class Rebalanced(_Event, frozen=True, gc=False, tag=True):
         """Whether anything was ordered."""
         return bool(self.orders)
 
+    def __str__(self) -> str:
+        said = [f"{o.side} {o.quantity} {o.symbol} {o.status}" for o in self.orders]
+        said += [str(shortfall) for shortfall in self.left]
+        said += [f"{', '.join(self.waiting)} still to come"] if self.waiting else []
+        return "; ".join(said) or "nothing to order"
+
     @property
     def done(self) -> bool:
         """Nothing more is ordered for these targets."""

@@ -51,6 +51,11 @@ ADVICE = {
             "cause is mended."
         ),
     ),
+    "reducing": Advice(
+        mark("Only positions are reduced"),
+        mark("those at the broker stay and can still fill; sells that reduce go out, and cancels."),
+        mark("look at the positions and the log; `qka resume` lifts it when the cause is mended."),
+    ),
     "account": Advice(
         mark("The account's books"),
         mark("as they were; while the books differ no new order leaves."),
@@ -156,7 +161,7 @@ class Writer:
                 kind, topic = "day", "stop"
             case EngineState(state="trading" | "held" | "released"):
                 kind = "halt"
-                topic = "trading" if event.trading == "active" else "halt"
+                topic = {"active": "trading", "reducing": "reducing"}.get(event.trading, "halt")
                 self._halted = mask(event.reason)
             case Alert():
                 if self._halted and self._halted in event.message:

@@ -40,7 +40,12 @@ TABLE = {
     ),
     "only selling": (
         (state("trading", TradingState.REDUCING, LOSS), None),
-        ("halt", ERROR, "Trading stopped", [LOSS, "reducing"]),
+        (
+            "halt",
+            ERROR,
+            "Only positions are reduced",
+            [LOSS, "sells that reduce go out"],
+        ),
     ),
     "a hold": (
         (state("held", TradingState.HALTED, "the books differ"), None),
