@@ -76,7 +76,7 @@ def _average(placed: Placed) -> Decimal | None:
 
 def _slippage_bp(placed: Placed) -> float | None:
     cost = placed.slippage
-    return float(cost / placed.arrived * 10_000) if cost is not None else None
+    return float(round(cost / placed.arrived * 10_000, 4)) if cost is not None else None
 
 
 def _target_value(signal: Signal) -> Decimal | None:

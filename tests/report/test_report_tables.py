@@ -67,7 +67,7 @@ def test_an_order_is_told_with_all_that_came_of_it(found, tmp_path):
         "fees": "5.10",
     }
     assert (bought["arrival_price"], bought["average_price"]) == ("10.0000", "10.0100")
-    assert (bought["slippage"], float(bought["slippage_bp"])) == ("10.0000", pytest.approx(10))
+    assert (bought["slippage"], bought["slippage_bp"]) == ("10.0000", "10.0")
     assert bought["requested"] == "2026-01-05 09:30:03.000000+08:00"
     assert bought["first_fill"] == "2026-01-05 09:30:06.000000+08:00"
     assert bought["cancelled"] == ""
