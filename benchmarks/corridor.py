@@ -90,6 +90,6 @@ def in_one(times: int) -> float:
         if len(sent) != len(NAMES):
             raise AssertionError(f"{len(sent)} of {len(NAMES)} orders left")
         for kept in (sent, said, window, counted, orders, claims):
-            kept.clear()  # type: ignore[attr-defined]  # each of them has it
+            kept.clear()
         coming, free, now = dict.fromkeys(NAMES, 0), CASH, now + 3 * SECOND
     return taken

@@ -96,7 +96,7 @@ class Breaker:
 
     def on_phase(self, event: SessionPhase) -> None:
         """A day begins before its first phase; looks are for when the market trades."""
-        if event.day != self.losses.marks.day:
+        if event.day != self.losses.marks.day:  # what all is worth is asked once a day
             self.losses.begin(event.day, self._ledger.total_cents)
         self._trading = event.phase is _CONTINUOUS
         if self._trading:

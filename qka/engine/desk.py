@@ -147,11 +147,9 @@ class Desk:
     def trader(self, strategy: str) -> Trade:
         """`trade(symbol, side, quantity, price, reason, type)` of a strategy, all at hand.
 
-        It publishes the signal to buy or sell so many shares and places its order: see `place`. It
-        is the desk's hottest part, and says and rounds without a call what needs none.
+        It publishes the signal to buy or sell so many shares and places its order: see `place`.
         """
-        journal, arrival, ids = self._journal, self._ledger.arrival, self._ids
-        now, post, place, send = self._now, self._post, self.place, self._send
+        now, arrival, say, place = self._now, self._ledger.arrival, self.say, self.place
 
         def trade(
             symbol: str,
@@ -161,31 +159,18 @@ class Desk:
             reason: str = "",
             type: OrderType | None = None,
         ) -> Order:
-            ticks = TERMS[symbol].ticks  # before anything is said of a symbol that can't exist
+            TERMS[symbol]  # before anything is said of a symbol that can't exist
             if quantity.__class__ is not int or not 0 <= quantity <= MOST_SHARES:
                 quantity = number("quantity", quantity, int, MOST_SHARES)
             if price.__class__ is not float and price is not None:
                 price = plain("price", price)
             reason = mask(str(reason)) if reason else ""
-            moment = now()
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-                moment, next(self._signals), arrival(symbol),
+                now(), next(self._signals), arrival(symbol),
             )  # fmt: skip
-            try:
-                journal.append(signal)
-            except OSError as error:
-                self._on_fault(unwritable(error))
-            post(signal)
-            if price is None or not 0.0 < price < MOST_PRICE:
-                return place(signal, side, quantity, type)
-            if (price * ticks + 0.5) // 1.0 / ticks != price:  # off its tick, as few are
-                price = tick_price(symbol, price)
-            order = Order(
-                next(ids), symbol, side, quantity, price, type or _LIMIT, strategy, signal.id,
-                moment, _SUBMITTING,
-            )  # fmt: skip
-            return send(order)
+            say(signal)
+            return place(signal, side, quantity, type)
 
         return trade
 
@@ -206,9 +191,10 @@ class Desk:
         """
         symbol, price = signal.symbol, signal.price
         now = self._now()
+        if kind is None:
+            market = price is None and _MARKET in order_kinds(symbol, day_of(now))
+            kind = _MARKET if market else _LIMIT
         if price is None:
-            if kind is None and _MARKET in order_kinds(symbol, day_of(now)):
-                kind = _MARKET
             price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
@@ -220,20 +206,16 @@ class Desk:
             side,
             quantity,
             price,
-            kind or _LIMIT,
+            kind,
             signal.strategy,
             signal.id,
             now,
             _SUBMITTING,
         )
-        return self._send(order, denial)
-
-    def _send(self, order: Order, denial: Denial | None = None) -> Order:
-        """Gate, journal, ledger, broker: returns the order as it is then."""
         verdict = denial or self._gate.review(order)
         if type(verdict) is Denial:
             return self._deny(order, verdict, "" if denial else self._gate.refusing)
-        requested = OrderRequested(order.time, order)
+        requested = OrderRequested(now, order)
         try:
             self._journal.write_ahead(requested)
         except OSError as error:
@@ -250,7 +232,7 @@ class Desk:
         self._post(requested)
         if lost:
             self._on_trouble(f"order {order.id} of {order.strategy} is UNKNOWN: {lost}")
-            self._post(OrderUnknown(order.time, order.id, lost))
+            self._post(OrderUnknown(now, order.id, lost))
         return order
 
     def cancel(self, order_id: str, reason: str = "", *, later: bool = False) -> bool:

@@ -125,8 +125,6 @@ class Executor:
 
     def on_order(self, order: Order) -> None:
         """An order that a batch may be waiting for has changed."""
-        if not self._waiting:
-            return
         for batch in [batch for batch in self._waiting if order.id in batch.waits]:
             if order.status is OrderStatus.UNKNOWN:
                 words = f"its targets of {_names(batch)} wait for order {order.id}, which is "

@@ -81,7 +81,7 @@ class Timers:
         for daily in self._daily:
             if daily.day != event.day:
                 self._arm_daily(daily, event.day, self._clock.now())
-        if self._regular and event.phase is Phase.CONTINUOUS:
+        if event.phase is Phase.CONTINUOUS:
             for regular in self._regular:
                 self._arm_regular(regular, event)
 

@@ -13,8 +13,8 @@ from qka.model.events import Fill, SessionPhase
 from qka.model.market import Phase
 from qka.model.times import MINUTE
 
-# there are prices; what else changes in between is noted when the next phase begins
 _PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
+# there are prices; what else changes in between is noted when the next phase begins
 _PRICED = frozenset(
     {Phase.OPENING_CALL, Phase.CONTINUOUS, Phase.HALTED, Phase.CLOSING_CALL, Phase.POST_CLOSE}
 )

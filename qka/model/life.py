@@ -21,16 +21,12 @@ from qka.model.events import (
 from qka.model.money import turnover
 from qka.model.order import FINAL, Order, OrderStatus
 
-# members at hand: see `BUY` and `SELL`
-(
-    NEW, DENIED, SUBMITTING, SUBMITTED, ACCEPTED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN,
-    FILLED, CANCELLED, REJECTED, EXPIRED,
-) = OrderStatus  # fmt: skip
-_UNSEEN = frozenset({NEW, SUBMITTING, UNKNOWN})  # the broker has not named it yet
+S = OrderStatus
+_UNSEEN = frozenset({S.NEW, S.SUBMITTING, S.UNKNOWN})  # the broker has not named it yet
 
 
 def _working(order: Order) -> OrderStatus:
-    return PARTIALLY_FILLED if order.filled else ACCEPTED
+    return S.PARTIALLY_FILLED if order.filled else S.ACCEPTED
 
 
 def after(order: Order, event: OrderReport | Fill) -> Order:
@@ -54,11 +50,11 @@ def _filled(order: Order, fill: Fill) -> Order:
     if order.status in FINAL:
         status = order.status
     elif filled >= order.quantity:
-        status = FILLED
-    elif order.status is PENDING_CANCEL:
-        status = PENDING_CANCEL
+        status = S.FILLED
+    elif order.status is S.PENDING_CANCEL:
+        status = S.PENDING_CANCEL
     else:
-        status = PARTIALLY_FILLED
+        status = S.PARTIALLY_FILLED
     return replace(
         order,
         status=status,
@@ -76,18 +72,18 @@ def _status(order: Order, event: OrderReport) -> OrderStatus:
         case OrderSubmitted():
             if now not in _UNSEEN:
                 return now
-            return PARTIALLY_FILLED if order.filled else SUBMITTED
+            return S.PARTIALLY_FILLED if order.filled else S.SUBMITTED
         case OrderAccepted():
-            return _working(order) if now in _UNSEEN or now is SUBMITTED else now
+            return _working(order) if now in _UNSEEN or now is S.SUBMITTED else now
         case OrderRejected():
-            return REJECTED
+            return S.REJECTED
         case CancelRequested():
-            return now if now is UNKNOWN else PENDING_CANCEL
+            return now if now is S.UNKNOWN else S.PENDING_CANCEL
         case CancelRefused():
-            return _working(order) if now is PENDING_CANCEL else now
+            return _working(order) if now is S.PENDING_CANCEL else now
         case OrderCancelled():
-            return CANCELLED
+            return S.CANCELLED
         case OrderExpired():
-            return EXPIRED
+            return S.EXPIRED
         case OrderUnknown():
-            return UNKNOWN
+            return S.UNKNOWN
