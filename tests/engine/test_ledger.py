@@ -539,6 +539,14 @@ def test_the_books_begin_with_what_the_broker_says():
     assert ledger.sellable(SYMBOL) == 700  # the shares frozen there are promised to orders
 
 
+def test_books_that_begin_anew_weigh_nothing_that_they_held_before():
+    ledger = Ledger(ManualClock(moment()), FEES, 99_999_00, {SYMBOL: (100, 1000_00)})
+    assert ledger.total_cents == 99_999_00 + 1000_00
+    ledger.adopt(a_snapshot(positions=()))
+    ledger.on_quote(a_quote(11.0))
+    assert ledger.total_cents == 50_000_00
+
+
 def test_a_paper_account_keeps_the_cost_its_config_names():
     ledger = Ledger(ManualClock(moment()), FEES, 0, {SYMBOL: (1000, 9870_00)})
     ledger.adopt(a_snapshot(positions=(Position(SYMBOL, 1000),)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from builders import DAY, FEES, NEXT_DAY, a_bar, an_order, moment
+from msgspec.structs import replace
 from stage import SYMBOL, Recorder, engine, journalled, quotes
 
 from qka.clock import ManualClock
@@ -73,6 +74,9 @@ def test_a_day_is_settled_to_the_cent_and_written_down(tmp_path):
             "cash  989984.90 CNY  988984.90 CNY  nothing",
             id="cash",
         ),
+        pytest.param(
+            lambda broker: _forget(broker, 100), "1000 traded  900 traded  nothing", id="an order"
+        ),
     ],
 )
 def test_what_the_broker_has_otherwise_halts_with_a_table_and_the_way_out(tamper, row):
@@ -115,6 +119,12 @@ def test_what_a_days_end_says_is_heard_then_and_not_with_the_next_days_first_eve
         said = [(r.event.state, r.ts) for r in rows(connection) if r.kind == "EngineState"]
     assert ("held", at(DAY, "15:40")) in said
     assert ("released", at(NEXT_DAY, "15:40")) in said
+
+
+def _forget(broker, shares):
+    """Its shares and its cash are right, and its order tells of less."""
+    (order,) = broker._orders.values()
+    broker._orders[order.id] = replace(order, filled=order.filled - shares)
 
 
 def _charge(broker, cents):
