@@ -148,8 +148,10 @@ class Desk:
         """`trade(symbol, side, quantity, price, reason, type)` of a strategy, all at hand.
 
         It publishes the signal to buy or sell so many shares and places its order: see `place`.
+        What has a price goes straight to the gate: that is the engine's hottest path.
         """
-        now, arrival, say, place = self._now, self._ledger.arrival, self.say, self.place
+        now, arrival, ids = self._now, self._ledger.arrival, self._ids
+        say, place, send = self.say, self.place, self._send
 
         def trade(
             symbol: str,
@@ -165,12 +167,20 @@ class Desk:
             if price.__class__ is not float and price is not None:
                 price = plain("price", price)
             reason = mask(str(reason)) if reason else ""
+            moment = now()
             signal = Signal(
                 symbol, side, quantity, None, None, None, price, reason, 1.0, True, strategy,
-                now(), next(self._signals), arrival(symbol),
+                moment, next(self._signals), arrival(symbol),
             )  # fmt: skip
             say(signal)
-            return place(signal, side, quantity, type)
+            if price is None or not 0.0 < price < MOST_PRICE:
+                return place(signal, side, quantity, type)
+            price = tick_price(symbol, price)
+            order = Order(
+                next(ids), symbol, side, quantity, price, type or _LIMIT, strategy, signal.id,
+                moment, _SUBMITTING,
+            )  # fmt: skip
+            return send(order)
 
         return trade
 
@@ -191,10 +201,9 @@ class Desk:
         """
         symbol, price = signal.symbol, signal.price
         now = self._now()
-        if kind is None:
-            market = price is None and _MARKET in order_kinds(symbol, day_of(now))
-            kind = _MARKET if market else _LIMIT
         if price is None:
+            if kind is None and _MARKET in order_kinds(symbol, day_of(now)):
+                kind = _MARKET
             price = protection(self._ledger, symbol, side)
         elif 0.0 < price < MOST_PRICE:  # the gate says what is wrong with anything else
             price = tick_price(symbol, price)
@@ -206,16 +215,20 @@ class Desk:
             side,
             quantity,
             price,
-            kind,
+            kind or _LIMIT,
             signal.strategy,
             signal.id,
             now,
             _SUBMITTING,
         )
+        return self._send(order, denial)
+
+    def _send(self, order: Order, denial: Denial | None = None) -> Order:
+        """Gate, journal, ledger, broker: returns the order as it is then."""
         verdict = denial or self._gate.review(order)
         if type(verdict) is Denial:
             return self._deny(order, verdict, "" if denial else self._gate.refusing)
-        requested = OrderRequested(now, order)
+        requested = OrderRequested(order.time, order)
         try:
             self._journal.write_ahead(requested)
         except OSError as error:
@@ -232,7 +245,7 @@ class Desk:
         self._post(requested)
         if lost:
             self._on_trouble(f"order {order.id} of {order.strategy} is UNKNOWN: {lost}")
-            self._post(OrderUnknown(now, order.id, lost))
+            self._post(OrderUnknown(order.time, order.id, lost))
         return order
 
     def cancel(self, order_id: str, reason: str = "", *, later: bool = False) -> bool:
