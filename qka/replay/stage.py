@@ -179,11 +179,11 @@ class ReplayedEngine(engine.Engine):
 
     def _follow(self, event: EngineState) -> None:
         """What stopped or held the trading then does so now, wherever it came from."""
-        self.ledger.trading = event.trading
+        switch, self.ledger.trading = self.switch, event.trading
         if event.state in ("held", "released"):
-            self.held = event.reason if event.state == "held" else ""
-        elif event.state == "trading" and not self.held:
-            self.trading, self.why = event.trading, event.reason
+            switch.held = event.reason if event.state == "held" else ""
+        elif event.state == "trading" and not switch.held:
+            switch.trading, switch.why = event.trading, event.reason
 
     def _take_over(self, found: Checkpoint) -> None:
         account = _account(found)
