@@ -112,7 +112,7 @@ class Operator:
         _none(words)
 
         def deed(event: OperatorCommand) -> Any:
-            was = self._engine.trading
+            was = self._engine.switch.trading
             self._engine.set_trading(state, by(event))
             self._engine.alert(Severity.WARNING, NAME, f"{state.upper()} by {by(event)}")
             return {"trading": state, "was": was}
@@ -121,16 +121,16 @@ class Operator:
 
     def _resume(self, words: Words) -> Deed:
         _none(words)
-        engine = self._engine
-        if engine.held:
-            raise ConfigError(f"nothing was changed; the trading is held: {engine.held}")
-        if engine.trading is TradingState.ACTIVE:
+        engine, switch = self._engine, self._engine.switch
+        if switch.held:
+            raise ConfigError(f"nothing was changed; the trading is held: {switch.held}")
+        if switch.trading is TradingState.ACTIVE:
             raise ConfigError("the trading is active already: nothing was changed")
 
         def deed(event: OperatorCommand) -> Any:
-            was, why = engine.trading, engine.why
+            was, why = switch.trading, switch.why
             engine.breaker.anew()
-            engine.set_trading(TradingState.ACTIVE, by(event))
+            switch.set(TradingState.ACTIVE, by(event))
             engine.alert(Severity.WARNING, NAME, f"ACTIVE by {by(event)}")
             return {"trading": TradingState.ACTIVE, "was": was, "why": why}
 
@@ -210,16 +210,16 @@ class Operator:
         return deed
 
     def _flatten(self, words: Words) -> Deed:
-        symbols, engine = _symbols(words), self._engine
-        if engine.held:
-            raise ConfigError(f"no order leaves while the trading is held: {engine.held}")
+        symbols, switch = _symbols(words), self._engine.switch
+        if switch.held:
+            raise ConfigError(f"no order leaves while the trading is held: {switch.held}")
 
         def deed(event: OperatorCommand) -> Any:
-            if engine.trading is not TradingState.REDUCING:
-                engine.set_trading(TradingState.REDUCING, f"flatten, {by(event)}")
-            engine.alert(Severity.WARNING, NAME, f"REDUCING and flatten by {by(event)}")
+            if switch.trading is not TradingState.REDUCING:
+                switch.set(TradingState.REDUCING, f"flatten, {by(event)}")
+            self._engine.alert(Severity.WARNING, NAME, f"REDUCING and flatten by {by(event)}")
             self.flattener.leave(symbols or self.flattener.symbols(), f"flatten, {by(event)}")
-            return {"trading": engine.trading, "exits": self.flattener.rows()}
+            return {"trading": switch.trading, "exits": self.flattener.rows()}
 
         return deed
 

@@ -152,7 +152,7 @@ async def test_from_halted_it_becomes_reducing_and_a_hold_is_not_lifted(tmp_path
         await there.command("halt")
         done = await there.command("flatten")
         assert done["trading"] == "reducing"
-        there.engine._hold("the books differ")
+        there.engine.switch.hold("the books differ")
         with pytest.raises(qka.ConfigError, match="held: the books differ"):
             await there.command("flatten")
 
