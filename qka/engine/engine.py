@@ -469,7 +469,7 @@ class Engine:
         self.broker.wire = self._wired
         identity = await self.broker.connect(self.entrance.reports())
         if identity.account_id != self.account_id:
-            raise EngineFault(
+            raise ConfigError(
                 f"the broker serves account {shown(identity.account_id)}, the config names "
                 f"{shown(self.account_id)}: nothing was sent; correct account.id"
             )

@@ -5,12 +5,10 @@ from typing import Any, Protocol
 
 from qka.brokers.link import LinkStatus, TraderLink
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.words import EXCHANGES
 from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, CallRefused, NotSent
 from qka.server.backend import OnState, Push, Tick, Unsupported
-
-# the SDK writes markets as numbers, and takes words as well
-_MARKETS = {0: "SH", 1: "SZ", 70: "BJ"}
 
 
 class QuoteSource(Protocol):
@@ -111,8 +109,8 @@ class LinkBackend:
         return await self._link.cancel(order_id)
 
     async def _order_id(self, market: int | str, sysid: str) -> int | None:
-        name = str(market).upper()
-        name = _MARKETS.get(int(name), "") if name.isdigit() else name
+        name = str(market).upper()  # the SDK writes markets as numbers, and takes words as well
+        name = EXCHANGES.get(int(name), "") if name.isdigit() else name
         try:
             orders: list[XtOrder] = await self._link.query("query_stock_orders") or []
         except BrokerUnavailable as error:
