@@ -408,6 +408,7 @@ class Engine:
             await self._quiet(grace)
             self.recorder.stop()
             self.executor.close()
+            self.operator.close()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)
@@ -473,6 +474,7 @@ class Engine:
                 f"{shown(self.account_id)}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        self.operator.remind(self.past.asked)
         self._note_rules()
         self.breaker.begin()
         self.tally.begin()

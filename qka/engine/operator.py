@@ -6,7 +6,7 @@ its place in the order of things, and does the same.
 
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qka.ashare.rules import TERMS
@@ -16,6 +16,7 @@ from qka.engine.comparison import table
 from qka.engine.flattener import Flattener
 from qka.engine.numbers import MOST_PRICE, MOST_SHARES
 from qka.engine.strategies import Strategies, by
+from qka.engine.unfinished import unfinished
 from qka.errors import ConfigError, EngineFault
 from qka.journal.port import Note
 from qka.model.events import OperatorCommand, Severity, TradingState
@@ -69,6 +70,20 @@ class Operator:
     def learn(self, command: str, reads: Reads) -> None:
         """One more command."""
         self._reads[command] = reads
+
+    def remind(self, asked: Iterable[OperatorCommand]) -> None:
+        """Tell what an earlier run was asked for and did not come to."""
+        for words in unfinished(asked, self._engine.ledger):
+            self._engine.alert(Severity.WARNING, NAME, words)
+
+    def close(self) -> None:
+        """The engine stops: what waits for its time is dropped, and that is told."""
+        self.flattener.close()
+        waiting = self._engine.desk.waiting
+        if waiting:
+            words = f"the engine stops before the exchange takes cancels: {', '.join(waiting)} "
+            words += "work on; cancel them after the next start"
+            self._engine.alert(Severity.WARNING, NAME, words)
 
     def ask(self, command: str, words: Words = (), *, who: str, why: str = "") -> Any:
         """Have a command journalled and carried out; returns what came of it.

@@ -164,6 +164,24 @@ async def test_nothing_is_held(tmp_path):
         assert (await there.command("flatten"))["exits"] == []
 
 
+async def test_what_waits_when_the_engine_stops_is_told(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        await there.command("cancel-all")
+        await there.command("cancel-all")
+        bid, offer = there.orders
+    assert there.engine.summary()["alerts"][-1].endswith(
+        f"the engine stops before the exchange takes cancels: {bid.id}, {offer.id} work on; "
+        "cancel them after the next start"
+    )
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("flatten")
+    assert there.engine.summary()["alerts"][-1].endswith(
+        "600000.SH is not left whole: the engine stops; flatten again after the next start"
+    )
+
+
 async def test_in_a_call_auction_an_exit_is_a_limit_order(tmp_path):
     async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
         await there.command("cancel-all")
