@@ -1,7 +1,7 @@
 """What nobody knows, and a human does: told to an engine while it runs."""
 
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL, a_fill
 from qmt import eventually
 from stage import journalled
@@ -9,13 +9,6 @@ from stage import journalled
 import qka
 from qka.model.events import OrderUnknown, TradingState
 from qka.model.order import OrderStatus as S
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 async def an_unknown_order(there, quantity=1000):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL, an_order
 from stage import journalled
 
@@ -38,13 +38,6 @@ class Holder(qka.Strategy):
             self.buy(quote.symbol, 100, 9.5)
             if self.position(quote.symbol).sellable:
                 self.sell(quote.symbol, 200, 10.8)
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 def sells(there, symbol=SYMBOL):
