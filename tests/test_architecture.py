@@ -29,6 +29,7 @@ FLOORS = {
     "mistakes": 1,
     "phrases": 2,
     "telling": 3,
+    "titles": 1,
     "risk": 2,
     "brokers": 2,
     "feeds": 2,
