@@ -8,10 +8,10 @@ from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
 from qka.brokers.words import EXCHANGES
 from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, CallRefused, NotSent
-from qka.server.backend import OnState, Push, Tick, Unsupported
+from qka.server.backend import OnState, Push, Quotes, Tick, Unsupported
 
 
-class QuoteSource(Protocol):
+class QuoteSource(Quotes, Protocol):
     """`qka.feeds.xtdata.Xtdata`, as far as the server needs it."""
 
     async def open(self, push: Push) -> None:
@@ -19,26 +19,6 @@ class QuoteSource(Protocol):
 
     async def close(self) -> None:
         """Let go."""
-
-    async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Hear symbols or whole markets. Raises BrokerUnavailable."""
-
-    async def unsubscribe(self, symbols: Iterable[str]) -> None:
-        """Hear them no more."""
-
-    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
-        """The last ticks. Raises BrokerUnavailable."""
-
-    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
-        """Master data. Raises BrokerUnavailable."""
-
-    async def bars(
-        self, symbol: str, period: str, count: int, end: int | None
-    ) -> list[list[float]]:
-        """Ended bars, oldest first. Raises BrokerUnavailable."""
-
-    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
-        """Ex-dates. Raises BrokerUnavailable."""
 
 
 class LinkBackend:
