@@ -95,6 +95,12 @@ def test_chinese_is_chinese(catalogue):
             assert not re.search(r"[a-z]{3,}", latin), message.string
 
 
+def test_the_journal_is_never_called_a_log(catalogue):
+    told = {m.id: m.string for m in catalogue if m.id and re.search(r"\bjournals?\b(?![./])", m.id)}
+    assert len(told) > 30
+    assert {text: words for text, words in told.items() if re.search("日志|日记|账本", words)} == {}
+
+
 def test_the_compiled_catalogue_is_that_of_the_file(catalogue):
     with PO.with_suffix(".mo").open("rb") as file:
         shipped = {m.id: m.string for m in read_mo(file) if m.id}
