@@ -98,6 +98,9 @@ def test_what_a_kind_that_is_set_needs_is_named_with_how_to_give_it() -> None:
         "--set feed.pth: unknown key; did you mean path?",
     ]
     assert _problems("feed: {kind: replay}\n" + ONE) == [":1: feed.path: is missing"]
+    assert _problems(text, "feed.kind=replay", "feed=replay") == [
+        "--set feed: 'replay' is not a mapping of keys",
+    ]
 
 
 def test_a_secret_on_the_command_line_is_one_problem() -> None:

@@ -96,9 +96,10 @@ class Layers:
             if (name, "token") in self._environment and data[name]["kind"] != "remote":
                 data[name].pop("token", None)
         for name, kind in self._former.items():
-            # what only the former kind has goes with it: nothing on a command line could take it out
-            for key in of_kind(name, kind) - of_kind(name, str(_section(data, name).get("kind"))):
-                data[name].pop(key, None)
+            # what only the former kind has goes with it: no option could take it out
+            section = _section(data, name)
+            for key in of_kind(name, kind) - of_kind(name, str(section.get("kind"))):
+                section.pop(key, None)
         for key in [key for key in data if key not in Settings.model_fields]:
             del data[key]
             self._problems.append(f"{self._place((key,))}: {problems.unknown((key,))}")
@@ -170,7 +171,7 @@ def _secrets(data: Mapping[str, Any]) -> list[Keys]:
     ]
 
 
-def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _section(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = data.get(name)
     return found if isinstance(found, dict) else {}
 
