@@ -4,6 +4,7 @@ A mode is a (clock, feed, broker) triple chosen here; no other room knows which.
 """
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -24,7 +25,7 @@ from qka.engine import engine
 from qka.engine.overnight import Overnight
 from qka.engine.runner import Build, Policy
 from qka.engine.strategy import Strategy
-from qka.errors import ConfigError
+from qka.errors import ConfigError, QkaError
 from qka.journal.folder import begin
 from qka.journal.port import Journal
 from qka.journal.store import SqliteJournal
@@ -78,6 +79,8 @@ class Engine(engine.Engine):
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     days: Calendar | EveryDay = EveryDay()
     _holding = False  # the rule book
+    _made = False  # the folder
+    _refused = False  # the start, by a message that says all there is to say
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
 
@@ -154,6 +157,7 @@ class Engine(engine.Engine):
         while True:
             try:
                 self.folder.mkdir(parents=True)
+                self._made = True
                 break
             except FileExistsError:
                 number += 1
@@ -193,6 +197,7 @@ class Engine(engine.Engine):
             if self.monitor is not None:
                 await self.monitor.open()
         except Exception as error:
+            self._refused = isinstance(error, QkaError) and self._state == "opening"
             self.contact.broke_off(error)
             raise
         finally:
@@ -234,6 +239,9 @@ class Engine(engine.Engine):
                 book.release()
                 sys.setswitchinterval(_before.pop())  # the last run gives back what it found
             await self.contact.stop()
+            if self._refused and self._made:  # a run that never was is not the newest one
+                logs.close()
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from qka import settings
 from qka.ashare.calendar import NOTHING_OWN, Calendar, OwnDays, exchange_calendar
 from qka.clock import WallClock
-from qka.errors import QkaError
+from qka.errors import CallRefused, QkaError
 from qka.language import say
 from qka.model.times import SECOND, day_of, to_datetime
 from qka.phrases import retold
@@ -338,6 +338,8 @@ async def _server(plan: Plan) -> AsyncIterator[Finding]:
                 say("{skew:+.1f} s beside this machine's").format(skew=skew),
                 "" if fine else say("set both from a time server: orders carry deadlines"),
             )
+    except CallRefused as error:  # says itself what to do
+        yield Finding(say("server"), "fail", retold(str(error)))
     except QkaError as error:
         mend = say("start `qka server` there, check url and token")
         yield Finding(say("server"), "fail", retold(str(error)), mend)

@@ -9,7 +9,8 @@
     ├── BrokerUnavailable    the link is down: the engine retries
     │   └── NotSent          the request certainly never left: nothing was executed
     ├── OutcomeUnknown       the request left, no answer came: look it up, never send it again
-    ├── CallRefused          a server answered no: the caller corrects the call
+    ├── CallRefused          a server answered no: the caller corrects the call;
+    │   │                        a start is refused                         exit code 2
     │   └── AccessDenied     the token is wrong or not allowed to: a human hands out another
     └── EngineFault          stop, keep what is known, tell a human         exit code 1
         └── JournalDamaged   the record of the account is not whole: restore it or salvage it;
@@ -81,6 +82,10 @@ class JournalDamaged(EngineFault):
     def __init__(self, message: str, last_good: int = 0) -> None:
         super().__init__(message)
         self.last_good = last_good
+
+
+# what the same start would meet again: a human mends something first, so the exit code is 2
+STANDING = (ConfigError, DataError, CallRefused, JournalDamaged)
 
 
 class StopNow(KeyboardInterrupt):

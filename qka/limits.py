@@ -275,7 +275,7 @@ class InForce:
 
     def _use(self, chosen: Settings) -> None:
         engine, risk = self._engine, chosen.risk
-        self.settings, engine.on_loss = chosen, TradingState(risk.on_loss)
+        self.settings, engine.switch.on_loss = chosen, TradingState(risk.on_loss)
         breaker = engine.breaker
         near = near_losses(risk)
         breaker.limit(risk.max_daily_loss, risk.max_drawdown, risk.max_losing_trades, near)

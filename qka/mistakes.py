@@ -492,7 +492,14 @@ MISTAKES = (
     mark("{url}: a fingerprint is checked over https only"),
     mark("fingerprint: write the certificate's SHA-256, 64 hex digits"),
     mark("verify: {path} is no CA file ({error})"),
-    mark("{url} refuses this token (HTTP {code}): use one that the server has handed out"),
+    mark(
+        "{url} refuses this token: put the one that it printed when it started into .env as "
+        "QKA__BROKER__TOKEN, or make a new one there with `qka server rotate`"
+    ),
+    mark(
+        "{url} lets no program of this machine in: start `qka server` there with --allow and this "
+        "machine's address"
+    ),
     mark("{url} takes nobody now (HTTP {code})"),
     mark("{url} has no WebSocket at /ws: is it a QMTServer? (HTTP {code})"),
     mark("{url} does not say hello ({error})"),

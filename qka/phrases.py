@@ -240,6 +240,17 @@ PHRASES = (
     mark("{count} of it wait: the exchange takes such a sell from {clock} on"),
     mark("the trading was resumed meanwhile: nothing more of it is sold"),
     mark("{symbol} is not left whole: {why}"),
+    mark("the engine stops"),
+    mark("flatten again after the next start"),
+    mark("the engine stops before the exchange takes cancels: {names} work on"),
+    mark("cancel them after the next start"),
+    mark("{name} asked for {command} at {day} {clock}, and the engine ended: {names} still work"),
+    mark("`qka cancel` takes them back"),
+    mark(
+        "{name} asked for {command} at {day} {clock}, and the engine ended: {names} are still "
+        "held, and nothing of them is sold by itself"
+    ),
+    mark("`qka flatten` begins anew"),
     # what targets leave out
     mark("{symbol}: {side} of {count} left out: {why}"),
     mark("{symbol}: {side} of some left out: {why}"),

@@ -24,6 +24,24 @@ def a_port():
     raise AssertionError("a hundred ports, and none is free")
 
 
+class Watcher(qka.Strategy):
+    """Looks, and does nothing."""
+
+    symbols = [SYMBOL]
+
+    def on_quote(self, quote):
+        pass
+
+
+class Eager(qka.Strategy):
+    """Buys at every quote, far below the market, so that all of it rests."""
+
+    symbols = [SYMBOL]
+
+    def on_quote(self, quote):
+        self.buy(SYMBOL, 100, 9.01)
+
+
 class HandFeed:
     """Brings what `push` is given; time stands still between."""
 

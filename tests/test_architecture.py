@@ -1,6 +1,8 @@
 """The floors of the house, held against the imports."""
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qka"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 # room -> floor; a room imports only what lies below it, and its own kind
 FLOORS = {
@@ -26,6 +29,7 @@ FLOORS = {
     "mistakes": 1,
     "phrases": 2,
     "telling": 3,
+    "titles": 1,
     "risk": 2,
     "brokers": 2,
     "feeds": 2,
@@ -132,6 +136,25 @@ def test_only_the_clock_reads_the_wall_and_nothing_below_the_app_sleeps(path):
                 "datetime.now",
                 "asyncio.sleep",
             }, f"{path}:{node.lineno}"
+
+
+def test_the_page_has_every_room_on_the_floor_that_is_checked():
+    rows = dict(re.findall(r"^\| (\d) \| (.*) \|$", PAGE, re.MULTILINE))
+    for name, floor in FLOORS.items():
+        if not name.startswith("__"):
+            assert re.search(rf"\b{name}\b", rows[str(max(floor, 0))]), name
+
+
+def test_the_page_names_every_module_and_no_other():
+    named, folders = set(), []
+    for line in PAGE[PAGE.index("\nqka/\n") : PAGE.index("\ntests/ ")].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        for word in itertools.takewhile(re.compile(r"\w+(\.py|/)$").match, line.split()):
+            folders = [*folders[:depth], word]
+            named.add("".join(folders))
+    shipped = [path for path in modules() if "data" not in path.parts]  # rows, as a whole
+    there = {f"qka/{within(path)}" for path in shipped if path.name != "__init__.py"}
+    assert {name for name in named if name.endswith(".py")} - {"qka/__init__.py"} == there
 
 
 def test_only_the_gate_makes_an_approved_order():

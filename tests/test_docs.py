@@ -286,6 +286,16 @@ def levels(page: Path) -> list[int]:
     return [len(mark) for mark in re.findall(r"^(#+) ", text, flags=re.M)]
 
 
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.zh-CN.md"), ROOT / "README.zh-CN.md"]))
+def test_in_chinese_the_journal_is_one_word(page):
+    """The word of the program, 流水; what is typed or read from a disk stays as it is."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)", "", text)
+    said = re.findall(r"(?ai).*\bjournal\b.*", text)  # a: a Chinese sign ends a word
+    named = ("流水（journal）", "### run、journal、monitor 与 log")
+    assert [line for line in said if not any(name in line for name in named)] == []
+
+
 @pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *ROOT.glob("README*.md")]), ids=str)
 def test_links_inside_the_project_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)

@@ -61,6 +61,21 @@ def test_every_text_has_its_chinese_and_no_other_is_there(catalogue, texts):
     assert not [message.id for message in catalogue if message.fuzzy and message.id]
 
 
+def test_no_text_is_said_within_another():
+    """Python 3.11 reads no calls in an f-string, so that nobody would miss its Chinese."""
+    for path in (ROOT / "qka").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inner = [
+            part
+            for node in ast.walk(tree)
+            if isinstance(node, ast.JoinedStr)
+            for part in ast.walk(node)
+        ]
+        for call in inner:
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in KEYWORDS:
+                assert not isinstance(call.args[0], ast.Constant), f"{path}:{call.lineno}"
+
+
 def test_a_translation_names_only_what_the_text_names(catalogue):
     for message in catalogue:
         if not message.id:
@@ -78,6 +93,12 @@ def test_chinese_is_chinese(catalogue):
             text = "".join(plain for plain, *_ in words)
             latin = re.sub(r"[A-Z]\w*|`[^`]*`|qka|@", "", text)
             assert not re.search(r"[a-z]{3,}", latin), message.string
+
+
+def test_the_journal_is_never_called_a_log(catalogue):
+    told = {m.id: m.string for m in catalogue if m.id and re.search(r"\bjournals?\b(?![./])", m.id)}
+    assert len(told) > 30
+    assert {text: words for text, words in told.items() if re.search("日志|日记|账本", words)} == {}
 
 
 def test_the_compiled_catalogue_is_that_of_the_file(catalogue):

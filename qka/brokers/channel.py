@@ -213,11 +213,17 @@ class Channel:
                 f"{line.base_url}/ws", heartbeat=self._heartbeat, max_msg_size=_LARGEST
             )
         except aiohttp.WSServerHandshakeError as error:
-            if error.status in (401, 403):
+            if error.status == 401:
                 raise AccessDenied(
-                    f"{line} refuses this token (HTTP {error.status}): use one that the server "
-                    "has handed out",
+                    f"{line} refuses this token: put the one that it printed when it started into "
+                    ".env as QKA__BROKER__TOKEN, or make a new one there with `qka server rotate`",
                     "unauthorized",
+                ) from None
+            if error.status == 403:
+                raise AccessDenied(
+                    f"{line} lets no program of this machine in: start `qka server` there with "
+                    "--allow and this machine's address",
+                    "forbidden",
                 ) from None
             busy = error.status in (429, 503)
             words = "takes nobody now" if busy else "has no WebSocket at /ws: is it a QMTServer?"

@@ -18,8 +18,9 @@ from loguru import logger
 from msgspec.structs import replace
 
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.requests import Push
 from qka.brokers.sessions import SessionPool, default_sessions
-from qka.brokers.trader import Account, Factory, Push, Trader, vendor_trader
+from qka.brokers.trader import Account, Factory, Trader, vendor_trader
 from qka.brokers.words import ACCOUNT_STATUS_OK, ACCOUNT_TYPE_CODES, account_status
 from qka.errors import ConfigError, NotSent, QkaError
 
@@ -173,7 +174,9 @@ class TraderLink:
         except (TypeError, ValueError, OverflowError) as error:
             raise NotSent(f"it is no order: {error}") from error
         call = partial(trader.sdk.order_stock_async, self.account, *arguments)
-        answer: XtOrderResponse = await trader.request("order", arguments[-1], call, before, mark)
+        answer: XtOrderResponse = await trader.requests.make(
+            "order", arguments[-1], call, before, mark
+        )
         return answer
 
     async def cancel(self, order_id: int) -> XtCancelOrderResponse:
@@ -183,7 +186,7 @@ class TraderLink:
         """
         trader = self._ready(trading=False)
         call = partial(trader.sdk.cancel_order_stock_async, self.account, int(order_id))
-        answer: XtCancelOrderResponse = await trader.request("cancel", int(order_id), call)
+        answer: XtCancelOrderResponse = await trader.requests.make("cancel", int(order_id), call)
         return answer
 
     async def query(self, method: str, **kwargs: Any) -> Any:
@@ -205,7 +208,7 @@ class TraderLink:
 
         All of them, or those with one of some marks. Returns the marks of those taken back.
         """
-        return [] if self._trader is None else self._trader.recall(why, marks)
+        return [] if self._trader is None else self._trader.requests.recall(why, marks)
 
     def _ready(self, *, trading: bool) -> Trader:
         trader, status = self._trader, self.status

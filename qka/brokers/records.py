@@ -12,6 +12,7 @@ import msgspec
 
 from qka.brokers.words import DIRECTION_FLAG_LONG, SECURITY_ACCOUNT
 
+REMARK_BYTES = 24  # the terminal cuts a longer `order_remark`
 _UNSET = 1e300  # the SDK writes DBL_MAX where there is no number
 
 

@@ -8,7 +8,6 @@ held back until the deals cover what the order says it traded.
 
 from collections.abc import Callable, Container, Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,15 +15,14 @@ from msgspec.structs import replace
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.records import (
     Record,
-    XtAsset,
     XtCancelError,
     XtCancelOrderResponse,
     XtOrder,
     XtOrderError,
     XtOrderResponse,
-    XtPosition,
     XtTrade,
 )
+from qka.brokers.snapshot import broker_id_of, deal_id, deal_key, fill_of, foreign_id, order_of
 from qka.brokers.words import (
     EXCHANGES,
     ORDER_JUNK,
@@ -38,12 +36,11 @@ from qka.brokers.words import (
     ORDER_WAIT_REPORTING,
     STATUSES,
     moment_of,
-    order_type_of,
     side_of,
     status_of,
     status_words,
 )
-from qka.model.account import AccountSnapshot, Asset, Position
+from qka.model.account import AccountSnapshot
 from qka.model.events import (
     CancelRefused,
     CancelRequested,
@@ -58,19 +55,11 @@ from qka.model.events import (
     OrderUnknown,
 )
 from qka.model.life import after
-from qka.model.money import on_tick, to_cents, turnover, yuan
-from qka.model.order import FINAL, Order, OrderStatus, OrderType, Side
-from qka.model.times import day_of, midnight
+from qka.model.order import FINAL, Order, OrderStatus
+from qka.model.times import day_of
 
-REMARK_BYTES = 24  # the terminal cuts a longer remark
-_MILL = Decimal("0.001")
 _UNNAMED = frozenset({OrderStatus.NEW, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 _PENDING = OrderStatus.PENDING_CANCEL
-
-
-def price_of(price: float) -> float:
-    """A price without the dust of floats: 11.370000000000001 is 11.37."""
-    return on_tick(price, _MILL)
 
 
 class _Tracked:
@@ -169,7 +158,7 @@ class Reports:
         day = day_of(moment_of(record.order_time) or self._now())
         if side_of(record.order_type) is None or self._find(record, day) is not None:
             return
-        found = _order_of(record, _foreign_id(record.order_id, day), self._now())
+        found = order_of(record, foreign_id(record.order_id, day), self._now())
         order = replace(found, strategy="", status=OrderStatus.SUBMITTED, reason="")
         tracked = self._tracked[order.id] = _Tracked(order, foreign=True)
         self._resume(tracked)
@@ -319,7 +308,7 @@ class Reports:
             self._stranger(("order", day, record.order_id), record)
             return
         self._learn(tracked, record.order_id, record.order_sysid, day)
-        code, number, now = record.order_status, _number(record.order_id), self._now()
+        code, number, now = record.order_status, broker_id_of(record.order_id), self._now()
         order_id, reason = tracked.order.id, record.status_msg
         traded = tracked.order.quantity if code == ORDER_SUCCEEDED else record.traded_volume
         tracked.traded = max(tracked.traded, min(traded, tracked.order.quantity))
@@ -351,28 +340,19 @@ class Reports:
         day = day_of(moment or self._now())
         tracked = self._find(record, day)
         if tracked is None:
-            self._stranger(_deal_key(record, day), record)
+            self._stranger(deal_key(record, day), record)
             return
         # within one order a deal id is unique a day
-        deal = day, _deal_id(record)
+        deal = day, deal_id(record)
         if deal in tracked.deals:
             return
         tracked.deals.add(deal)
         self._learn(tracked, record.order_id, record.order_sysid, day)
-        order, number = tracked.order, _number(record.order_id)
+        order, number = tracked.order, broker_id_of(record.order_id)
         if order.status not in FINAL:
             self._say(tracked, OrderAccepted(self._now(), order.id, number))
-        price = price_of(record.traded_price)
-        fill = Fill(
-            max(moment or self._now(), order.time),
-            order.id,
-            deal[1],
-            order.symbol,
-            order.side,
-            price,
-            record.traded_volume,
-            _owed(self._fees, tracked.order, turnover(price, record.traded_volume), day),
-        )
+        made = max(moment or self._now(), order.time)
+        fill = fill_of(record, tracked.order, self._fees, day, made)
         tracked.order = after(tracked.order, fill)
         self._report(fill)
         self._settle(tracked)
@@ -518,146 +498,3 @@ class Reports:
         if self.external is not None and self._strangers.get(key) != record:
             self._strangers[key] = record
             self.external(record)
-
-
-def _number(order_id: int) -> str:
-    return str(order_id) if order_id > 0 else ""
-
-
-def _deal_key(trade: XtTrade, day: date) -> tuple[Any, ...]:
-    """What makes a deal of the account itself: two orders that met share one deal id."""
-    order = trade.order_sysid or trade.order_id
-    return ("deal", day, trade.stock_code[-2:], order, _deal_id(trade))
-
-
-def _deal_id(trade: XtTrade) -> str:
-    """The deal's id; where a counter gives none, the deal itself has to do."""
-    if trade.traded_id:
-        return trade.traded_id
-    return f"{trade.traded_time}-{trade.traded_price}-{trade.traded_volume}"
-
-
-def _owed(fees: FeeSchedule, order: Order, more: Decimal, day: date) -> Decimal:
-    """What the order owes more because of this exact turnover, both in CNY."""
-    owed = fees.of_order(order.symbol, order.side, to_cents(order.turnover + more), midnight(day))
-    return yuan(owed - to_cents(order.fees))
-
-
-# ------------------------------------------------------------------ the account as it is
-
-
-def snapshot_of(
-    asset: XtAsset,
-    positions: Iterable[XtPosition],
-    orders: Iterable[XtOrder],
-    trades: Iterable[XtTrade],
-    fees: FeeSchedule,
-    now: int,
-    known_as: Callable[[XtOrder], str] = lambda record: "",
-) -> AccountSnapshot:
-    """What queries say, in our words. Fees of the deals are by our schedule.
-
-    An order's id is the one it is `known_as`; else its remark where that is one order's alone, else
-    `x260105-1082` of the day and the terminal's number. Records that are neither a buy nor a sell
-    are left out.
-    """
-    records = [record for record in orders if side_of(record.order_type) is not None]
-    ids = _ids_of(records, now, known_as)
-    books = {record.order_id: _order_of(record, ids[record.order_id], now) for record in records}
-    deals: dict[tuple[Any, ...], Fill] = {}
-    for trade in trades:
-        side = side_of(trade.order_type)
-        day = day_of(moment_of(trade.traded_time) or now)
-        key = _deal_key(trade, day)
-        if side is None or trade.traded_volume <= 0 or key in deals:
-            continue
-        order = books.get(trade.order_id) or _bare(trade, side, now)
-        fill = _fill_of(trade, order, fees, day, now)
-        deals[key] = fill
-        books[trade.order_id] = _with(order, fill)
-    listed = {record.order_id for record in records}
-    return AccountSnapshot(
-        Asset(
-            yuan(to_cents(asset.cash) + to_cents(asset.frozen_cash)),
-            yuan(to_cents(asset.frozen_cash)),
-            yuan(to_cents(asset.market_value)),
-        ),
-        tuple(_position_of(record) for record in positions if record.volume > 0),
-        tuple(order for number, order in books.items() if number in listed),
-        tuple(deals.values()),
-    )
-
-
-def _ids_of(records: list[XtOrder], now: int, known_as: Callable[[XtOrder], str]) -> dict[int, str]:
-    """The terminal's number -> the id we know the order by."""
-    remarks = [record.order_remark for record in records]
-    ids: dict[int, str] = {}
-    for record in records:
-        remark = record.order_remark
-        ours = remark.isascii() and remarks.count(remark) == 1 and bool(remark)
-        ids[record.order_id] = known_as(record) or (
-            remark if ours else _foreign_id(record.order_id, day_of(now))
-        )
-    return ids
-
-
-def _foreign_id(number: int, day: date) -> str:
-    return f"x{day:%y%m%d}-{number}"
-
-
-def _order_of(record: XtOrder, order_id: str, now: int) -> Order:
-    side = side_of(record.order_type)
-    assert side is not None
-    return Order(
-        order_id,
-        record.stock_code,
-        side,
-        record.order_volume,
-        price_of(record.price),
-        order_type_of(record.price_type) or OrderType.LIMIT,
-        record.strategy_name,
-        0,
-        moment_of(record.order_time) or now,
-        status_of(record.order_status),
-        broker_id=_number(record.order_id),
-        reason=record.status_msg,
-    )
-
-
-def _bare(trade: XtTrade, side: Side, now: int) -> Order:
-    """The order of a deal that is not among the orders."""
-    order_id = trade.order_remark if trade.order_remark.isascii() else ""
-    order_id = order_id or _foreign_id(trade.order_id, day_of(now))
-    return Order(order_id, trade.stock_code, side, trade.traded_volume, trade.traded_price)
-
-
-def _fill_of(trade: XtTrade, order: Order, fees: FeeSchedule, day: date, now: int) -> Fill:
-    price = price_of(trade.traded_price)
-    return Fill(
-        moment_of(trade.traded_time) or now,
-        order.id,
-        _deal_id(trade),
-        trade.stock_code,
-        order.side,
-        price,
-        trade.traded_volume,
-        _owed(fees, order, turnover(price, trade.traded_volume), day),
-    )
-
-
-def _with(order: Order, fill: Fill) -> Order:
-    """The order with a deal counted; its status stays what the broker says."""
-    return replace(after(order, fill), status=order.status)
-
-
-def _position_of(record: XtPosition) -> Position:
-    sellable = min(max(record.can_use_volume, 0), record.volume)
-    frozen = min(max(record.frozen_volume, 0), record.volume - sellable)
-    return Position(
-        record.stock_code,
-        record.volume,
-        record.volume - sellable - frozen,
-        frozen,
-        record.avg_price or record.open_price,
-        record.last_price,
-    )

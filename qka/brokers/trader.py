@@ -1,14 +1,13 @@
 """One trader of the SDK, from its construction until it is left behind.
 
 Calls go out in lanes, answers and pushes come back on the SDK's threads, are copied there and
-handed to the loop; everything else happens on the loop. Answers are matched to their calls by
-the SDK's number, or by what they name while that number is not known yet. No asyncio state is
-shared with the SDK, which sets event loops of its own.
+handed to the loop; everything else happens on the loop. No asyncio state is shared with the SDK,
+which sets event loops of its own.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 import msgspec
 from loguru import logger
-from msgspec.structs import replace
 
 from qka import vendor
 from qka.brokers.records import (
@@ -34,6 +32,7 @@ from qka.brokers.records import (
     copied,
     plain,
 )
+from qka.brokers.requests import Push, Requests, settle
 from qka.brokers.words import ACCOUNT_STATUS_OK, ACCOUNT_TYPES
 from qka.errors import (
     BrokerUnavailable,
@@ -46,12 +45,9 @@ from qka.errors import (
 from qka.lanes import Job, Lane
 from qka.secrets import shown
 
-Push = Callable[[str, Any], None]  # (kind, record), on the loop
 Factory = Callable[[str, int, Any], Any]  # (path, session id, callback) -> the SDK's trader
 
 MANY_HUNG = 3  # calls that do not return before the trader is given up
-MANY_EARLY = 1000  # answers kept that no call has claimed
-EXPLAINED_WITHIN = 0.5  # seconds that a refusal without a reason waits for its error
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -113,42 +109,6 @@ def _read(kind: type[Record] | None, native: Any) -> Any:
     return copied(native, kind)
 
 
-class _Request:
-    """A call whose answer comes by a callback."""
-
-    __slots__ = ("answer", "job", "key", "kind", "mark", "overdue", "seq")
-
-    def __init__(
-        self, kind: str, key: Any, job: Job, answer: asyncio.Future[Any], mark: object
-    ) -> None:
-        self.kind = kind  # order or cancel
-        self.key = key  # remark of the order, or number of the order to cancel
-        self.mark = mark  # what the caller knows it by
-        self.job = job
-        self.answer = answer
-        self.seq = 0  # known once the SDK's call has returned
-        self.overdue = False  # nobody waits for it any more
-
-    def begun_without_seq(self, kind: str) -> bool:
-        """Whether the SDK is still in this call."""
-        return self.kind == kind and not self.seq and self.job.begun
-
-    def fail(self, error: Exception) -> None:
-        """Tell who waits, if anybody does."""
-        if not self.overdue:
-            _answer(self.answer, None, error)
-
-    def refusal(self, reason: str) -> XtOrderResponse | XtCancelOrderResponse:
-        """An answer that says no."""
-        if self.kind == "order":
-            return XtOrderResponse(
-                order_id=-1, order_remark=self.key, error_msg=reason, seq=self.seq
-            )
-        return XtCancelOrderResponse(
-            cancel_result=-1, order_id=self.key, error_msg=reason, seq=self.seq
-        )
-
-
 class Trader:
     """The SDK's trader behind lanes and deadlines. All state is the loop's.
 
@@ -186,10 +146,7 @@ class Trader:
         self._lost: asyncio.Future[str] = self._loop.create_future()
         self._left = False  # behind
         self._stopped = asyncio.Event()
-        self._requests: set[_Request] = set()  # not answered
-        self._by_seq: dict[tuple[str, int], _Request] = {}
-        self._early: dict[tuple[str, int], Any] = {}  # answers whose call has not returned yet
-        self._unexplained: dict[int, tuple[_Request, XtOrderResponse]] = {}  # seq -> refused
+        self.requests = Requests(self._orders, deadline, on_push, self._suspected.set)
         self._asked: set[asyncio.Future[Any]] = set()  # queries not answered
 
     # ------------------------------------------------------------ connecting
@@ -318,10 +275,9 @@ class Trader:
         self.lose(reason)
         for lane in (self._orders, self._queries, self._blocking):
             lane.close()
-        for request in list(self._requests):
-            request.fail(self._given_up(request, reason))
+        self.requests.end(reason)
         for asked in self._asked:
-            _answer(asked, None, BrokerUnavailable(f"the link to QMT is lost: {reason}"))
+            settle(asked, None, BrokerUnavailable(f"the link to QMT is lost: {reason}"))
         if self.sdk is None:
             self._stopped.set()
         else:
@@ -345,129 +301,6 @@ class Trader:
         except Exception as error:
             logger.debug("stopping the trader: {!r}", error)
         self.post(self._stopped.set)
-
-    # ------------------------------------------------------------ orders and cancels
-
-    async def request(
-        self,
-        kind: str,
-        key: Any,
-        call: Callable[[], Any],
-        before: float | None = None,
-        mark: object = None,
-    ) -> Any:
-        """Hand a call (`order` or `cancel`) to the SDK in its turn and wait for its answer.
-
-        Past `before` (the loop's time) it is not handed over any more; `recall` may know it by
-        its `mark`. Raises NotSent when its
-        turn never came, OutcomeUnknown when no answer did.
-        """
-        until = self._loop.time() + self._deadline
-        until = until if before is None else min(until, before)
-        job = self._orders.submit(call, until, urgent=kind == "cancel")
-        request = _Request(kind, key, job, self._loop.create_future(), mark)
-        self._requests.add(request)
-        job.future.add_done_callback(partial(self._returned, request))
-        try:
-            await asyncio.wait([request.answer], timeout=self._deadline)
-            if not request.answer.done():
-                self._suspected.set()
-                raise self._given_up(request, f"no answer in {self._deadline:g} s")
-            return request.answer.result()
-        finally:
-            request.overdue = True  # nobody waits for it any more
-            if job.withdraw():
-                self._requests.discard(request)
-
-    def recall(self, why: str, marks: Collection[object] | None = None) -> list[object]:
-        """Orders whose turn has not come never get one, and whoever waits hears why.
-
-        All of them, or those with one of some marks. Returns the marks of those taken back.
-        """
-        meant = [
-            request
-            for request in self._requests
-            if request.kind == "order" and (marks is None or request.mark in marks)
-        ]
-        taken = [request for request in meant if request.job.withdraw()]
-        for request in taken:
-            request.fail(NotSent(why))
-        return [request.mark for request in taken]
-
-    def _given_up(self, request: _Request, reason: str) -> Exception:
-        if request.job.withdraw():
-            return NotSent(f"{reason}, before its turn came")
-        what = "the order" if request.kind == "order" else "the cancel"
-        return OutcomeUnknown(
-            f"{what} was handed to QMT, then: {reason}. It may have been executed: look it up "
-            "among the account's orders, do not send it again"
-        )
-
-    def _returned(self, request: _Request, future: asyncio.Future[Any]) -> None:
-        """The SDK's call has returned with its number, or raised."""
-        if future.cancelled():
-            request.fail(self._given_up(request, "its deadline has passed"))
-            return
-        error = future.exception()
-        if error is not None:  # it may have been handed over all the same: an answer would tell
-            request.fail(OutcomeUnknown(f"the SDK raised {error!r} when it was handed the call"))
-            return
-        seq = future.result()
-        if not isinstance(seq, int) or seq <= 0:
-            self._finish(request, request.refusal(f"the SDK took nothing (it gave {seq!r})"))
-            return
-        request.seq = seq
-        if request in self._requests:
-            self._by_seq[request.kind, seq] = request
-        early = self._early.pop((request.kind, seq), None)
-        if early is not None:
-            self._answered(request.kind, early)
-
-    def _answered(self, kind: str, response: Any) -> None:
-        """An answer: to a call that has returned, to one that has not yet, or to none of ours."""
-        request = self._by_seq.get((kind, response.seq)) or self._unreturned(kind, response)
-        if request is None:
-            self._early[kind, response.seq] = response
-            while len(self._early) > MANY_EARLY:
-                self._early.pop(next(iter(self._early)))
-        elif kind == "order" and response.order_id <= 0 and not response.error_msg:
-            # the reason comes by an error of its own, right behind
-            self._unexplained[response.seq] = (request, response)
-            self._loop.call_later(EXPLAINED_WITHIN, self._explain, response.seq, "")
-        else:
-            self._finish(request, response)
-
-    def _unreturned(self, kind: str, response: Any) -> _Request | None:
-        """The call the SDK is still in, when there is one only that the answer can be for."""
-        key = response.order_remark if kind == "order" else response.order_id
-        unnamed = [one for one in self._requests if one.begun_without_seq(kind)]
-        meant = [one for one in unnamed if one.key == key]
-        return meant[0] if len(meant) == 1 and key else None
-
-    def _explain(self, seq: int, reason: str) -> None:
-        request, response = self._unexplained.pop(seq, (None, None))
-        if request is not None and response is not None:
-            self._finish(request, replace(response, error_msg=reason))
-
-    def _order_error(self, error: XtOrderError) -> None:
-        """The refusal of an order by its number and remark; old errors come again, and match none.
-
-        It is pushed as well, whoever waits.
-        """
-        if error.seq in self._unexplained:
-            self._explain(error.seq, error.error_msg)
-            return
-        request = self._by_seq.get(("order", error.seq))
-        if request is not None and error.order_remark in ("", request.key):
-            self._finish(request, request.refusal(error.error_msg))
-
-    def _finish(self, request: _Request, response: Any) -> None:
-        self._requests.discard(request)
-        self._by_seq.pop((request.kind, request.seq), None)
-        if request.overdue or request.answer.done():
-            self._on_push(f"{request.kind}_response", response)
-        else:
-            request.answer.set_result(response)
 
     # ------------------------------------------------------------ queries
 
@@ -500,7 +333,7 @@ class Trader:
             try:
                 value: Any = _read(kind, native)
             except Exception as error:
-                self.post(_answer, answer, None, error)
+                self.post(settle, answer, None, error)
             else:
                 self.post(self._hear, answer, value)
 
@@ -545,7 +378,7 @@ class Trader:
 
     def _hear(self, answer: asyncio.Future[Any], value: Any) -> None:
         self._heard = self._loop.time()
-        _answer(answer, value, None)
+        settle(answer, value, None)
 
     # ------------------------------------------------------------ what the SDK's threads hand in
 
@@ -563,11 +396,11 @@ class Trader:
             case "disconnected":
                 self.lose("QMT closed the connection")
             case "order_response":
-                self._answered("order", record)
+                self.requests.answered("order", record)
             case "cancel_response":
-                self._answered("cancel", record)
+                self.requests.answered("cancel", record)
             case "order_error":
-                self._order_error(record)
+                self.requests.order_error(record)
                 self._on_push(kind, record)
             case _ if self._left or not self._concerns(record):
                 pass
@@ -641,16 +474,6 @@ class _Callback:
         if name.startswith("on_"):
             return lambda *arguments: None
         raise AttributeError(name)
-
-
-def _answer(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if answer.done():
-        return
-    if error is None:
-        answer.set_result(value)
-    else:
-        answer.set_exception(error)
-        answer.exception()  # seen: perhaps nobody waits for it any more
 
 
 def _fails(answer: asyncio.Future[Any], job: asyncio.Future[Any]) -> None:

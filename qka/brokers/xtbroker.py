@@ -23,7 +23,8 @@ from qka.brokers.records import (
     XtOrderResponse,
     XtTrade,
 )
-from qka.brokers.reports import Reports, snapshot_of
+from qka.brokers.reports import Reports
+from qka.brokers.snapshot import snapshot_of
 from qka.brokers.words import SIDE_CODES, price_type
 from qka.clock import Clock
 from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError

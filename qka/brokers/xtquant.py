@@ -9,8 +9,7 @@ from typing import Any
 from qka.ashare.fees import FeeSchedule
 from qka.brokers.link import LinkStatus, TraderLink
 from qka.brokers.port import Sink
-from qka.brokers.records import XtCancelOrderResponse, XtOrderResponse
-from qka.brokers.reports import REMARK_BYTES
+from qka.brokers.records import REMARK_BYTES, XtCancelOrderResponse, XtOrderResponse
 from qka.brokers.words import ACCOUNT_STATUS_OK, FIX_PRICE, account_status
 from qka.brokers.xtbroker import XtBroker
 from qka.clock import Clock

@@ -28,7 +28,7 @@ def _head(status: dict[str, Any], folder: Path) -> Iterable[Text]:
     line.append(say(TRADING[state]).upper(), style=_COLOURS.get(state, ""))
     if trading["held"]:
         line.append(say(" (held; told {state})").format(state=say(TRADING[trading["told"]])))
-    line.append(f"  {say(phase['phase']) if phase else say('no trading day')}")
+    line.append("  ").append(say(phase["phase"]) if phase else say("no trading day"))
     line.append(f"  {folder.name}")
     if not status["running"]:
         line.append("  " + say("starting or stopping"))

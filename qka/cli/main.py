@@ -15,7 +15,7 @@ from qka.cli.replay import replay
 from qka.cli.report import report
 from qka.cli.verify import verify
 from qka.cli.why import why
-from qka.errors import ConfigError, DataError, JournalDamaged, QkaError
+from qka.errors import STANDING, QkaError
 from qka.phrases import retold
 from qka.secrets import mask
 
@@ -90,5 +90,4 @@ def main() -> None:
         helps.run(app)
     except QkaError as error:
         typer.echo(mask(f"qka: {retold(str(error))}"), err=True)
-        refused = isinstance(error, ConfigError | DataError | JournalDamaged)
-        raise SystemExit(2 if refused else 1) from None
+        raise SystemExit(2 if isinstance(error, STANDING) else 1) from None

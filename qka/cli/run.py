@@ -13,7 +13,7 @@ from loguru import logger
 from rich.cells import set_cell_size
 
 from qka.cli import screen
-from qka.errors import ConfigError, DataError, EngineFault, JournalDamaged, QkaError, StopNow
+from qka.errors import STANDING, EngineFault, QkaError, StopNow
 from qka.language import say
 from qka.phrases import retold
 from qka.secrets import mask
@@ -113,7 +113,7 @@ async def _run(engine: Any) -> tuple[QkaError | None, int]:
 
 def _code(engine: Any, error: QkaError | None, stopped_by: int) -> int:
     """The exit code of a run that has ended."""
-    if isinstance(error, ConfigError | DataError | JournalDamaged):
+    if isinstance(error, STANDING):
         return 2
     if error is not None or engine.faults:
         return 1

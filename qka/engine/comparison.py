@@ -46,7 +46,7 @@ def money(ledger: Ledger, snapshot: AccountSnapshot, day: date) -> list[Differen
     if ours == theirs:
         return []
     why = ""
-    if abs(theirs - ours) <= charged(ledger.deals(day)):
+    if abs(theirs - ours) <= charged(ledger.deals.of(day)):
         why = f"fees: the broker's are {ours - theirs} CNY more than broker.fees says"
     return [Difference("cash", f"{ours} CNY", f"{theirs} CNY", why)]
 

@@ -87,6 +87,7 @@ class Desk:
         self._on_fault = on_fault
         self._signals = itertools.count(1)
         self._wished: set[str] = set()  # UNKNOWN orders whose cancel was asked for
+        self._later: dict[str, None] = {}  # ids of orders whose cancel the exchange takes later
         self._ids = _ids(clock, ledger.orders)
 
     def go_on(self, signal: int) -> None:
@@ -262,11 +263,9 @@ class Desk:
         now = self._now()
         taken = cancels_from(order.symbol, now)
         if taken > now and later:
-
-            def again() -> None:
-                self.cancel(order_id, reason, later=True)
-
-            self._clock.call_at(taken, again)
+            if order_id not in self._later:
+                self._later[order_id] = None
+                self._clock.call_at(taken, lambda: self._again(order_id, reason))
             return True
         if taken > now:
             why = "the exchange takes no cancels in 09:20-09:25 and 14:57-15:00; try again after"
@@ -287,6 +286,16 @@ class Desk:
             self._on_trouble(f"order {order_id} of {order.strategy} works on: {why}")
             self._post(CancelRefused(now, order_id, why))
         return True
+
+    @property
+    def waiting(self) -> list[str]:
+        """Ids of working orders whose cancel waits until the exchange takes one."""
+        found = map(self._ledger.order, self._later)
+        return [order.id for order in found if order is not None and order.status not in FINAL]
+
+    def _again(self, order_id: str, reason: str) -> None:
+        del self._later[order_id]
+        self.cancel(order_id, reason, later=True)
 
     def _deny(self, order: Order, denial: Denial, rule: str = "") -> Order:
         denied = replace(order, status=OrderStatus.DENIED, reason=denial.reason)

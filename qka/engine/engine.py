@@ -33,11 +33,12 @@ from qka.engine.mailbox import Mailbox
 from qka.engine.operator import NAME as OPERATOR
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
-from qka.engine.recovery import Checkpoint, Past, Standing
+from qka.engine.recovery import Checkpoint, Past
 from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
 from qka.engine.supply import Supply
+from qka.engine.switch import Switch
 from qka.engine.tally import Tally
 from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
@@ -104,14 +105,8 @@ JOURNALLED = (
 # seconds an async handler may hold up a simulated clock before it is told, and stopped
 PATIENCE = (10.0, 60.0)
 KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
-_STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
-_MARKET: frozenset[type] = frozenset({Quote, Bar})
 _WHOSE = {"account_id", "account_type", "secu_account"}  # the journal's own, in every record
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
-
-
-def _stricter(one: TradingState, other: TradingState) -> bool:
-    return _STRICTNESS.index(one) > _STRICTNESS.index(other)
 
 
 class Engine:
@@ -190,31 +185,31 @@ class Engine:
         self._runners: dict[str, Runner] = {}
         self._sessions = Sessions(clock, self.publish, is_trading_day, self.fault)
         self.past = Past(journal)
+        self.switch = Switch(
+            clock, self.ledger, broker, journal, on_loss, self.bus.post, self.alert
+        )
+        self.set_trading = self.switch.set
         self.reconciler = Reconciler(
             clock,
             self.ledger,
             broker,
             journal,
+            self.switch,
             publish=self.publish,
             alert=lambda severity, message: self.alert(severity, "account", message),
-            hold=self._hold,
-            release=self._release,
             checkpoint=self._checkpoint,
             trades=is_trading_day,
             actions=feed.actions,
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
             shifted=lambda money: self.breaker.losses.shift(money),
         )
-        # as told, and why; the ledger's is HALTED while we are held
-        self.trading, self.why = TradingState.ACTIVE, ""
-        self.on_loss = on_loss
         self.breaker = Breaker(
             clock,
             self.ledger,
             losses or Losses(None, None),
             streak or Streak(None),
             journal,
-            self._trip,
+            self.switch.trip,
         )
         self.leaver = Leaver(
             clock,
@@ -235,8 +230,6 @@ class Engine:
             self.bus.hears,
             first=(self.executor.on_order, self.operator.flattener.on_order),
         )
-        self.held = ""  # why new orders wait for the account's books to agree
-        self._faults: set[str] = set()  # messages told already
         self._opening: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._state = "new"  # then opening, started, stopped, closed
@@ -415,6 +408,7 @@ class Engine:
             await self._quiet(grace)
             self.recorder.stop()
             self.executor.close()
+            self.operator.close()
             for runner in self._runners.values():
                 runner.call(runner.strategy.on_stop)
             await self._quiet(grace)
@@ -425,7 +419,7 @@ class Engine:
             self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
             with contextlib.suppress(OSError):  # the journal says so when it is closed
                 self._keep()
-                if not self.held:
+                if not self.switch.held:
                     self._checkpoint()
             await self._close()
 
@@ -466,7 +460,7 @@ class Engine:
         self.gate.meter.begin(self.clock.now())
         self.past.returned(self.clock.now())
         self.desk.go_on(self.tally.signal)
-        self._resume_trading()
+        self.switch.begin(self.past.standing())
         self.publish(EngineState(self.clock.now(), "opening", self.ledger.trading))
         self.herald.early = True
         for fill in self.past.unheard:
@@ -475,11 +469,12 @@ class Engine:
         self.broker.wire = self._wired
         identity = await self.broker.connect(self.entrance.reports())
         if identity.account_id != self.account_id:
-            raise EngineFault(
+            raise ConfigError(
                 f"the broker serves account {shown(identity.account_id)}, the config names "
                 f"{shown(self.account_id)}: nothing was sent; correct account.id"
             )
         await self._begin_books()
+        self.operator.remind(self.past.asked)
         self._note_rules()
         self.breaker.begin()
         self.tally.begin()
@@ -531,7 +526,8 @@ class Engine:
             self.past.memories,
         )
         if self.ledger.trading is TradingState.HALTED:
-            self._recall()  # what the last run left on its way is no more welcome than a new one
+            # what the last run left on its way is no more welcome than a new one
+            self.switch.recall()
         past = self.past
         await self.reconciler.begin(past.accepted(), past.since, past.dues)
         logger.info(
@@ -543,20 +539,6 @@ class Engine:
             len(self.ledger.positions()),
             len(list(self.ledger.working())),
         )
-
-    def _resume_trading(self) -> None:
-        """What halted an earlier run halts this one too, until an operator lifts it."""
-        self.trading = self.ledger.trading
-        left = self.past.standing()
-        if left is not None and _stricter(left.trading, self.trading):
-            self.trading = self.ledger.trading = left.trading
-            self.why = left.reason
-            self.alert(
-                Severity.WARNING,
-                "engine",
-                f"trading is {left.trading} since an earlier run: {left.reason or 'no reason kept'}"
-                "; `qka resume CONFIG` lifts it",
-            )
 
     def _checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
@@ -593,28 +575,6 @@ class Engine:
             "risk",
             f"{code}: {words} (an order of {order.strategy}, which passed; told once a day)",
         )
-
-    def _trip(self, why: str) -> None:
-        """Too much was lost: as strict as the config says, until an operator lifts it."""
-        if _stricter(self.on_loss, self.trading):
-            self.set_trading(self.on_loss, why)
-            self.alert(Severity.ERROR, "risk", f"{self.on_loss.upper()}: {why}")
-
-    def _hold(self, why: str) -> None:
-        """No new order leaves until the books agree; what was told of trading stays told."""
-        self.held = why
-        self.ledger.trading = TradingState.HALTED
-        self._recall()
-        self.bus.post(EngineState(self.clock.now(), "held", TradingState.HALTED, why))
-        self.alert(Severity.ERROR, "account", f"HALTED: {why}")
-
-    def _release(self) -> None:
-        if self.held:
-            self.held = ""
-            self.ledger.trading = self.trading
-            words = "the books agree again"
-            self.bus.post(EngineState(self.clock.now(), "released", self.trading, words))
-            self.alert(Severity.INFO, "account", f"{words}: trading is {self.trading}")
 
     def _keep(self) -> None:
         """Write down the strategies' states and the losses' marks that have changed."""
@@ -713,28 +673,14 @@ class Engine:
         return self._state == "started" and not self.herald.early
 
     @property
+    def trading(self) -> TradingState:
+        """As told; while `switch.held` no new order leaves, whatever was told."""
+        return self.switch.trading
+
+    @property
     def faults(self) -> frozenset[str]:
         """What the engine itself was at fault with."""
-        return frozenset(self._faults)
-
-    def set_trading(self, state: TradingState, reason: str) -> None:
-        """ACTIVE, REDUCING or HALTED from this moment on, and after a restart too."""
-        self.trading, self.why = state, reason
-        if not self.held:
-            self.ledger.trading = state
-        if state is TradingState.HALTED:
-            self._recall()
-        with contextlib.suppress(OSError):  # what can't be written halts anyway
-            self.journal.note(Note.TRADING, Standing(state, reason), ahead=True)
-        self.bus.post(EngineState(self.clock.now(), "trading", self.ledger.trading, reason))
-
-    def _recall(self) -> None:
-        """What passed the gate and has not left yet is taken back."""
-        try:
-            self.broker.recall()
-        except Exception as error:
-            message = f"orders that wait to leave were not taken back: {words(error)}"
-            self.alert(Severity.ERROR, "broker", message)
+        return frozenset(self.switch.faults)
 
     def use(self, rules: Sequence[Rule]) -> None:
         """From the next order on the gate asks these."""
@@ -776,15 +722,8 @@ class Engine:
 
     def fault(self, message: str) -> None:
         """The engine itself is at fault: no new order leaves; cancels and reports go on."""
-        if self._state == "closed":
-            return  # who is late finds the journal closed, which is no fault
-        halted = self.ledger.trading is TradingState.HALTED
-        if halted and message in self._faults:
-            return
-        self._faults.add(message)
-        if not halted:
-            self.set_trading(TradingState.HALTED, message)
-        self.alert(Severity.ERROR, "engine", f"HALTED: {message}")
+        if self._state != "closed":  # who is late finds the journal closed, which is no fault
+            self.switch.fault(message)
 
     def _signal_failed(self, signal: Signal, error: Exception) -> None:
         runner = self._runners.get(signal.strategy)

@@ -97,6 +97,13 @@ class Flattener:
             words = f"{order.remaining} of an exit of {order.quantity} were {order.status}"
             self._stays(order.symbol, one, f"{words} ({order.reason})" if order.reason else words)
 
+    def close(self) -> None:
+        """The engine stops: what still waits is not sold."""
+        for symbol, one in self._leaving.items():
+            if not one.done:
+                one.done = True
+                self._stays(symbol, one, "the engine stops; flatten again after the next start")
+
     def rows(self) -> list[dict[str, Any]]:
         """How far each symbol is, as plain values."""
         return [

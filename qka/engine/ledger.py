@@ -19,6 +19,7 @@ from qka.ashare.fees import FeeSchedule
 from qka.ashare.limits import after_action
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
+from qka.engine.deals import Deals
 from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.events import (
     REPORTS,
@@ -44,7 +45,6 @@ from qka.model.times import day_of, midnight
 Claim = tuple[int, int]
 _PRE_OPEN = Phase.PRE_OPEN
 _NO_CLAIM: Claim = (0, 0)
-SAID = "operator-"  # how the id of a deal begins that a human's word stands for
 
 
 def _open_shares(order: Order) -> int:
@@ -128,9 +128,7 @@ class Ledger:
         self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
-        # day -> (order id, deal id) -> booked: a deal id is unique within its order and day
-        self._deals: defaultdict[date, dict[tuple[str, str], Fill]] = defaultdict(dict)
-        self._said: dict[str, Fill] = {}  # order id -> a human's word, as far as nothing proved it
+        self.deals = Deals()
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
         self._lived = date.min  # the day that `today` of the holdings belongs to
@@ -154,7 +152,7 @@ class Ledger:
         self._moved, self.invested = set(self._holdings), set(self._holdings)
         self._weighed.clear()
         for deal in snapshot.deals:
-            self._note_deal(deal)
+            self.deals.note(deal)
         for order in snapshot.orders:
             self._store(order)
 
@@ -170,7 +168,7 @@ class Ledger:
                 if held.quantity
             },
             [o for name in self._lately if _matters(o := self.orders[name], begin)],
-            self.deals(day),
+            self.deals.of(day),
             self.prices(),
         )
 
@@ -182,20 +180,10 @@ class Ledger:
             if held.quantity and (price := self.price(symbol) or held.price)
         }
 
-    def deals(self, day: date) -> list[Fill]:
-        """The deals of a day that are booked."""
-        return list(self._deals.get(day, {}).values())
-
     def held_before(self, symbol: str, day: date) -> int:
         """Shares held over the night before a day, where the deals since then are known."""
         held = self._holdings.get(symbol)
-        since = (deal for of in self._deals if of >= day for deal in self.deals(of))
-        moved = sum(
-            deal.quantity if deal.side is BUY else -deal.quantity
-            for deal in since
-            if deal.symbol == symbol
-        )
-        return (held.quantity if held else 0) - moved
+        return (held.quantity if held else 0) - self.deals.moved(symbol, day)
 
     def restore(self, books: Books) -> None:
         """Go on from there: all that was known before is forgotten."""
@@ -212,10 +200,9 @@ class Ledger:
         self._working.clear()
         self.unknowns.clear()
         self._asked, self._claim = None, _NO_CLAIM
-        self._deals.clear()
-        self._said.clear()
+        self.deals.clear()
         for deal in books.deals:
-            self._note_deal(deal)
+            self.deals.note(deal)
         for order in books.orders:
             self._store(order)
 
@@ -307,9 +294,9 @@ class Ledger:
         `booked` says which of the two it was, for whoever hears the same fill after us.
         """
         self.booked = None
-        if not self._note_deal(fill):
+        if not self.deals.note(fill):
             return
-        if self._proves(fill):
+        if self.deals.proves(fill):
             words = f"deal {fill.deal_id} proves what a human said of order {fill.order_id}: its "
             self._warn(f"{words}{fill.quantity} {fill.symbol} are booked already; compare the cash")
             return
@@ -554,32 +541,6 @@ class Ledger:
         else:
             mine.pop(name, None)
         self._note_held(symbol, held)
-
-    def _note_deal(self, deal: Fill) -> bool:
-        """Remember it; False when it was known."""
-        of, key = self._deals[day_of(deal.time)], (deal.order_id, deal.deal_id)
-        if key in of:
-            return False
-        of[key] = deal
-        if deal.deal_id.startswith(SAID):
-            self._said[deal.order_id] = deal
-        return True
-
-    def _proves(self, deal: Fill) -> bool:
-        """Whether a human has said of these shares that they traded, before the broker did.
-
-        The deal takes the place of so much of his word.
-        """
-        name, said = deal.order_id, self._said.get(deal.order_id)
-        if said is None or said is deal or said.quantity < deal.quantity:
-            return False
-        left = msgspec.structs.replace(said, quantity=said.quantity - deal.quantity)
-        of, key = self._deals[day_of(said.time)], (name, said.deal_id)
-        if left.quantity:
-            of[key] = self._said[name] = left
-        else:
-            del of[key], self._said[name]
-        return True
 
     def _note_unknown(self, order: Order, before: Order | None) -> None:
         key = (order.symbol, order.strategy)

@@ -6,7 +6,7 @@ its place in the order of things, and does the same.
 
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qka.ashare.rules import TERMS
@@ -16,6 +16,7 @@ from qka.engine.comparison import table
 from qka.engine.flattener import Flattener
 from qka.engine.numbers import MOST_PRICE, MOST_SHARES
 from qka.engine.strategies import Strategies, by
+from qka.engine.unfinished import unfinished
 from qka.errors import ConfigError, EngineFault
 from qka.journal.port import Note
 from qka.model.events import OperatorCommand, Severity, TradingState
@@ -70,6 +71,20 @@ class Operator:
         """One more command."""
         self._reads[command] = reads
 
+    def remind(self, asked: Iterable[OperatorCommand]) -> None:
+        """Tell what an earlier run was asked for and did not come to."""
+        for words in unfinished(asked, self._engine.ledger):
+            self._engine.alert(Severity.WARNING, NAME, words)
+
+    def close(self) -> None:
+        """The engine stops: what waits for its time is dropped, and that is told."""
+        self.flattener.close()
+        waiting = self._engine.desk.waiting
+        if waiting:
+            words = f"the engine stops before the exchange takes cancels: {', '.join(waiting)} "
+            words += "work on; cancel them after the next start"
+            self._engine.alert(Severity.WARNING, NAME, words)
+
     def ask(self, command: str, words: Words = (), *, who: str, why: str = "") -> Any:
         """Have a command journalled and carried out; returns what came of it.
 
@@ -112,7 +127,7 @@ class Operator:
         _none(words)
 
         def deed(event: OperatorCommand) -> Any:
-            was = self._engine.trading
+            was = self._engine.switch.trading
             self._engine.set_trading(state, by(event))
             self._engine.alert(Severity.WARNING, NAME, f"{state.upper()} by {by(event)}")
             return {"trading": state, "was": was}
@@ -121,16 +136,16 @@ class Operator:
 
     def _resume(self, words: Words) -> Deed:
         _none(words)
-        engine = self._engine
-        if engine.held:
-            raise ConfigError(f"nothing was changed; the trading is held: {engine.held}")
-        if engine.trading is TradingState.ACTIVE:
+        engine, switch = self._engine, self._engine.switch
+        if switch.held:
+            raise ConfigError(f"nothing was changed; the trading is held: {switch.held}")
+        if switch.trading is TradingState.ACTIVE:
             raise ConfigError("the trading is active already: nothing was changed")
 
         def deed(event: OperatorCommand) -> Any:
-            was, why = engine.trading, engine.why
+            was, why = switch.trading, switch.why
             engine.breaker.anew()
-            engine.set_trading(TradingState.ACTIVE, by(event))
+            switch.set(TradingState.ACTIVE, by(event))
             engine.alert(Severity.WARNING, NAME, f"ACTIVE by {by(event)}")
             return {"trading": TradingState.ACTIVE, "was": was, "why": why}
 
@@ -210,16 +225,16 @@ class Operator:
         return deed
 
     def _flatten(self, words: Words) -> Deed:
-        symbols, engine = _symbols(words), self._engine
-        if engine.held:
-            raise ConfigError(f"no order leaves while the trading is held: {engine.held}")
+        symbols, switch = _symbols(words), self._engine.switch
+        if switch.held:
+            raise ConfigError(f"no order leaves while the trading is held: {switch.held}")
 
         def deed(event: OperatorCommand) -> Any:
-            if engine.trading is not TradingState.REDUCING:
-                engine.set_trading(TradingState.REDUCING, f"flatten, {by(event)}")
-            engine.alert(Severity.WARNING, NAME, f"REDUCING and flatten by {by(event)}")
+            if switch.trading is not TradingState.REDUCING:
+                switch.set(TradingState.REDUCING, f"flatten, {by(event)}")
+            self._engine.alert(Severity.WARNING, NAME, f"REDUCING and flatten by {by(event)}")
             self.flattener.leave(symbols or self.flattener.symbols(), f"flatten, {by(event)}")
-            return {"trading": engine.trading, "exits": self.flattener.rows()}
+            return {"trading": switch.trading, "exits": self.flattener.rows()}
 
         return deed
 

@@ -18,6 +18,7 @@ from qka.engine.comparison import Difference
 from qka.engine.dues import Due
 from qka.engine.ledger import Ledger
 from qka.engine.recovery import left_over
+from qka.engine.switch import Switch
 from qka.errors import QkaError
 from qka.journal.port import Journal, Note
 from qka.model.account import AccountSnapshot
@@ -58,11 +59,10 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Reconciler:
-    """`hold` stops new orders with a reason, `release` takes that back; `checkpoint` puts down
-    where the engine stands; `alert` tells a human; `trades` says on which days the exchanges
-    trade; `actions` is the feed's, of some symbols from one day to another; `figures` are the
-    day's, of what was sent; `shifted` is told the cents that an operator's word put into the
-    account, or took out.
+    """`checkpoint` puts down where the engine stands; `alert` tells a human; `trades` says on which
+    days the exchanges trade; `actions` is the feed's, of some symbols from one day to another;
+    `figures` are the day's, of what was sent; `shifted` is told the cents that an operator's word
+    put into the account, or took out.
     """
 
     def __init__(
@@ -71,11 +71,10 @@ class Reconciler:
         ledger: Ledger,
         broker: Broker,
         journal: Journal,
+        switch: Switch,
         *,
         publish: Callable[[Any], None],
         alert: Callable[[Severity, str], None],
-        hold: Callable[[str], None],
-        release: Callable[[], None],
         checkpoint: Callable[[], None],
         trades: Callable[[date], bool],
         actions: Callable[[Sequence[str], date, date], Awaitable[Sequence[CorporateAction]]],
@@ -87,11 +86,9 @@ class Reconciler:
         self._broker = broker
         self._books = broker.books if isinstance(broker, AtHand) else None
         self._journal = journal
+        self._switch = switch
         self._publish = publish
         self._alert = alert
-        self._hold = hold
-        self._release = release
-        self._holds = False  # new orders wait for the books
         self._checkpoint = checkpoint
         self._trades = trades
         self._actions = actions
@@ -142,7 +139,9 @@ class Reconciler:
         dues = [due for due in self.dues if (today - due.action.day).days <= KEPT]
         known = {(due.action.symbol, due.action.day) for due in dues}
         symbols = {position.symbol for position in ledger.positions()}
-        symbols |= {deal.symbol for deal in ledger.deals(since)} | {order.symbol for order in over}
+        symbols |= {deal.symbol for deal in ledger.deals.of(since)} | {
+            order.symbol for order in over
+        }
         try:
             actions = await self._actions(sorted(symbols), since, today) if symbols else ()
         except QkaError as error:
@@ -191,7 +190,7 @@ class Reconciler:
         )
         if open_ and not agreed:
             self.told, self.differences = mark, differences
-            self._wait(self._refusal(differences, mark))
+            self._switch.hold(self._refusal(differences, mark))
             return
         # what an operator takes over may have been due in part: nobody can tell
         self.dues = [due.over() for due in dues] if agreed else dues
@@ -207,14 +206,9 @@ class Reconciler:
             self._ledger.settle(snapshot.positions, snapshot.asset.cash)
             if agreed:  # a transfer is neither profit nor loss
                 self._shifted(self._ledger.total_cents - before)
-        self.told, self._holds = "", False
-        self._release()
+        self.told = ""
+        self._switch.release()
         self._checkpoint()
-
-    def _wait(self, why: str) -> None:
-        """No new order leaves until the books agree."""
-        self._holds = True
-        self._hold(why)
 
     def _refusal(self, differences: Sequence[Difference], mark: str) -> str:
         return (
@@ -345,7 +339,7 @@ class Reconciler:
         if self._closed or day != day_of(self._clock.now()):
             return
         try:
-            if self._books is not None and not self._holds:
+            if self._books is not None and not self._switch.held:
                 snapshot, close = self._books(), at(day, "15:00")
                 orders = comparison.orders(self._ledger, snapshot, close)
                 if not orders and not self._differences(snapshot):
@@ -404,7 +398,7 @@ class Reconciler:
                 logger.error("what a comparison found can't be written down: {}", error)
             case _:  # ours: nothing is certain any more
                 logger.opt(exception=error).error("comparing the account failed")
-                self._wait(f"comparing the account with the broker's failed: {error!r}")
+                self._switch.hold(f"comparing the account with the broker's failed: {error!r}")
 
     async def close(self) -> None:
         """End what is under way."""

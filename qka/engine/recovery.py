@@ -15,6 +15,7 @@ from qka.ashare.sessions import span_at, taking
 from qka.engine.dues import Due
 from qka.engine.ledger import Books, Ledger
 from qka.engine.tally import Tally
+from qka.engine.unfinished import LASTING
 from qka.errors import ConfigError
 from qka.journal.port import Journal, Note
 from qka.model.events import (
@@ -72,6 +73,7 @@ class Past:
         self.memory = ""  # of the broker's link, see `LinkState.memory`
         self.memories: dict[str, str] = {}  # order id -> what it was when the order was sent
         self.unheard: list[Fill] = []  # of which no strategy has been told
+        self.asked: list[OperatorCommand] = []  # by humans, of what takes its time
 
     def relive(self, ledger: Ledger, gate: Gate, tally: Tally) -> None:
         """Bring ledger, gate and owners to where they were; raises JournalDamaged."""
@@ -99,7 +101,11 @@ class Past:
                     case OrderRequested():
                         gate.sent(event.order)
                         self.sent(event.order)
-                    case OrderDenied() | OperatorCommand() | EngineState(state="trading"):
+                    case OperatorCommand():
+                        gate.meter.heard(event)
+                        if event.command in LASTING:
+                            self.asked.append(event)
+                    case OrderDenied() | EngineState(state="trading"):
                         gate.meter.heard(event)
                     case LinkState():
                         self.linked(event)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from qka.ashare.fees import FeeSchedule
-from qka.engine.ledger import SAID, Ledger
+from qka.engine.deals import SAID
+from qka.engine.ledger import Ledger
 from qka.errors import ConfigError
 from qka.model.events import OrderCancelled, OrderExpired, OrderRejected
 from qka.model.money import cents, to_cents, yuan

@@ -165,22 +165,20 @@ class Runner(Guest):
         for handler, event in self._missed:
             handler(event)
         self._missed.clear()
-        if isinstance(self.strategy, SignalStrategy):
-            self.call(self.every, self.strategy.interval, self.strategy.poll)
-        self._engine.bus.drain()
-        if self._errors:
-            self.stop("it failed to start")
-        self._ready = True
-        if self._engine.phase is not None:
-            self.call(self.strategy.on_phase, self._engine.phase)
+        self._started()
 
     def begin(self, state: Mapping[str, Any]) -> None:
         """Call on_start in the middle of a run; a strategy that can't start is stopped."""
         self._go_on(state)
         self.active = self._begun = True
         self.call(self.strategy.on_start)
+        self._started()
+
+    def _started(self) -> None:
+        """Whether on_start went well is known; the phase that it is in is told."""
         if isinstance(self.strategy, SignalStrategy):
             self.call(self.every, self.strategy.interval, self.strategy.poll)
+        self._engine.bus.drain()  # in the middle of a run it does nothing: an event is worked
         if self._errors:
             self.stop("it failed to start")
         self._ready = True

@@ -26,14 +26,11 @@ class Note(enum.StrEnum):
 
     GENESIS = "genesis"  # the first record: whose journal this is
     RECOVERED = "recovered"  # what was before it came out of a damaged journal
-    ACCOUNT = "account"  # what the broker said there is, when we adopted it
     RECONCILED = "reconciled"  # what a comparison with the broker found
     ACCEPTED = "accepted"  # what of it the operator takes over
     TRADING = "trading"  # the trading state and why
     RISK = "risk"  # key: a counter: the day's loss, the peak equity
-    WINDOW = "window"  # key: a rate rule: the times it remembers
     STATE = "state"  # key: a strategy: its `state`
-    SCHEDULE = "schedule"  # key: a strategy and its timer: where it stands
     RULES = "rules"  # the gate's, in the order they are asked
     WIRE = "wire"  # key: an order: what went to the broker and what came, each of them counts
     WORTH = "worth"  # what the account is worth, now and then: each of them counts

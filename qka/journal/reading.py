@@ -60,10 +60,11 @@ def damaged(path: Path, what: str, last_good: int) -> str:
 
 
 def read_only(path: Path) -> sqlite3.Connection:
-    """A connection that changes nothing; raises sqlite3.Error."""
+    """A connection that changes nothing, and leaves nothing beside; raises sqlite3.Error."""
     address = path.resolve().as_uri()
-    connection = _connect(f"{address}?mode=ro")
+    connection = _connect(f"{address}?mode={'rw' if _rests(path) else 'ro'}")
     try:
+        connection.execute("PRAGMA query_only=ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except FILE_ERRORS as error:
         connection.close()
@@ -133,6 +134,19 @@ def last_seq(connection: sqlite3.Connection) -> int:
 def unreadable(path: Path, error: BaseException) -> ConfigError:
     """Nothing is known to be damaged, and yet it can't be read."""
     return ConfigError(f"{path} can't be read: {why(error)}")
+
+
+def _rests(path: Path) -> bool:
+    """Whether all of it is in the file itself.
+
+    Then a connection that may write has nothing to move into it, and takes the empty -wal and -shm
+    away that any reader makes: one that may not write leaves them lying there.
+    """
+    for name in ("-wal", "-journal"):
+        beside = path.with_name(f"{path.name}{name}")
+        if beside.exists() and beside.stat().st_size:
+            return False
+    return True
 
 
 def _connect(address: str) -> sqlite3.Connection:

@@ -13,8 +13,6 @@ from qka.journal.verify import Report, verify
 from qka.journal.words import FILE_ERRORS, why
 from qka.wire import canonical
 
-_CHUNK = 1000
-
 
 def salvage(path: Path, to: Path, now: int) -> tuple[Report, Mark]:
     """Make a journal of all records before the first bad one: (what was found, where it ends).

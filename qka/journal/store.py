@@ -228,15 +228,6 @@ class SqliteJournal:
                 raise verify(self.path).refusal()
         return last
 
-    def keys(self, kind: Note) -> list[str]:
-        """The keys there are notes of that kind for, sorted."""
-        statement = "SELECT DISTINCT key FROM records WHERE kind = ? AND key IS NOT NULL"
-        with self._reading() as connection:
-            found = {key for (key,) in connection.execute(statement, (str(kind),))}
-        return sorted(
-            found | {r.key for r in self._waiting if r.kind == kind and r.key is not None}
-        )
-
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records after that number, in order, each checked against the one before.
 

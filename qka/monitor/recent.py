@@ -48,13 +48,13 @@ class Recent:
 
     def begin(self) -> None:
         """The account's books are there: deals of the day from before this run."""
-        deals = self._engine.ledger.deals(day_of(self._engine.clock.now()))
+        deals = self._engine.ledger.deals.of(day_of(self._engine.clock.now()))
         for deal in sorted(deals, key=lambda deal: deal.time):
             self.fills.add(deal)
 
     def deals(self, symbol: str) -> list[Row]:
         """Today's fills of a symbol, for its chart."""
-        today = self._engine.ledger.deals(day_of(self._engine.clock.now()))
+        today = self._engine.ledger.deals.of(day_of(self._engine.clock.now()))
         return [self._fill(deal) for deal in today if deal.symbol == symbol][-MARKED:]
 
     def _on_fill(self, fill: Fill) -> None:

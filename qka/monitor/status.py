@@ -38,9 +38,9 @@ class Status:
             "progress": round(engine.feed.progress(), 4),
             "trading": {
                 "state": ledger.trading,
-                "told": engine.trading,
-                "why": engine.held or engine.why,
-                "held": bool(engine.held),
+                "told": engine.switch.trading,
+                "why": engine.switch.held or engine.switch.why,
+                "held": bool(engine.switch.held),
                 "faults": sorted(engine.faults),
             },
             "phase": None if phase is None else {"day": phase.day, "phase": str(phase.phase)},

@@ -10,7 +10,7 @@ from qka.brokers.port import Sink, Wire, no_wire
 from qka.engine import engine
 from qka.engine.recovery import Checkpoint
 from qka.feeds.port import Report
-from qka.journal.port import Mark, Note, Record
+from qka.journal.port import Mark, NoJournal, Note, Record
 from qka.journal.records import Records
 from qka.model.account import AccountIdentity, AccountSnapshot, Asset, Position
 from qka.model.actions import CorporateAction
@@ -24,33 +24,19 @@ from qka.replay.check import Check
 from qka.replay.player import Player
 
 
-class PastJournal:
+class PastJournal(NoJournal):
     """A journal as it was at `head`; what is written into it goes to the check."""
-
-    durable = False
 
     def __init__(self, records: Records, head: int, check: Check) -> None:
         self._records = records
         self._head = head
         self._check = check
 
-    def open(self) -> None:
-        """Nothing."""
-
-    def attach(self, gather: Any, soon: Any) -> None:
-        """Nothing."""
-
     def append(self, event: object) -> None:
         """The check hears of it."""
         self._check.heard(event)
 
     write_ahead = append
-
-    def note(self, kind: Note, value: Any, key: str = "", *, ahead: bool = False) -> None:
-        """Nothing: a replay leaves nothing behind."""
-
-    def flush(self) -> None:
-        """Nothing."""
 
     @property
     def head(self) -> Mark:
@@ -64,9 +50,6 @@ class PastJournal:
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records after that number that there were."""
         return self._records.between(after, self._head)
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 class PlayedFeed:
@@ -179,11 +162,11 @@ class ReplayedEngine(engine.Engine):
 
     def _follow(self, event: EngineState) -> None:
         """What stopped or held the trading then does so now, wherever it came from."""
-        self.ledger.trading = event.trading
+        switch, self.ledger.trading = self.switch, event.trading
         if event.state in ("held", "released"):
-            self.held = event.reason if event.state == "held" else ""
-        elif event.state == "trading" and not self.held:
-            self.trading, self.why = event.trading, event.reason
+            switch.held = event.reason if event.state == "held" else ""
+        elif event.state == "trading" and not switch.held:
+            switch.trading, switch.why = event.trading, event.reason
 
     def _take_over(self, found: Checkpoint) -> None:
         account = _account(found)

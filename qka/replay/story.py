@@ -24,6 +24,7 @@ from qka.phrases import retold
 from qka.recording.port import Due, Row
 from qka.recording.reading import beside, rows_before
 from qka.replay.words import said
+from qka.titles import named
 
 _SHOWN = 10  # orders that are named when none fits
 
@@ -112,10 +113,12 @@ def _verdicts(begun: Record, rules: list[str]) -> Iterator[Line]:
     asked = isinstance(event, OrderRequested) or _unwritten(event)  # all of them were
     passed = rules if asked else rules[: rules.index(refusing)] if refusing in rules else []
     if passed:
-        yield Line(begun.ts, "rules", say("passed {rules}").format(rules=", ".join(passed)))
+        names = say(", ").join(map(named, passed))
+        yield Line(begun.ts, "rules", say("passed {rules}").format(rules=names))
     if isinstance(event, OrderDenied):
         refused = say("refused by {rule}: {reason}")
-        words = refused.format(rule=refusing or event.code, reason=retold(event.reason))
+        rule = named(refusing) if refusing else say(event.code)
+        words = refused.format(rule=rule, reason=retold(event.reason))
         yield Line(begun.ts, "rules", words)
 
 

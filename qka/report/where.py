@@ -46,7 +46,7 @@ def days(text: str) -> Days | None:
 def newest(folder: Path) -> Path:
     """The folder of the newest run in there; raises ConfigError when there is none.
 
-    A start that was refused, its port taken say, has a folder too, and nothing to tell.
+    A start that was killed before anything ran has a folder too, and nothing to tell.
     """
     found = runs.kept(folder)
     if not found:

@@ -21,7 +21,7 @@ _CHINESE = {
     # the page
     "Report": "交易报告",
     "account": "账户",
-    "journal": "交易日志",
+    "journal": "流水",
     "as of": "截至",
     "run": "运行",
     "Equity and drawdown": "资产与回撤",
@@ -145,7 +145,7 @@ _CHINESE = {
     "so few days say little": "交易日太少，仅供参考",
     'these need a library: pip install "qka[report]"': '需要安装：pip install "qka[report]"',
     # notes
-    UNKNOWN: "交易日志没有记录期初持仓（由旧版 qka 写入），无法计算盈亏。",
+    UNKNOWN: "流水没有记录期初持仓（由旧版 qka 写入），无法计算盈亏。",
     "The run has not ended, or was killed: these are the figures so far.": (
         "运行尚未结束，或已被强行结束：以下为截至目前的数据。"
     ),
@@ -160,7 +160,7 @@ _CHINESE = {
     "the newest {shown} of {all}; all are in the export (--csv, --parquet)": (
         "仅列最近 {shown} 条，共 {all} 条；完整数据请用 --csv 或 --parquet 导出"
     ),
-    "made by qka from the journal; money in CNY": "由 qka 依据交易日志生成；金额单位：元",
+    "made by qka from the journal; money in CNY": "由 qka 依据流水生成；金额单位：元",
     "agree": "一致",
     "explained": "差异已解释",
     "accepted by the operator": "人工确认",

@@ -22,7 +22,37 @@ class Unsupported(QkaError):
     """This back end has no such method."""
 
 
-class Backend(Protocol):
+class Quotes(Protocol):
+    """Quotes and history of a terminal."""
+
+    async def subscribe(self, symbols: Iterable[str]) -> None:
+        """Push quotes of symbols or of whole markets (SH, SZ, BJ), also after a reconnect.
+
+        While there are none to be had it is only remembered. Raises BrokerUnavailable.
+        """
+
+    async def unsubscribe(self, symbols: Iterable[str]) -> None:
+        """Stop pushing them; what is not subscribed is ignored."""
+
+    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
+        """The last ticks of symbols or whole markets. Raises BrokerUnavailable."""
+
+    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
+        """An instrument's particulars by xtdata's names; None for an unknown one."""
+
+    async def bars(
+        self, symbol: str, period: str, count: int, end: int | None
+    ) -> list[list[float]]:
+        """Ended bars, oldest first: time in ms, open, high, low, close, lots, amount, last close.
+
+        `end` (ns, exclusive) None means now.
+        """
+
+    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
+        """Ex-dates from start to end (`20260105`, "" for no bound) by xtdata's names."""
+
+
+class Backend(Quotes, Protocol):
     """One account at one terminal."""
 
     @property
@@ -69,32 +99,6 @@ class Backend(Protocol):
 
     async def find(self, remark: str) -> list[XtOrder]:
         """Today's orders with that remark. Raises BrokerUnavailable."""
-
-    async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Push quotes of symbols or of whole markets (SH, SZ, BJ), also after a reconnect.
-
-        While there are none to be had it is only remembered. Raises BrokerUnavailable.
-        """
-
-    async def unsubscribe(self, symbols: Iterable[str]) -> None:
-        """Stop pushing them; what is not subscribed is ignored."""
-
-    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
-        """The last ticks of symbols or whole markets. Raises BrokerUnavailable."""
-
-    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
-        """An instrument's particulars by xtdata's names; None for an unknown one."""
-
-    async def bars(
-        self, symbol: str, period: str, count: int, end: int | None
-    ) -> list[list[float]]:
-        """Ended bars, oldest first: time in ms, open, high, low, close, lots, amount, last close.
-
-        `end` (ns, exclusive) None means now.
-        """
-
-    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
-        """Ex-dates from start to end (`20260105`, "" for no bound) by xtdata's names."""
 
     def now(self) -> int:
         """The market's time, ns: the world's, or the simulated market's own."""

@@ -5,15 +5,13 @@ from typing import Any, Protocol
 
 from qka.brokers.link import LinkStatus, TraderLink
 from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.words import EXCHANGES
 from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, CallRefused, NotSent
-from qka.server.backend import OnState, Push, Tick, Unsupported
-
-# the SDK writes markets as numbers, and takes words as well
-_MARKETS = {0: "SH", 1: "SZ", 70: "BJ"}
+from qka.server.backend import OnState, Push, Quotes, Tick, Unsupported
 
 
-class QuoteSource(Protocol):
+class QuoteSource(Quotes, Protocol):
     """`qka.feeds.xtdata.Xtdata`, as far as the server needs it."""
 
     async def open(self, push: Push) -> None:
@@ -21,26 +19,6 @@ class QuoteSource(Protocol):
 
     async def close(self) -> None:
         """Let go."""
-
-    async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Hear symbols or whole markets. Raises BrokerUnavailable."""
-
-    async def unsubscribe(self, symbols: Iterable[str]) -> None:
-        """Hear them no more."""
-
-    async def ticks(self, symbols: Iterable[str]) -> dict[str, Tick]:
-        """The last ticks. Raises BrokerUnavailable."""
-
-    async def instrument(self, symbol: str, complete: bool) -> dict[str, Any] | None:
-        """Master data. Raises BrokerUnavailable."""
-
-    async def bars(
-        self, symbol: str, period: str, count: int, end: int | None
-    ) -> list[list[float]]:
-        """Ended bars, oldest first. Raises BrokerUnavailable."""
-
-    async def factors(self, symbol: str, start: str, end: str) -> dict[str, dict[str, Any]]:
-        """Ex-dates. Raises BrokerUnavailable."""
 
 
 class LinkBackend:
@@ -111,8 +89,8 @@ class LinkBackend:
         return await self._link.cancel(order_id)
 
     async def _order_id(self, market: int | str, sysid: str) -> int | None:
-        name = str(market).upper()
-        name = _MARKETS.get(int(name), "") if name.isdigit() else name
+        name = str(market).upper()  # the SDK writes markets as numbers, and takes words as well
+        name = EXCHANGES.get(int(name), "") if name.isdigit() else name
         try:
             orders: list[XtOrder] = await self._link.query("query_stock_orders") or []
         except BrokerUnavailable as error:

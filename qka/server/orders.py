@@ -1,10 +1,10 @@
-"""Orders, transfers and cancels: refused, or handed to the terminal; with a key, once for ever.
+"""Orders and transfers: refused, or handed to the terminal; with a key, once for ever.
 
 What was not handed on yet can be taken back.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ from loguru import logger
 
 from qka.brokers.records import (
     Record,
-    XtCancelOrderResponse,
     XtOrderError,
     XtOrderResponse,
 )
@@ -24,7 +23,7 @@ from qka.server.audit import Call
 from qka.server.backend import Backend
 from qka.server.caller import Caller, Policy
 from qka.server.events import EventLog
-from qka.server.failure import Failure, refused, too_many, unavailable
+from qka.server.failure import Failure, too_many, unavailable
 from qka.server.leases import Lease, Leases
 from qka.server.limits import Bucket, Buckets
 from qka.server.lookups import Lookups
@@ -36,6 +35,15 @@ from qka.server.ways import Way, Ways
 
 _encoder = msgspec.json.Encoder()
 _RECALLED = "it was recalled before its turn came"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An order or a transfer, as somebody asks for it."""
+
+    caller: Caller
+    method: Method
+    params: dict[str, Any]
+    deadline: float | None  # Unix seconds, after which it is not to be handed on
 
 
 class _Unjudged(Failure):
@@ -54,7 +62,10 @@ class _Run:
 
 
 class Orders:
-    """What changes something at the broker. `stopping`: no new orders; cancels go on."""
+    """What is placed at the broker. `stopping`: no new orders.
+
+    `seqs`: the numbers that `_async` methods answer with.
+    """
 
     def __init__(
         self,
@@ -67,6 +78,7 @@ class Orders:
         buckets: Buckets,
         tasks: Tasks,
         rules: Rules,
+        seqs: Iterator[int],
     ) -> None:
         self.stopping = False
         self._backend = backend
@@ -78,13 +90,13 @@ class Orders:
         self._calls = buckets
         self._tasks = tasks
         self._rules = rules
+        self._seqs = seqs
         self._loop = asyncio.get_running_loop()
         self._now = wall_time
         self._rate = Bucket(policy.orders_per_second)
         self._running: dict[str, _Run] = {}  # key -> the call under way
         self._ways = Ways(backend)
         self._held: dict[str, asyncio.Future[None]] = {}  # symbol -> the last held is through
-        self._seq = 0  # of the _async methods
 
     def under_way(self, key: str) -> Row | None:
         """The row of a key that is being worked on now."""
@@ -96,45 +108,6 @@ class Orders:
         runs = [run.done for run in self._running.values() if run.row.owner == owner]
         if runs:
             await asyncio.wait(runs)
-
-    # ------------------------------------------------------------ cancels
-
-    async def cancel(self, method: Method, params: dict[str, Any]) -> bytes:
-        """Ask for a cancel: never too late, never too many, no lease needed. Raises Failure."""
-        if not self._backend.status.ready:
-            raise unavailable(self._backend.status, method.name)
-        if method.background:
-            self._seq += 1
-            self._tasks.start(self._tell_cancel(method.name, params, self._seq))
-            return b"%d" % self._seq
-        response = await self._cancelled(method.name, params)
-        if response.cancel_result != 0:
-            raise refused(response.error_msg)
-        return b"0"
-
-    async def _cancelled(self, name: str, params: dict[str, Any]) -> XtCancelOrderResponse:
-        try:
-            return await self._backend.cancel(params)
-        except NotSent as error:
-            raise unavailable(self._backend.status, name, str(error)) from None
-        except QkaError as error:
-            raise Failure(
-                "unknown",
-                f"{name}: {error}. The cancel may have been made: look at the order",
-                "unknown",
-            ) from None
-
-    async def _tell_cancel(self, name: str, params: dict[str, Any], seq: int) -> None:
-        try:
-            response = msgspec.structs.replace(await self._cancelled(name, params), seq=seq)
-        except Failure as failure:
-            response = XtCancelOrderResponse(
-                account_id=self._backend.account[0],
-                cancel_result=-1,
-                error_msg=failure.detail,
-                seq=seq,
-            )
-        self._events.append("cancel_response", _encoder.encode(response))
 
     # ------------------------------------------------------------ what has not left yet
 
@@ -165,48 +138,34 @@ class Orders:
 
     # ------------------------------------------------------------ orders, and transfers
 
-    def place(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        note: Call,
-    ) -> Awaitable[Fate]:
+    def place(self, request: Request, note: Call) -> Awaitable[Fate]:
         """What becomes of an order, or a transfer, once this is awaited. Raises Failure."""
-        key = note.key
+        caller, key = request.caller, note.key
+        remark = request.params.get("order_remark", "")
         if not key and (caller.via == "ws" or caller.token.engine):
-            key = note.key = params.get("order_remark", "")
+            key = note.key = remark
         work: Coroutine[Any, Any, Fate]
         if key:
             keys.check_key(key)
-            keys.check_remark(params.get("order_remark", ""))
-            kept = _encoder.encode(note.params)
-            work = self._keyed(caller, method, params, kept, key, deadline)
+            keys.check_remark(remark)
+            work = self._keyed(request, _encoder.encode(note.params), key)
         else:  # nobody can ask for it again: two of them are two orders
-            refusal = self._refusal(caller, method, params, deadline)
+            refusal = self._refusal(request)
             if isinstance(refusal, _Unjudged):
-                work = self._sent_later(caller, method, params, deadline)
+                work = self._sent_later(request)
             elif refusal is not None:
                 raise refusal
             else:
-                way = self._ways.begin("", caller.owner)
-                work = self._sent(caller, method, params, deadline, way)
-        if deadline is None or caller.via == "ws":  # a WebSocket client is told by its session
+                work = self._sent(request, self._ways.begin("", caller.owner))
+        if request.deadline is None or caller.via == "ws":  # its session tells a WebSocket client
             return work
-        return self._waited(method.name, self._tasks.start(work), self._patience(deadline))
+        name, wait = request.method.name, patience(self._policy, request.deadline, self._now())
+        return self._waited(name, self._tasks.start(work), wait)
 
-    def _refusal(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        *,
-        waited: bool = False,
-    ) -> Failure | None:
+    def _refusal(self, request: Request, *, waited: bool = False) -> Failure | None:
         """Why a new order does not go out now; None when it may. `waited`: it was held back."""
-        name, token, lease = method.name, caller.token, caller.lease
+        name, token, lease = request.method.name, request.caller.token, request.caller.lease
+        params = request.params
         if self.stopping:
             return Failure("unavailable", f"{name}: the server is stopping", retry_after=5.0)
         if lease.lost if lease else token.engine and self._leases.silent(token.name):
@@ -215,11 +174,11 @@ class Orders:
                 f"{name}: this engine was silent for too long and its lease ran out; it connects "
                 "again, compares its orders with the account's, and goes on",
             )
-        if deadline is not None and self._now() / SECOND > deadline:
+        if self._is_late(request):
             return Failure("deadline", f"{name}: its deadline has passed: it was not sent")
         if not self._backend.status.ready:
             return unavailable(self._backend.status, name)
-        if method.kind == "order":
+        if request.method.kind == "order":
             denial = self._rules.denial(params)
             if denial is not None:
                 told = _Unjudged if denial.code == UNJUDGED else Failure
@@ -230,23 +189,15 @@ class Orders:
         wait = self._calls[token.name].take(now) or self._rate.take(now)
         return too_many("orders", wait) if wait else None
 
-    def _before(self, deadline: float) -> float:
-        """The deadline in the loop's time."""
-        return self._loop.time() + deadline - self._now() / SECOND
+    def _is_late(self, request: Request) -> bool:
+        return request.deadline is not None and self._now() / SECOND > request.deadline
 
-    async def _held_back(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        way: Way,
-    ) -> Failure | None:
+    async def _held_back(self, request: Request, way: Way) -> Failure | None:
         """The refusal, if any, once the terminal has told of the order's symbol.
 
         Orders that come meanwhile wait their turn behind it. One that is recalled waits no longer.
         """
-        symbol = params["stock_code"]
+        symbol = request.params["stock_code"]
         before = self._held.get(symbol)
         through = self._held[symbol] = self._loop.create_future()
         try:
@@ -256,7 +207,7 @@ class Orders:
                 await way.wait(self._rules.learn(symbol))
             if way.recalled:
                 return None  # it goes no further than to where that is written down
-            return self._refusal(caller, method, params, deadline, waited=True)
+            return self._refusal(request, waited=True)
         finally:
             if before is None or before.done():
                 self._let_through(symbol, through)
@@ -269,54 +220,38 @@ class Orders:
         if self._held.get(symbol) is through:
             del self._held[symbol]
 
-    async def _sent_later(
-        self, caller: Caller, method: Method, params: dict[str, Any], deadline: float | None
-    ) -> Fate:
+    async def _sent_later(self, request: Request) -> Fate:
         """An order without a key that is held back first. Raises Failure."""
-        way = self._ways.begin("", caller.owner)
+        way = self._ways.begin("", request.caller.owner)
         try:
-            refusal = await self._held_back(caller, method, params, deadline, way)
+            refusal = await self._held_back(request, way)
             if refusal is not None:
                 raise refusal
-            return await self._sent(caller, method, params, deadline, way)
+            return await self._sent(request, way)
         finally:
             self._ways.end(way)
 
-    def _sent(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        way: Way,
-    ) -> Coroutine[Any, Any, Fate]:
+    def _sent(self, request: Request, way: Way) -> Coroutine[Any, Any, Fate]:
         """An order without a key, on its way."""
-        if method.background:
-            return self._taken_on(method, params, deadline, way)
-        work = self._handed(method, params, deadline, way)
-        return work if caller.lease is None else _leased(caller.lease, work)
+        if request.method.background:
+            return self._taken_on(request, way)
+        work, lease = self._handed(request, way), request.caller.lease
+        return work if lease is None else _leased(lease, work)
 
-    async def _taken_on(
-        self, method: Method, params: dict[str, Any], deadline: float | None, way: Way
-    ) -> Fate:
+    async def _taken_on(self, request: Request, way: Way) -> Fate:
         """An order without a key that is answered with its seq."""
-        seq = self._seq = self._seq + 1
-        rest = self._ways.onward(way)
-        self._tasks.start(self._told(method, params, deadline, rest, seq, None))
+        seq = next(self._seqs)
+        self._tasks.start(self._told(request, self._ways.onward(way), seq, None))
         self._ways.end(way)
-        return Fate(method.name, data=b"%d" % seq)
+        return Fate(request.method.name, data=b"%d" % seq)
 
-    async def _keyed(
-        self,
-        caller: Caller,
-        method: Method,
-        params: dict[str, Any],
-        kept: bytes,
-        key: str,
-        deadline: float | None,
-    ) -> Fate:
-        """An order that is one, however many ask: the first works it, the others wait for it."""
-        mark = keys.fingerprint(method.name, kept)
+    async def _keyed(self, request: Request, kept: bytes, key: str) -> Fate:
+        """An order that is one, however many ask: the first works it, the others wait for it.
+
+        `kept`: its params as they are written down, JSON.
+        """
+        name, owner, params = request.method.name, request.caller.owner, request.params
+        mark = keys.fingerprint(name, kept)
         run = self._running.get(key)
         if run is not None:
             if run.mark != mark:
@@ -324,27 +259,28 @@ class Orders:
             return await asyncio.shield(run.done)
         remark = params.get("order_remark", "") or keys.remark_for(key)
         row = Row(
-            method=method.name,
+            method=name,
             key=key,
             fingerprint=mark,
             params=kept,
             remark=remark,
-            owner=caller.owner,
+            owner=owner,
             begun=self._now(),
         )
         if "order_remark" in params:
             params = {**params, "order_remark": remark}
+            request = msgspec.structs.replace(request, params=params)
         done = self._loop.create_future()
         done.add_done_callback(_looked_at)  # perhaps nobody waits for it
         self._running[key] = _Run(mark, row, done)
-        way = self._ways.begin(key, caller.owner)
+        way = self._ways.begin(key, owner)
         try:
-            refusal = self._refusal(caller, method, params, deadline)
+            refusal = self._refusal(request)
             if isinstance(refusal, _Unjudged):
-                refusal = await self._held_back(caller, method, params, deadline, way)
-            row = await self._once(method, row, params, deadline, way, refusal)
+                refusal = await self._held_back(request, way)
+            row = await self._once(request, row, way, refusal)
         except BaseException as error:
-            told = error if isinstance(error, Failure) else _stopped(method.name)
+            told = error if isinstance(error, Failure) else _stopped(name)
             done.set_exception(told)
             raise
         else:
@@ -354,19 +290,11 @@ class Orders:
             del self._running[key]
             self._ways.end(way)
 
-    async def _once(
-        self,
-        method: Method,
-        row: Row,
-        params: dict[str, Any],
-        deadline: float | None,
-        way: Way,
-        refusal: Failure | None,
-    ) -> Row:
+    async def _once(self, request: Request, row: Row, way: Way, refusal: Failure | None) -> Row:
         """The row of a key as it ends: what is known already, or what comes of it now."""
         seq = 0
-        if method.background:
-            seq = self._seq = self._seq + 1
+        if request.method.background:
+            seq = next(self._seqs)
             row = msgspec.structs.replace(row, data=b"%d" % seq)
         known = await self._begun(row, refusal)
         if known is not None:
@@ -375,10 +303,9 @@ class Orders:
                 raise _key_reused(row.key)
             return known if known.settled else await self._lookups.resolve(known)
         if seq:
-            rest = self._ways.onward(way)
-            self._tasks.start(self._told(method, params, deadline, rest, seq, row))
+            self._tasks.start(self._told(request, self._ways.onward(way), seq, row))
             return row
-        return self._settled(row, await self._handed(method, params, deadline, way))
+        return self._settled(row, await self._handed(request, way))
 
     async def _begun(self, row: Row, refusal: Failure | None) -> Row | None:
         """Write the key down; the row that had it before, if any. Raises Failure."""
@@ -406,26 +333,24 @@ class Orders:
             self._lookups.add(row)
         return row
 
-    async def _handed(
-        self, method: Method, params: dict[str, Any], deadline: float | None, way: Way
-    ) -> Fate:
+    async def _handed(self, request: Request, way: Way) -> Fate:
         """Hand it to the terminal, once, unless it was recalled; what came of it."""
-        name = method.name
+        name, params, deadline = request.method.name, request.params, request.deadline
         try:
             if way.recalled:
                 return _recalled(name, way)
             way.handed = True
-            if method.kind == "transfer":
+            if request.method.kind == "transfer":
                 return _transferred(name, await self._backend.query(name, params))
-            before = None if deadline is None else self._before(deadline)
+            before = None  # in the loop's time
+            if deadline is not None:
+                before = self._loop.time() + deadline - self._now() / SECOND
             response = await self._backend.order(params, before, way)
         except NotSent as error:
             if way.recalled:
                 return _recalled(name, way)
-            late = deadline is not None and self._now() / SECOND > deadline
-            code = "deadline" if late else "unavailable"
-            detail = f"{name}: {error}"
-            return Fate(name, "not_executed", code=code, detail=detail)
+            code = "deadline" if self._is_late(request) else "unavailable"
+            return Fate(name, "not_executed", code=code, detail=f"{name}: {error}")
         except (QkaError, OSError) as error:
             return Fate(name, "unknown", detail=str(error))
         except Exception as error:
@@ -438,17 +363,9 @@ class Orders:
             return Fate(name, "executed", number, data=b"%d" % number)
         return Fate(name, "refused", number, detail=response.error_msg)
 
-    async def _told(
-        self,
-        method: Method,
-        params: dict[str, Any],
-        deadline: float | None,
-        way: Way,
-        seq: int,
-        row: Row | None,
-    ) -> None:
+    async def _told(self, request: Request, way: Way, seq: int, row: Row | None) -> None:
         """An order that was answered with a seq: what came of it is an event."""
-        fate = await self._handed(method, params, deadline, way)
+        params, fate = request.params, await self._handed(request, way)
         if row is not None:
             self._settled(row, fate)
         who = {
@@ -476,9 +393,6 @@ class Orders:
         if not task.done():
             raise overdue(name)
         return task.result()
-
-    def _patience(self, deadline: float | None) -> float:
-        return patience(self._policy, deadline, self._now())
 
 
 async def _leased(lease: Lease, work: Awaitable[Fate]) -> Fate:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from qka.brokers.records import REMARK_BYTES
 from qka.server.failure import Failure, refused
 from qka.server.store import Store
 
 State = Literal["pending", "executed", "refused", "not_executed", "unknown"]
-REMARK_BYTES = 24  # the terminal cuts what is longer
 _LONGEST_KEY = 128
 NEVER_CAME = b""  # the fingerprint of an order that was recalled before it came
 

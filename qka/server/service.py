@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from qka.server import outcomes as keys
 from qka.server.audit import Audit, Call
 from qka.server.backend import Backend, Unsupported
 from qka.server.caller import Caller, Policy
+from qka.server.cancels import Cancels
 from qka.server.events import EventLog
 from qka.server.failure import Failure, too_many, unavailable
 from qka.server.leases import Lease, Leases
@@ -28,7 +30,7 @@ from qka.server.limits import Buckets
 from qka.server.lookups import Lookups
 from qka.server.methods import METHODS, Method, Scope
 from qka.server.metrics import Metrics
-from qka.server.orders import Orders, patience
+from qka.server.orders import Orders, Request, patience
 from qka.server.outcomes import Fate, Outcomes, Row
 from qka.server.quotes import Quotes
 from qka.server.rules import Rules
@@ -79,6 +81,8 @@ class Service:
         self._rules = Rules(
             backend.now, backend.instrument, self.quotes.keep, self._chores.start, trades
         )
+        seqs = count(1)
+        self._cancels = Cancels(backend, self.events, self._tasks, seqs)
         self.orders = Orders(
             backend,
             self.outcomes,
@@ -89,6 +93,7 @@ class Service:
             self._calls,
             self._tasks,
             self._rules,
+            seqs,
         )
         self._barred = _barred(policy)
         self._local = {"outcome": self._outcome, "release_lease": self._release_lease}
@@ -267,10 +272,10 @@ class Service:
             raise Failure("invalid", "the deadline is no time in Unix seconds, as 1767600000.5")
         if kind == "order" or kind == "transfer":
             note.params = method.public(given) if method.secret else given
-            return self.orders.place(caller, method, params, deadline, note)
+            return self.orders.place(Request(caller, method, params, deadline), note)
         if kind == "cancel":
             note.params = given
-            return self.orders.cancel(method, params)
+            return self._cancels.cancel(method, params)
         if kind == "recall":
             note.params = given
             return self.orders.recall(caller, params)

@@ -9,7 +9,7 @@ from typing import cast
 
 from qka.ashare.rules import tick_price
 from qka.ashare.sessions import phase_at
-from qka.brokers import words
+from qka.brokers import records, words
 from qka.brokers.paper import PaperBroker
 from qka.clock import Clock
 from qka.errors import SymbolError
@@ -24,7 +24,6 @@ from qka.risk.prices import price_limit
 from qka.risk.rules import instrument, sellable
 from qka.risk.verdicts import Denial, Rule
 
-REMARK_BYTES = 24  # MiniQMT cuts what is longer
 _PRICED = {OrderType.LIMIT, OrderType.FIXED}  # of all others the price is a protection, or none
 # error ids: every counter has its own; these are made up
 NOT_LOGGED_IN, BAD_ORDER, REFUSED, NOT_CANCELLABLE = -1, -2, -61, -62
@@ -63,7 +62,7 @@ class Request:
         self.stock_code, self.order_type, self.volume = stock_code, order_type, order_volume
         self.price_type, self.price = price_type, price
         self.strategy = strategy_name
-        self.remark = order_remark.encode()[:REMARK_BYTES].decode(errors="ignore")
+        self.remark = order_remark.encode()[: records.REMARK_BYTES].decode(errors="ignore")
         self.session, self.seq = session, seq
 
     @property

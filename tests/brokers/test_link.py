@@ -553,7 +553,8 @@ async def test_an_error_without_an_answer_is_the_answer(scripted, linked):
         sdk = scripted.sdk
         sdk.on_order = lambda seq, remark: None
         order = asyncio.create_task(link.order(**order_params("a")))
-        await eventually(lambda: link._trader._by_seq)  # else the error would be an early one
+        # else the error would be an early one
+        await eventually(lambda: link._trader.requests._by_seq)
         sdk.error(sdk.seqs[0], "a", "资金不足")
         assert (await order).error_msg == "资金不足"
 

@@ -18,7 +18,8 @@ from qka.brokers.records import (
     XtPosition,
     XtTrade,
 )
-from qka.brokers.reports import Reports, snapshot_of
+from qka.brokers.reports import Reports
+from qka.brokers.snapshot import snapshot_of
 from qka.clock import ManualClock
 from qka.model.account import Asset
 from qka.model.events import (

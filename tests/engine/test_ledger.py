@@ -108,7 +108,10 @@ def test_a_humans_word_of_a_deal_is_remembered_over_a_restart():
     ledger.on_fill(a_fill(200, deal_id="7"))
     assert (ledger.position(SYMBOL).quantity, ledger.booked) == (300, None)
     assert "deal 7 proves what a human said of order a" in alerts[0].message
-    assert [(deal.deal_id, deal.quantity) for deal in ledger.deals(DAY)] == [("6", 100), ("7", 200)]
+    assert [(deal.deal_id, deal.quantity) for deal in ledger.deals.of(DAY)] == [
+        ("6", 100),
+        ("7", 200),
+    ]
     assert ledger.held_before(SYMBOL, DAY) == 0
 
 

@@ -169,9 +169,6 @@ def test_the_latest_note_of_a_kind_and_key_is_found_wherever_it_is(tmp_path):
     assert journal.latest(Note.STATE, "b").value == {"n": 2}
     assert journal.latest(Note.STATE) is None
     assert journal.latest(Note.RISK, "a") is None
-    journal.note(Note.STATE, None, "c")
-    assert journal.keys(Note.STATE) == ["a", "b", "c"]
-    assert journal.keys(Note.WINDOW) == []
     journal.close()
 
 

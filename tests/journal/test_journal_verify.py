@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from qka.cli.main import app
 from qka.errors import ConfigError, JournalDamaged
-from qka.journal import schema
+from qka.journal import records, schema
 from qka.journal.chain import Note, digest
 from qka.journal.reading import readable
 from qka.journal.salvage import salvage
@@ -60,6 +60,42 @@ def test_a_whole_journal_is_whole_and_untouched(journal):
     assert report.kinds == {"genesis": 1, "Fill": 20, "state": 4}
     assert report.head == records_of(journal)[-1].mark
     assert files_of(journal) == before
+
+
+def judged(path):
+    verify(path)
+
+
+def read(path):
+    with records.opened(path) as found:
+        assert len(found.last_orders(10)) == 0
+
+
+def refused_to_another(path):
+    with pytest.raises(ConfigError, match="not of 1234"):
+        a_journal(path.parent, path.name, account_id="1234").open()
+
+
+@pytest.mark.parametrize("look", [judged, read, refused_to_another])
+def test_who_only_reads_a_journal_leaves_nothing_beside_it(journal, look):
+    before = journal.read_bytes(), journal.stat().st_mtime_ns
+    beside = {file.name for file in journal.parent.iterdir()}
+    look(journal)
+    assert {file.name for file in journal.parent.iterdir()} - beside <= {f"{journal.name}.lock"}
+    assert (journal.read_bytes(), journal.stat().st_mtime_ns) == before
+
+
+def test_who_only_reads_a_journal_leaves_what_its_engine_needs(tmp_path):
+    engine = opened(tmp_path)
+    engine.append(fills(1)[0])
+    engine.flush()
+    beside = files_of(engine.path)
+    for look in (judged, read):
+        look(engine.path)
+        assert files_of(engine.path) == beside
+    assert engine.path.with_name(f"{engine.path.name}-shm").exists()
+    engine.close()
+    assert verify(engine.path).records == 2
 
 
 # ------------------------------------------------------------------ one changed byte

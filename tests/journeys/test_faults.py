@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+from asked import HandFeed
 from stage import FEES, SYMBOL, engine, journalled, quotes, rules
 
 import qka
@@ -423,7 +424,7 @@ def test_halted_denies_and_active_lets_pass_again():
     assert summary["strategies"]["Operator"]["denied"] == {"trading_state": 3}
 
 
-class PushFeed:
+class PushFeed(HandFeed):
     """A live feed: its quotes come from a foreign thread, through the door."""
 
     start = 0
@@ -432,28 +433,10 @@ class PushFeed:
         self.events = events
         self.push = None
 
-    async def open(self, symbols):
-        return symbols
-
-    def provides(self):
-        return "quote"
-
-    def history(self, symbol, period, count):
-        return []
-
-    async def actions(self, symbols, since, until):
-        return []
-
     async def run(self, report):
         thread = threading.Thread(target=lambda: [self.push(e) for e in self.events])
         thread.start()
         await asyncio.Event().wait()
-
-    def progress(self):
-        return 0.0
-
-    async def close(self):
-        pass
 
 
 async def test_a_live_feed_reaches_strategies_through_the_door_on_the_wall_clock():

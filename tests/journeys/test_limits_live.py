@@ -148,7 +148,7 @@ def test_everything_of_risk_and_a_strategys_limits_can_be_changed(tmp_path):
         assert name in made.gate.names
     assert not [name for name in made.gate.names if name.startswith("position ratio")]
     assert made.breaker.losses.limited
-    assert made.on_loss is TradingState.HALTED
+    assert made.switch.on_loss is TradingState.HALTED
     assert made.leaver.stops.loss == 0.2
 
 

@@ -274,6 +274,25 @@ async def test_the_days_counts_come_back_from_a_stop_and_from_a_crash(desk, kill
         assert "4 orders and cancels today" in desk.strategy.buy(SYMBOL, 100, 9.3).reason
 
 
+async def test_a_flatten_that_a_crash_cut_short_is_told_by_the_next_run_and_by_no_other(desk):
+    def reminders(engine):
+        return [alert for alert in engine.summary()["alerts"] if "asked for flatten" in alert]
+
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine)
+        desk.quote()
+        await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+        engine.operator.ask("flatten", who="li@desk")
+        engine._checkpoint = lambda: None
+    async with desk.engine() as engine:
+        (told,) = reminders(engine)
+        assert "li@desk asked for flatten at 2026-01-05" in told
+        assert "500 600000.SH are still held, and nothing of them is sold by itself" in told
+        assert engine.ledger.trading is TradingState.REDUCING
+    async with desk.engine() as engine:
+        assert reminders(engine) == []
+
+
 async def test_losing_trades_in_a_row_are_counted_over_a_restart_until_an_operator_resumes(desk):
     async with desk.engine(streak=Streak(2)) as engine:
         engine.breaker.streak.run = Run(1, {})

@@ -1,7 +1,7 @@
 """What nobody knows, and a human does: told to an engine while it runs."""
 
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL, a_fill
 from qmt import eventually
 from stage import journalled
@@ -9,13 +9,6 @@ from stage import journalled
 import qka
 from qka.model.events import OrderUnknown, TradingState
 from qka.model.order import OrderStatus as S
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 async def an_unknown_order(there, quantity=1000):
@@ -104,7 +97,7 @@ async def test_differences_are_accepted_while_it_runs_and_the_trading_goes_on(tm
         assert f"qka accept CONFIG {mark}" in trading["why"]
         done = await there.command("accept", mark, why="bonus shares")
         assert "500 shares  600 shares  nothing" in done["table"]
-        await eventually(lambda: not engine.held)
+        await eventually(lambda: not engine.switch.held)
         assert engine.ledger.trading is TradingState.ACTIVE
         assert engine.ledger.position(SYMBOL).quantity == 600
 
@@ -117,6 +110,6 @@ async def test_a_halt_that_was_told_while_it_is_held_outlives_the_hold(tmp_path)
             await engine.reconciler.look()
         await there.command("halt", why="to be sure")
         await there.command("accept", engine.reconciler.told)
-        await eventually(lambda: not engine.held)
+        await eventually(lambda: not engine.switch.held)
         assert engine.ledger.trading is TradingState.HALTED
         assert (await there.status())["trading"]["why"] == "li@desk: to be sure"

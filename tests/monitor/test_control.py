@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from asked import asked
+from asked import Eager, Watcher, asked
 from builders import SYMBOL
 from qmt import eventually
 from stage import journalled
@@ -14,25 +14,6 @@ from qka.journal.port import Note
 from qka.journal.reading import readable, rows
 from qka.model.events import EngineState, OperatorCommand, OrderRequested, TradingState
 from qka.model.order import OrderStatus as S
-
-
-class Watcher(qka.Strategy):
-    """Looks, and does nothing."""
-
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
-
-
-class Eager(qka.Strategy):
-    """Buys at every quote, far below the market, so that all of it rests."""
-
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        self.buy(SYMBOL, 100, 9.01)
-
 
 FREE = {
     "risk": {

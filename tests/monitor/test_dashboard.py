@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from browsing import browser, expect, tab
 from builders import SYMBOL, moment
 from hypothesis import HealthCheck, given, settings
@@ -33,13 +33,6 @@ PANELS = {
     "right", "head", "commands", "links", "account", "positions", "orders", "strategies",
     "alerts", "quotes", "meters", "signals", "denials", "fills", "chart",
 }  # fmt: skip
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 class Client:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from asked import a_port, asked
+from asked import Eager, Watcher, a_port, asked
 from browsing import browser, expect, shot, tab
 from builders import SYMBOL
 from qmt import eventually
@@ -18,22 +18,6 @@ pytestmark = pytest.mark.long
 
 PAGE = {"monitor": {"enabled": True, "dashboard": True}}
 CANCEL = "#orders tbody button"
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
-
-
-class Eager(qka.Strategy):
-    """Buys at every quote, far below the market, so that all of it rests."""
-
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        self.buy(SYMBOL, 100, 9.01)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL, an_order
 from stage import journalled
 
@@ -38,13 +38,6 @@ class Holder(qka.Strategy):
             self.buy(quote.symbol, 100, 9.5)
             if self.position(quote.symbol).sellable:
                 self.sell(quote.symbol, 200, 10.8)
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 def sells(there, symbol=SYMBOL):
@@ -152,7 +145,7 @@ async def test_from_halted_it_becomes_reducing_and_a_hold_is_not_lifted(tmp_path
         await there.command("halt")
         done = await there.command("flatten")
         assert done["trading"] == "reducing"
-        there.engine._hold("the books differ")
+        there.engine.switch.hold("the books differ")
         with pytest.raises(qka.ConfigError, match="held: the books differ"):
             await there.command("flatten")
 
@@ -162,6 +155,24 @@ async def test_nothing_is_held(tmp_path):
         await there.command("cancel-all")
         await there.quote()
         assert (await there.command("flatten"))["exits"] == []
+
+
+async def test_what_waits_when_the_engine_stops_is_told(tmp_path):
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        await there.command("cancel-all")
+        await there.command("cancel-all")
+        bid, offer = there.orders
+    assert there.engine.summary()["alerts"][-1].endswith(
+        f"the engine stops before the exchange takes cancels: {bid.id}, {offer.id} work on; "
+        "cancel them after the next start"
+    )
+    async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
+        await there.command("flatten")
+    assert there.engine.summary()["alerts"][-1].endswith(
+        "600000.SH is not left whole: the engine stops; flatten again after the next start"
+    )
 
 
 async def test_in_a_call_auction_an_exit_is_a_limit_order(tmp_path):

@@ -7,11 +7,10 @@ from pathlib import Path
 import aiohttp
 import promql_parser
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL
 from prometheus_client.parser import text_string_to_metric_families
 
-import qka
 from qka.model.events import Alert, LinkState, Severity
 from qka.model.times import MILLISECOND, SECOND
 from qka.monitor import keys
@@ -19,13 +18,6 @@ from qka.monitor.latency import Histogram
 
 METRICS = {"monitor": {"enabled": True, "metrics": True}}
 BOARD = Path(__file__).parents[2] / "docs" / "grafana" / "qka.json"
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 async def scraped(there, token=None):

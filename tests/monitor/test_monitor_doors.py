@@ -7,7 +7,7 @@ import tracemalloc
 
 import aiohttp
 import pytest
-from asked import asked
+from asked import Watcher, asked
 from builders import SYMBOL
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,20 +15,12 @@ from qmt import eventually
 from stage import journalled
 from yarl import URL
 
-import qka
 from qka.errors import OutcomeUnknown
 from qka.model.events import OperatorCommand
 from qka.monitor import client
 from qka.monitor.http import MOST
 
 HALT = {"command": "halt", "who": "li"}
-
-
-class Watcher(qka.Strategy):
-    symbols = [SYMBOL]
-
-    def on_quote(self, quote):
-        pass
 
 
 class Stranger:

@@ -101,7 +101,7 @@ def at_fault(engine):
 
 
 def held(engine):
-    engine._hold("the books differ")
+    engine.switch.hold("the books differ")
 
 
 @pytest.mark.parametrize("stops", [halted, at_fault, held])
@@ -116,15 +116,15 @@ async def test_an_order_that_has_not_left_when_the_trading_is_halted_never_does(
 
 async def test_a_loss_that_trips_while_the_account_is_held_does_not_lift_the_hold(floor):
     async with floor.engine() as engine:
-        engine._hold("the books differ")
-        engine._trip("too much was lost")
+        engine.switch.hold("the books differ")
+        engine.switch.trip("too much was lost")
         engine.operator.ask("reduce", who="li@desk")
         await floor.heard(10.0)
         with pytest.raises(qka.ConfigError, match="held: the books differ"):
             engine.operator.ask("resume", who="li@desk")
         assert engine.trading is TradingState.REDUCING
         assert engine.ledger.trading is TradingState.HALTED
-        engine._release()
+        engine.switch.release()
         assert engine.ledger.trading is TradingState.REDUCING
         await floor.heard(10.1)
     assert {order.status for order in engine.ledger.orders.values()} == {S.DENIED}

@@ -127,5 +127,5 @@ async def test_recorded_bars_fill_again_what_they_filled(tmp_path, period):
     build = builder(settings.from_mapping(config), tmp_path / "config.yaml")
     outcome = await replay(DAY, engine.records.path, build)
     assert outcome.divergence is None, outcome
-    held = [engine.ledger.deals(date(2026, 1, day)) for day in days]
+    held = [engine.ledger.deals.of(date(2026, 1, day)) for day in days]
     assert sum(map(len, held)) > 3

@@ -146,9 +146,9 @@ async def test_in_chinese_the_story_is_chinese_and_names_its_order_once(floor, m
     assert any(
         line.endswith("委托    委托：买入 600000.SH 200股 @9.95，已过风控") for line in lines
     )
-    assert any("风控    通过 trading_state, " in line for line in lines)
+    assert any("风控    通过：交易状态、数量与价位、" in line for line in lines)
     denied = RUN.invoke(app, ["why", floor.ids[1], "--journal", str(floor.path)])
-    assert "风控    被 sellable 拒绝：" in denied.output
+    assert "风控    被 可卖数量 拒绝：" in denied.output
 
 
 def test_a_simulated_run_that_was_recorded_is_replayed_and_explained(tmp_path, monkeypatch):

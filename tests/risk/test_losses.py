@@ -117,6 +117,6 @@ def test_the_config_names_the_limits(tmp_path):
         }
     )
     assert built.breaker is not None
-    assert built.on_loss is TradingState.HALTED
+    assert built.switch.on_loss is TradingState.HALTED
     with pytest.raises(qka.ConfigError, match="max_daily_loss"):
         qka.Engine.from_config({"risk": {"max_daily_loss": 3}})

@@ -20,6 +20,7 @@ class Stream(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._raw = path.open("rb")
+        self._file: Any = self._raw
         self._size = max(1, path.stat().st_size)
         named = path.suffix.lower() == ".gz"
         packed = self._raw.read(2) == _MAGIC
@@ -28,7 +29,8 @@ class Stream(io.RawIOBase):
             self._raw.close()
             words = "it is a gzip: name it .csv.gz" if packed else "it is no gzip: name it .csv"
             raise DataError(f"{path}: row 1: {words}, or record it again")
-        self._file: Any = gzip.GzipFile(fileobj=self._raw) if named else self._raw
+        if named:
+            self._file = gzip.GzipFile(fileobj=self._raw)
         self.broken = ""
 
     def readable(self) -> bool:

@@ -2,7 +2,7 @@
 
 export const WORDS = {
   zh: {
-    token: "令牌", login: "登录", logout: "退出", why: "原因（写入日志）", yes: "确认", no: "取消",
+    token: "令牌", login: "登录", logout: "退出", why: "原因（写入流水）", yes: "确认", no: "取消",
     login_hint: "在终端执行 qka dashboard 可得到一次性登录链接；令牌在运行目录的 control.json 中。",
     code_used: "登录链接已失效，请执行 qka dashboard 重新获取，或输入令牌。",
     read_only: "只读", halt: "停止交易", reduce: "只减仓", resume: "恢复交易",
