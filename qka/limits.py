@@ -294,12 +294,12 @@ def changed(chosen: Settings, key: str, value: Any) -> Settings:
     own = parts[0] == "strategies" and len(parts) == 3 and parts[2] in _OF_STRATEGIES
     if not (limit or own):
         raise ConfigError(f"{key}: no limit that can be changed while the engine runs")
-    found = settings.from_mapping(_given(chosen), [f"{key}={_text(value)}"])
+    found = settings.from_mapping(_given(chosen), [f"{key}={_text(value)}"], option="")
     return chosen.model_copy(update={"risk": found.risk, "strategies": found.strategies})
 
 
 def _text(value: Any) -> str:
-    """A value as it stands behind `--set KEY=`."""
+    """A value as it stands behind `KEY=`."""
     if isinstance(value, Decimal):
         value = str(value)
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True)

@@ -19,6 +19,7 @@ MISTAKES = (
     mark("did you mean {name} or {path} or {file}?"),
     mark("here can be {names}"),
     mark("is missing"),
+    mark("add --set {key}=..."),
     mark("one of {names}"),
     mark("the value is not valid (it is not shown)"),
     mark("{value} is not one of {names}"),

@@ -38,6 +38,9 @@ log:
 """
 
 
+ONE = "strategies: [{use: 'strategies.dual_ma:DualMA', symbols: [600000.SH]}]\n"
+
+
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -75,6 +78,45 @@ def test_a_good_file() -> None:
     assert strategy.bars == ("5m",)
     assert strategy.params == {"fast": 5, "slow": 20, "at": "14:50", "since": "2026-01-05"}
     assert settings.log.level == "INFO"
+
+
+def test_a_kind_that_is_set_leaves_what_only_the_former_kind_has_behind() -> None:
+    """Else no other kind could be set: nothing on a command line takes a key out of the file."""
+    file = _write("feed: {kind: simulated, seed: 3, day: 2026-01-05, speed: 60}\n" + ONE)
+    chosen = load(file, ["feed.kind=replay", "feed.path=data"])
+    assert isinstance(chosen.feed, ReplayFeed)
+    assert (chosen.feed.speed, chosen.feed.path) == (60, Path("data"))
+
+
+def test_what_a_kind_that_is_set_needs_is_named_with_how_to_give_it() -> None:
+    text = "feed: {kind: simulated, seed: 3}\n" + ONE
+    assert _problems(text, "feed.kind=replay") == [
+        ":1: feed.path: is missing; add --set feed.path=...",
+    ]
+    assert _problems(text, "feed.kind=replay", "feed.pth=data") == [
+        ":1: feed.path: is missing; add --set feed.path=...",
+        "--set feed.pth: unknown key; did you mean path?",
+    ]
+    assert _problems("feed: {kind: replay}\n" + ONE) == [":1: feed.path: is missing"]
+    assert _problems(text, "feed.kind=replay", "feed=replay") == [
+        "--set feed: 'replay' is not a mapping of keys",
+    ]
+
+
+def test_a_secret_on_the_command_line_is_one_problem() -> None:
+    told = "a secret has no place here: set QKA__BROKER__TOKEN in the environment or in .env"
+    assert _problems(ONE, "broker.token=abc") == [f"--set broker.token: {told}"]
+    remote = "broker: {kind: remote, url: 'http://127.0.0.1:8000', token: abc}\n" + ONE
+    assert _problems(remote) == [f":1: broker.token: {told}"]
+
+
+def test_a_problem_inside_of_what_was_set_names_its_place_once() -> None:
+    assert _problems(ONE, "strategies.0.symbols=[600000.SH, abc]") == [
+        "--set strategies.0.symbols.1: 'abc' is not a symbol: write six digits and the exchange, "
+        "600000.SH"
+    ]
+    groups = "risk.groups=[{name: banks, symbols: [600036.SH], ratio: 7}]"
+    assert _problems(ONE, groups) == ["--set risk.groups.0.ratio: 7 is above 1"]
 
 
 def test_defaults() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qka.engine.leaver import NAME as LEAVER
 from qka.language import Say, mark, say
 from qka.model.events import (
     Alert,
@@ -125,7 +126,7 @@ _SOURCES = {
     "account": "account",
     "ledger": "account",
     "risk": "risk",
-    "leaver": "risk",
+    LEAVER: "risk",
     "engine": "halt",
 }
 

@@ -11,16 +11,22 @@ from pydantic_core import ErrorDetails
 from qka import secrets
 from qka.errors import ConfigError
 from qka.settings import problems, yamls
+from qka.settings.schema import of_kind
 from qka.settings.sections import Settings
 from qka.settings.yamls import Keys
 
 
 class Layers:
-    """Takes the sources one after the other, a later one over what was there, then checks all."""
+    """Takes the sources one after the other, a later one over what was there, then checks all.
 
-    def __init__(self, origin: str) -> None:
+    `option`: what stands before an override's key where it is written.
+    """
+
+    def __init__(self, origin: str, option: str = "--set ") -> None:
         self.data: dict[str, Any] = {}
         self._name = origin
+        self._option = option
+        self._former: dict[str, str] = {}  # section -> the kind that it had before an override
         self._origins: dict[Keys, str] = {(): origin}
         self._problems: list[str] = []
         self._environment: set[Keys] = set()  # what came from the environment or .env
@@ -74,9 +80,13 @@ class Layers:
             if equals and key.strip():
                 # the dot in a symbol is no step down
                 path = tuple(re.split(r"\.(?!(?:SH|SZ|BJ)\b)", key.strip()))
-                self._set(path, text, f"--set {key.strip()}")
+                if path[1:] == ("kind",):
+                    kind = _section(_completed(self.data), path[0]).get("kind")
+                    self._former.setdefault(path[0], str(kind))
+                self._set(path, text, f"{self._option}{key.strip()}")
             else:
-                self._problems.append(f"--set {key}: write key=value, such as feed.seed=2")
+                words = "write key=value, such as feed.seed=2"
+                self._problems.append(f"{self._option}{key}: {words}")
 
     def settings(self) -> Settings:
         """The checked settings; raises `ConfigError` with all problems."""
@@ -85,17 +95,22 @@ class Layers:
             # .env holds a project's tokens, and its paper config runs without them
             if (name, "token") in self._environment and data[name]["kind"] != "remote":
                 data[name].pop("token", None)
+        for name, kind in self._former.items():
+            # what only the former kind has goes with it: no option could take it out
+            section = _section(data, name)
+            for key in of_kind(name, kind) - of_kind(name, str(section.get("kind"))):
+                section.pop(key, None)
         for key in [key for key in data if key not in Settings.model_fields]:
             del data[key]
-            place = self._origins.get((key,), self._name)
-            place = place if place == f"--set {key}" else f"{place}: {key}"
-            self._problems.append(f"{place}: {problems.unknown((key,))}")
-        self._problems += [
-            f"{self._origins.get(path, self._name)}: {'.'.join(path)}: a secret has no place here: "
-            f"set QKA__{'__'.join(path).upper()} in the environment or in .env"
-            for path in _secrets(data)
-            if path not in self._environment
-        ]
+            self._problems.append(f"{self._place((key,))}: {problems.unknown((key,))}")
+        for path in _secrets(data):
+            if path not in self._environment:
+                self._problems.append(
+                    f"{self._place(path)}: a secret has no place here: set "
+                    f"QKA__{'__'.join(path).upper()} in the environment or in .env"
+                )
+                if path[-1] == "token":
+                    del data[path[0]]["token"]  # and whether it is known there is another matter
         settings = None
         try:
             settings = Settings(**data)
@@ -118,13 +133,22 @@ class Layers:
         self._origins[made] = self._origins[path] = origin
 
     def _problem(self, error: ErrorDetails, data: dict[str, Any]) -> str:
-        """A problem with its place: of the value itself, or of the nearest thing around it."""
+        """A problem with its place, and what to add when an override's kind wants it."""
         path = problems.path(error, data)
         key = ".".join(path)
+        words = problems.words(error, key)
+        if error["type"] == "missing" and path[0] in self._former:
+            words = f"{words}; add {self._option}{key}=..."
+        return f"{self._place(path)}: {words}"
+
+    def _place(self, path: Keys) -> str:
+        """Where a value was given, or the nearest thing around it, and its key."""
         around = (path[:n] for n in range(len(path), -1, -1))
-        origin = next(self._origins[place] for place in around if place in self._origins)
-        place = origin if origin == f"--set {key}" else f"{origin}: {key}"
-        return f"{place}: {problems.words(error, key)}"
+        nearest = next(place for place in around if place in self._origins)
+        origin, key = self._origins[nearest], ".".join(path)
+        if origin == f"{self._option}{'.'.join(nearest)}":
+            return f"{self._option}{key}"  # which names it already
+        return f"{origin}: {key}"
 
 
 _OTHERS = frozenset({"QKA_LIVE", "QKA_LANG"})  # that are no settings
@@ -147,7 +171,7 @@ def _secrets(data: Mapping[str, Any]) -> list[Keys]:
     ]
 
 
-def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _section(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = data.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -27,6 +27,13 @@ def known(loc: Loc) -> Known:
     return Known(list(keys), [k for m in here for k in kinds(m)])
 
 
+def of_kind(section: str, kind: str) -> set[str]:
+    """The keys that a kind of a section has; none for a kind that there is not."""
+    field = Settings.model_fields.get(section)
+    made = models(field.annotation) if field else []
+    return {key for model in made if kind in kinds(model) for key in model.model_fields}
+
+
 def kinds(model: type[BaseModel]) -> tuple[str, ...]:
     """What the section's `kind` can be; nothing when it has none."""
     kind = model.model_fields.get("kind")

@@ -37,12 +37,15 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Settings:
     return layers.settings()
 
 
-def from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
+def from_mapping(
+    mapping: Mapping[str, Any], overrides: Sequence[str] = (), option: str = "--set "
+) -> Settings:
     """Settings of a mapping made by code, and overrides (`a.b=c`); the environment is not read.
 
-    Raises `ConfigError` that lists every problem, each in a line of its own.
+    `option`: what an override was written behind. Raises `ConfigError` that lists every problem,
+    each in a line of its own.
     """
-    layers = Layers("config")
+    layers = Layers("config", option)
     layers.mapping(mapping)
     layers.overrides(overrides)
     return layers.settings()

@@ -163,7 +163,12 @@ def test_limits_are_shown_and_changed(there):
     said = tell("risk", "set", "max_notional=123456", "--yes")
     assert said == "risk.max_notional is 123456 from the next order on\n"
     assert 'max_notional             "123456"' in tell("risk", "show")
-    assert "did you mean max_notional?" in tell("risk", "set", "max_notionl=1", "--yes", ok=2)
+    said = tell("risk", "set", "max_notionl=1", "--yes", ok=2)
+    assert "risk.max_notionl: unknown key; did you mean max_notional?" in said
+    groups = "groups=[{name: banks, symbols: [600036.SH], ratio: 7}]"
+    said += tell("risk", "set", groups, "--yes", ok=2)
+    assert "risk.groups.0.ratio: 7 is above 1" in said
+    assert "--set" not in said  # which is an option of `run`
     tell("risk", "set", "max_notional=null", "--yes")
 
 

@@ -4,6 +4,7 @@ import pytest
 from builders import a_fill, an_order, moment
 
 from qka import secrets
+from qka.engine.leaver import NAME as LEAVER
 from qka.language import CHINESE, speaker
 from qka.model.events import (
     Alert,
@@ -95,6 +96,10 @@ TABLE = {
     "a limit is near": (
         (Alert(NOW, WARNING, "risk", "rate is near its limit"), None),
         ("risk", WARNING, "Risk", ["rate is near its limit"]),
+    ),
+    "a stop that could not be carried out": (
+        (Alert(NOW, WARNING, LEAVER, "600000.SH stays: sealed at the limit down"), None),
+        ("risk", WARNING, "Risk", ["sealed at the limit down"]),
     ),
     "the recording ends": (
         (Alert(NOW, ERROR, "recording", "the disk is full"), None),
