@@ -11,7 +11,6 @@ from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
@@ -26,6 +25,7 @@ from qka.engine.executor import Executor
 from qka.engine.guest import Guest, named, words
 from qka.engine.herald import Herald
 from qka.engine.history import History
+from qka.engine.keeper import Keeper
 from qka.engine.leaver import NAME as LEAVER
 from qka.engine.leaver import Leaver
 from qka.engine.ledger import Ledger
@@ -33,7 +33,7 @@ from qka.engine.mailbox import Mailbox
 from qka.engine.operator import NAME as OPERATOR
 from qka.engine.operator import Operator
 from qka.engine.reconciler import Reconciler
-from qka.engine.recovery import Checkpoint, Past
+from qka.engine.recovery import Past
 from qka.engine.runner import Build, Policy, Runner, check_names
 from qka.engine.sessions import Sessions
 from qka.engine.strategy import Strategy
@@ -43,7 +43,7 @@ from qka.engine.tally import Tally
 from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.port import Feed
-from qka.journal.port import Journal, Note
+from qka.journal.port import Journal
 from qka.model.account import AccountSnapshot
 from qka.model.events import (
     Alert,
@@ -71,7 +71,7 @@ from qka.model.events import (
 )
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
-from qka.model.times import SECOND, day_of, show
+from qka.model.times import day_of, show
 from qka.recording.port import Head, Recorder
 from qka.risk.gate import Gate
 from qka.risk.losses import Losses
@@ -104,8 +104,6 @@ JOURNALLED = (
 )
 # seconds an async handler may hold up a simulated clock before it is told, and stopped
 PATIENCE = (10.0, 60.0)
-KEPT = 1.0  # seconds between two looks at strategies' states that no order went with
-_WHOSE = {"account_id", "account_type", "secu_account"}  # the journal's own, in every record
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
@@ -189,6 +187,7 @@ class Engine:
             clock, self.ledger, broker, journal, on_loss, self.bus.post, self.alert
         )
         self.set_trading = self.switch.set
+        self.keeper = Keeper(self)
         self.reconciler = Reconciler(
             clock,
             self.ledger,
@@ -197,7 +196,7 @@ class Engine:
             self.switch,
             publish=self.publish,
             alert=lambda severity, message: self.alert(severity, "account", message),
-            checkpoint=self._checkpoint,
+            checkpoint=self.keeper.checkpoint,
             trades=is_trading_day,
             actions=feed.actions,
             figures=lambda: compliance(self.gate.meter.today(clock.now())),
@@ -418,9 +417,9 @@ class Engine:
             await self.reconciler.close()
             self.publish(EngineState(self.clock.now(), "stopped", self.ledger.trading))
             with contextlib.suppress(OSError):  # the journal says so when it is closed
-                self._keep()
+                self.keeper.keep()
                 if not self.switch.held:
-                    self._checkpoint()
+                    self.keeper.checkpoint()
             await self._close()
 
     async def _quiet(self, grace: float) -> None:
@@ -466,7 +465,7 @@ class Engine:
         for fill in self.past.unheard:
             self.herald.fill(fill)
         self.door.open()
-        self.broker.wire = self._wired
+        self.broker.wire = self.keeper.wired
         identity = await self.broker.connect(self.entrance.reports())
         if identity.account_id != self.account_id:
             raise ConfigError(
@@ -475,7 +474,7 @@ class Engine:
             )
         await self._begin_books()
         self.operator.remind(self.past.asked)
-        self._note_rules()
+        self.keeper.rules()
         self.breaker.begin()
         self.tally.begin()
         self._state = "started"
@@ -489,10 +488,8 @@ class Engine:
         self.herald.early = False
         self.past.unheard.clear()
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
-        self.journal.attach(self._keep, self._flush_soon)
-        self.flush()
+        self.keeper.begin()
         self.reconciler.start()
-        self._keep_up()
         if self.clock.waits:
             for box in self._boxes:
                 box.patience = PATIENCE
@@ -504,13 +501,11 @@ class Engine:
             events = self.entrance.feed(settler, self.fault)
             self._feeding = asyncio.create_task(self.feed.run(events))
 
-    # ------------------------------------------------------------ what outlives the run
-
     async def _begin_books(self) -> None:
         """The account's books: the broker's own at first, then the journal's, held against it."""
         if not self.past.known:
             self.ledger.adopt(await self.broker.snapshot())
-            self._checkpoint()
+            self.keeper.checkpoint()
             return
         today = day_of(self.clock.now())
         if self.past.day < today:
@@ -540,31 +535,6 @@ class Engine:
             len(list(self.ledger.working())),
         )
 
-    def _checkpoint(self) -> None:
-        """Put down where everything stands, so that a start need not read what was before."""
-        self.journal.note(
-            Note.SNAPSHOT,
-            Checkpoint(
-                self.ledger.books(day_of(self.clock.now())),
-                self.tally.owners(),
-                self.tally.signal,
-                self.gate.kept(),
-                self.past.timers,
-                self.past.memory,
-                self._memories(),
-                self.herald.early,
-                self.past.unheard,
-                list(self.reconciler.dues),
-            ),
-            ahead=True,
-        )
-
-    def _memories(self) -> dict[str, str]:
-        """Of the working orders, see `Broker.resume`."""
-        known = self.past.memories
-        working = self.ledger.working() if known else ()
-        return {order.id: known[order.id] for order in working if known.get(order.id)}
-
     def _near(self, order: Order, caution: Caution) -> None:
         """A limit is near, or something else is to be known of an order that passed."""
         code, words, limit, value = caution
@@ -575,37 +545,6 @@ class Engine:
             "risk",
             f"{code}: {words} (an order of {order.strategy}, which passed; told once a day)",
         )
-
-    def _keep(self) -> None:
-        """Write down the strategies' states and the losses' marks that have changed."""
-        self.breaker.keep()
-        self.leaver.keep()
-        for runner in self._runners.values():
-            runner.keep(self.journal)
-
-    def _keep_up(self) -> None:
-        """States that changed without an order are written down too, a moment later."""
-        if self.clock.waits:
-            return
-
-        def due() -> None:
-            if self._state == "started":
-                self.flush()
-                self._keep_up()
-
-        self.clock.call_at(self.clock.now() + int(KEPT * SECOND), due)
-
-    def _flush_soon(self) -> None:
-        """Records wait: when this turn of the loop is over they are handed on."""
-        asyncio.get_running_loop().call_soon(self.flush)
-
-    def flush(self) -> None:
-        """What is written down so far outlives this process."""
-        if self._state == "started":
-            try:
-                self.journal.flush()
-            except OSError as error:
-                self.fault(unwritable(error))
 
     def _record(self) -> None:
         """From here on all that enters is kept, if anybody keeps it."""
@@ -622,19 +561,6 @@ class Engine:
                 )
             )
             self.clock.watch(self.recorder.due)
-
-    def _wired(self, order_id: str, what: str, data: Any) -> None:
-        """What went over the wire is noted, and nobody waits for that."""
-        told = data if isinstance(data, dict) else msgspec.structs.asdict(data)
-        said = {n: v for n, v in told.items() if v not in ("", None) and n not in _WHOSE}
-        with contextlib.suppress(OSError):
-            self.journal.note(Note.WIRE, {"what": what, "data": said}, order_id)
-
-    def _note_rules(self) -> None:
-        """The rules that the run's orders will be asked by, if they are not the last run's."""
-        last = self.journal.latest(Note.RULES)
-        if last is None or last.value != self.gate.names:
-            self.journal.note(Note.RULES, self.gate.names)
 
     def _open_records(self) -> None:
         """Everything is known to be right: from here on the run leaves traces."""
@@ -686,7 +612,7 @@ class Engine:
         """From the next order on the gate asks these."""
         self.gate.use(rules)
         with contextlib.suppress(OSError):  # what can't be written halts anyway
-            self._note_rules()
+            self.keeper.rules()
 
     def stop_at(self, stops: Stops) -> None:
         """From now on positions are left at these."""

@@ -97,7 +97,7 @@ class Operator:
         self._read(command, words)
         self._answer = _NOTHING
         engine.tell(OperatorCommand(engine.clock.now(), command, shlex.join(words), who, why))
-        engine.flush()  # what is answered outlives a crash
+        engine.keeper.flush()  # what is answered outlives a crash
         answer, self._answer = self._answer, _NOTHING
         if answer is _NOTHING:
             raise EngineFault(f"{command} failed half-way, and the trading is halted: see the log")

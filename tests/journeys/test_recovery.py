@@ -261,7 +261,7 @@ async def test_the_days_counts_come_back_from_a_stop_and_from_a_crash(desk, kill
         await eventually(lambda: engine.ledger.order(order_id).status is S.CANCELLED)
         before = meter.today(engine.clock.now())
         if killed:
-            engine._checkpoint = lambda: None
+            engine.keeper.checkpoint = lambda: None
     meter = Meter()
     async with desk.engine(gate=gate(meter), meter=meter) as engine:
         today = meter.today(engine.clock.now())
@@ -283,7 +283,7 @@ async def test_a_flatten_that_a_crash_cut_short_is_told_by_the_next_run_and_by_n
         desk.quote()
         await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
         engine.operator.ask("flatten", who="li@desk")
-        engine._checkpoint = lambda: None
+        engine.keeper.checkpoint = lambda: None
     async with desk.engine() as engine:
         (told,) = reminders(engine)
         assert "li@desk asked for flatten at 2026-01-05" in told

@@ -178,7 +178,8 @@ async def test_timers_and_bars_come_when_they_came_then(floor):
         )
     outcome = await floor.replay()
     assert outcome.divergence is None, outcome
-    assert outcome.counts["CancelRequested"] == 1
+    # time runs on meanwhile: on a slow machine a later target takes back what works against it, too
+    assert outcome.counts["CancelRequested"] >= 1
     assert outcome.counts["OrderRequested"] >= 2  # a third when the first quote was in time
 
 
