@@ -74,6 +74,7 @@ class Engine(engine.Engine):
     records: SqliteJournal
     recording: DiskRecorder | None
     contact: Contact
+    looking: Callable[[], contextlib.AbstractContextManager[None]]
     monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     days: Calendar | EveryDay = EveryDay()
@@ -115,6 +116,11 @@ class Engine(engine.Engine):
     def halted(self) -> bool:
         """Whether something halted the trading; a config that says so does not count."""
         return self.ledger.trading == "halted" != self.settings.risk.trading
+
+    async def check(self) -> list[str]:
+        """As the engine's; one that trades with this config meanwhile keeps its lease."""
+        with self.looking():
+            return await super().check()
 
     async def wait(self) -> None:
         """Return when the feed has ended or was stopped; raises what the feed raised."""
@@ -185,6 +191,8 @@ class Engine(engine.Engine):
     async def _open(self) -> None:
         """Start, and let a human in; people elsewhere are told when that fails."""
         try:
+            if self.records.path.parent != self.folder:  # what is in there is nobody else's
+                self.records.claim()  # before a server takes us for the engine that runs already
             await super()._open()
             if self.monitor is not None:
                 await self.monitor.open()
@@ -267,7 +275,7 @@ def _build(chosen: Settings, root: Path) -> Engine:
     built.listen(SessionPhase, built._on_day_over)
     names = [each.strategy.name for each in strategies]
     built.limits = limits.InForce(built, chosen, names)
-    built.folder, built.records = folder, records
+    built.folder, built.records, built.looking = folder, records, edge.looking
     built.recording, built.own_rules, built.days = recording, own.rows, days
     Lines(built)
     built.contact = contact(chosen, built, built.summary, send=not is_past(chosen))

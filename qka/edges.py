@@ -3,7 +3,8 @@
 Adapters to the outside are imported when a config names them and not before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ class Edges:
     feed: Feed
     broker: Broker
     fees: FeeSchedule
+    # while it lasts nobody who connects is taken for an engine that trades
+    looking: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges:
@@ -63,6 +66,7 @@ def edges(chosen: Settings, strategies: Sequence[Strategy], root: Path) -> Edges
         _live_feed(feed, wall, clients, _warm(strategies)),
         _broker(chosen, wall, clients, fees),
         fees,
+        clients.looking,
     )
 
 
@@ -158,6 +162,14 @@ class _Clients:
             )
             made.listen(hello=self._on_hello)
         return made
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """No lease is taken meanwhile: an engine that trades with the same config keeps its own."""
+        with ExitStack() as all_of_them:
+            for made in self._made.values():
+                all_of_them.enter_context(made.looking())
+            yield
 
     def _on_hello(self, hello: "Hello") -> None:
         if hello.simulated:

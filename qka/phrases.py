@@ -337,6 +337,11 @@ PHRASES = (
     mark("the server hung up ({code} {error})"),
     mark("the link broke ({error})"),
     mark("the server ended the link: {why}"),
+    mark("another of the same token and name took its lease over"),
+    mark(
+        "this one does not connect again: stop it, and give each engine a name of its own "
+        "(`name` in the config)"
+    ),
     mark("the server is stopping"),
     mark("it was never opened"),
     mark("it was closed"),

@@ -96,8 +96,8 @@ def imports(path):
     """Names of qka modules a file imports, also late; type-checking ones are promises too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "qka":
-                yield from (f"qka.{alias.name}" for alias in node.names)
+            if (PACKAGE.parent / node.module.replace(".", "/")).is_dir():
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
         elif isinstance(node, ast.Import):
@@ -155,6 +155,19 @@ def test_the_page_names_every_module_and_no_other():
     shipped = [path for path in modules() if "data" not in path.parts]  # rows, as a whole
     there = {f"qka/{within(path)}" for path in shipped if path.name != "__init__.py"}
     assert {name for name in named if name.endswith(".py")} - {"qka/__init__.py"} == there
+
+
+@pytest.mark.parametrize("folder", ["brokers/exchange", "feeds/recorded"])
+def test_modules_import_only_those_that_their_room_lists_before_them(folder):
+    place = PACKAGE / folder
+    listed = re.findall(r"^    (\w+) ", (place / "__init__.py").read_text("utf-8"), re.MULTILINE)
+    there = {path.stem for path in place.glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(there)
+    room_of = f"qka.{folder.replace('/', '.')}."
+    for name in there:
+        inside = (other for other in imports(place / f"{name}.py") if other.startswith(room_of))
+        for other in inside:
+            assert other.split(".")[3] in listed[: listed.index(name)], f"{name} imports {other}"
 
 
 def test_only_the_gate_makes_an_approved_order():

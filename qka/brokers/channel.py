@@ -7,7 +7,8 @@ broke is lost, not refused: what became of it is asked for by its key.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from random import random
 from typing import Any
 
@@ -101,7 +102,6 @@ class Channel:
         self._greeting = {
             "account": account or None,
             "client": client,
-            "lease": lease,
             "on_silence": "cancel" if cancel_on_silence else "leave",
         }
         self._lease = lease
@@ -138,6 +138,15 @@ class Channel:
         await self._wait_up(self._patience)
         assert self.hello is not None
         return self.hello
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Connections made meanwhile have no lease: who only looks takes it from nobody."""
+        lease, self._lease = self._lease, None
+        try:
+            yield
+        finally:
+            self._lease = lease
 
     async def close(self) -> None:
         """Hang up; what is under way counts as lost. Calling it twice is fine."""
@@ -227,7 +236,8 @@ class Channel:
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Hello:
         resume = {"epoch": self._epoch, "seq": self._seq} if self._epoch else None
-        greeting = {"op": "hello", "protocol": PROTOCOL, "resume": resume, **self._greeting}
+        own = {"resume": resume, "lease": self._lease, **self._greeting}
+        greeting = {"op": "hello", "protocol": PROTOCOL, **own}
         try:
             await socket.send_str(_encoder.encode(greeting).decode())
             async with asyncio.timeout(self.line.timeout):
@@ -441,6 +451,11 @@ class Channel:
 
 def _refusal(error: _Error) -> QkaError:
     words = f"the server ended the link: {error.detail or error.code}"
+    if error.code == "replaced":
+        words += (
+            "; this one does not connect again: stop it, and give each engine a name of its own "
+            "(`name` in the config)"
+        )
     if error.code in ("stopping", "slow_client"):
         return BrokerUnavailable(words)
     kind = AccessDenied if error.code in ("unauthorized", "forbidden") else CallRefused

@@ -15,7 +15,8 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -129,6 +130,12 @@ class AsyncQMTClient:
             raise
         self._holders += 1
         return hello
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Connect without the lease meanwhile: an engine of the same name keeps its own."""
+        with self._channel.looking():
+            yield
 
     async def close(self) -> None:
         """Let go; the last one to do so hangs up. Calling it once more is fine."""

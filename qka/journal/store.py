@@ -76,6 +76,20 @@ class SqliteJournal:
 
     # ------------------------------------------------------------ open and close
 
+    def claim(self) -> None:
+        """Take the account, and the journal if it is there: `open` does so else, and later.
+
+        Raises ConfigError when another engine is at them; nothing was changed. For whoever reaches
+        out before the journal is opened: a second engine must end before anybody hears of it.
+        """
+        try:
+            self._lock_account()
+            if self.path.exists():
+                self._lock()
+        except BaseException:
+            self._let_go()
+            raise
+
     def open(self) -> None:
         """Lock it, make it or look at what is there, and be ready to append.
 
@@ -107,6 +121,7 @@ class SqliteJournal:
         all the same.
         """
         if self._connection is None:
+            self._let_go()
             return
         try:
             self._commit()
@@ -241,11 +256,18 @@ class SqliteJournal:
 
     def _lock(self) -> None:
         """The account first, where accounts are locked, then this journal."""
+        self._lock_account()
+        self._take(FileLock(self.path.with_name(f"{self.path.name}.lock"), str(self.path)))
+
+    def _lock_account(self) -> None:
         if self._account_locks is not None:
-            self._locks.append(of_account(self._account_locks, *self.owner))
-        self._locks.append(FileLock(self.path.with_name(f"{self.path.name}.lock"), str(self.path)))
-        for lock in self._locks:
+            self._take(of_account(self._account_locks, *self.owner))
+
+    def _take(self, lock: FileLock) -> None:
+        """Take a lock, unless it was claimed already."""
+        if all(held.path != lock.path for held in self._locks):
             lock.take()
+            self._locks.append(lock)
 
     def _add(self, kind: str, key: str | None, payload: bytes) -> None:
         """Number and chain a record; it waits."""

@@ -101,7 +101,7 @@ class Sessions:
         for session in list(self._open):
             caller = session.caller
             if session is not by and caller and caller.lease and caller.owner == owner:
-                session.end("replaced", "the same client connected again and took its lease over")
+                session.end("replaced", "another of the same token and name took its lease over")
 
     async def close(self) -> None:
         """Tell every client and let it go."""

@@ -179,7 +179,7 @@ async def test_a_second_engine_of_the_same_name_takes_the_lease_over_and_the_fir
         second = AsyncQMTClient(t.served.url, t.served.token, client="engine", **lease)
         await second.open()
         await eventually(lambda: not t.up)
-        assert "took its lease over" in t.heard[-1].reason
+        assert "took its lease over; this one does not connect again" in t.heard[-1].reason
         t.submit("a")
         await t.until("a", OrderStatus.REJECTED)
         assert second.up

@@ -4,6 +4,7 @@ Each module imports only earlier ones:
 
     columns     the one shape, and events out of it
     damage      what is wrong with a row, and how often
+    actions     corporate actions out of a csv, and the previous closes they leave
     stream      the bytes of a file, whole or cut off
     cells       what a cell means: a symbol, a moment, a number
     rows        the rows of a csv, csv.gz or parquet, in chunks
