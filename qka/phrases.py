@@ -305,7 +305,7 @@ PHRASES = (
     mark("the order is still {status}"),
     mark("never among the account's orders"),
     mark("a cancel is pending at the terminal"),
-    mark("its day ended while the engine was away; if it traded, the shares say so"),
+    mark("its day ended and nobody saw how; if it traded, the shares say so"),
     mark("the broker failed to take it: {error}"),
     mark("the broker failed to take the cancel: {error}"),
     mark("order {id} of {strategy} works on: {why}"),
