@@ -7,11 +7,9 @@ finds it. Who and why are written down with it.
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 
 import msgspec
 
-from qka.ashare.fees import FeeSchedule
 from qka.clock import WallClock
 from qka.engine import resolving
 from qka.engine.breaker import KEY, STREAK
@@ -24,11 +22,7 @@ from qka.errors import ConfigError
 from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
 from qka.journals import journal_of_account
-from qka.model.events import (
-    Fill,
-    OperatorCommand,
-    TradingState,
-)
+from qka.model.events import Fill, OperatorCommand, TradingState
 from qka.model.order import Order, OrderStatus
 from qka.risk.gate import Gate
 from qka.settings import Settings
@@ -92,8 +86,7 @@ def resolve(
     for shares that it does not have, and for a price beyond its limit.
     """
     with _opened(chosen) as journal:
-        ledger = Ledger(WallClock(), _fees(chosen), 0)
-        Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
+        ledger = _relived(journal, chosen)
         word = resolving.read(ledger, order_id, ending, filled, price)
         order = word.order
         if order.broker_id and order.status is not OrderStatus.UNKNOWN:
@@ -103,7 +96,7 @@ def resolve(
             )
         _command(journal, "resolve", shlex.join(word.words), who, why)
         by = f"{who} says so: {why}" if why else f"{who} says so"
-        for report in word.reports(_fees(chosen), WallClock().now(), by):
+        for report in word.reports(ledger.fees, WallClock().now(), by):
             journal.append(report)
             if isinstance(report, Fill):
                 ledger.on_fill(report)
@@ -117,8 +110,7 @@ def resolve(
 def unknown(chosen: Settings) -> list[Order]:
     """Orders that the journal has no end of, as they stand."""
     with _opened(chosen) as journal:
-        ledger = Ledger(WallClock(), _fees(chosen), 0)
-        Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
+        ledger = _relived(journal, chosen)
         return sorted(ledger.working(), key=lambda o: o.status is not OrderStatus.UNKNOWN)
 
 
@@ -132,9 +124,13 @@ def _command(journal: SqliteJournal, command: str, args: str, who: str, why: str
     journal.append(OperatorCommand(WallClock().now(), command, args, who, why))
 
 
-def _fees(chosen: Settings) -> FeeSchedule:
-    fees = chosen.broker.fees
-    return FeeSchedule(Decimal(fees.commission), Decimal(fees.minimum))
+def _relived(journal: SqliteJournal, chosen: Settings) -> Ledger:
+    """The account's books as its journal leaves them."""
+    from qka.edges import fees_of  # late: it brings the feeds, and who only accepts needs none
+
+    ledger = Ledger(WallClock(), fees_of(chosen), 0)
+    Past(journal).relive(ledger, Gate((), ledger), Tally(ledger))
+    return ledger
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """A human's word on an account whose engine is not running: `qka resolve`, `accept`, `resume`."""
 
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from builders import DAY, an_order, moment
 from test_cli import qka
 
+from qka.ashare.fees import FeeSchedule
 from qka.engine.comparison import Difference, fingerprint
 from qka.engine.ledger import Books
 from qka.engine.reconciler import Settled
@@ -14,6 +16,7 @@ from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
 from qka.journal.verify import verify
 from qka.model.events import OrderRequested, OrderUnknown, TradingState
+from qka.model.money import yuan
 from qka.model.order import OrderStatus
 
 ACCOUNT = "8880012345"
@@ -75,6 +78,20 @@ def test_orders_without_an_end_are_listed_and_get_the_end_a_human_saw(place):
         (fill,) = [record.event for record in journal.records() if record.kind == "Fill"]
         assert (fill.quantity, fill.price, str(fill.fees)) == (300, 9.9, "5.03")
     assert verify(journal.path).problems == []
+
+
+def test_the_fees_of_what_a_human_saw_traded_are_the_configs_handling_fee_and_levy_too(place):
+    net = ["--set", "broker.fees.net=true", "--set", "broker.fees.minimum=0"]
+    words = ["--as", "filled", "--filled", "1000", "--price", 10]
+    assert tell(place, "resolve", LOST, *words, *net)[0] == 0
+    with opened(place) as journal:
+        (fill,) = [record.event for record in journal.records() if record.kind == "Fill"]
+    fees = FeeSchedule(Decimal("0.00025"), Decimal(0), net=True)
+    owed = fees.of_order(fill.symbol, fill.side, 1_000_000, fill.time)
+    assert fill.fees == yuan(owed)
+    assert owed > FeeSchedule(Decimal("0.00025"), Decimal(0)).of_order(
+        fill.symbol, fill.side, 1_000_000, fill.time
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import msgspec
 from loguru import logger
 from msgspec.structs import replace
 
-from qka.brokers.records import XtCancelOrderResponse, XtOrder, XtOrderResponse
+from qka.brokers.records import XtCancelOrderResponse, XtOrderResponse
 from qka.brokers.requests import Push
 from qka.brokers.sessions import SessionPool, default_sessions
 from qka.brokers.trader import Account, Factory, Trader, vendor_trader
@@ -197,11 +197,6 @@ class TraderLink:
         is no query raises OutcomeUnknown when it was called and did not return in time.
         """
         return await self._ready(trading=False).query(method, kwargs)
-
-    async def find(self, remark: str) -> XtOrder | None:
-        """Today's order with this remark, None when the terminal lists none (no proof)."""
-        orders = await self.query("query_stock_orders")
-        return next((order for order in orders or [] if order.order_remark == remark), None)
 
     def recall(self, why: str, marks: Collection[object] | None = None) -> list[object]:
         """Orders whose turn has not come are not sent any more: their calls raise NotSent.

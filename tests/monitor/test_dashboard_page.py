@@ -274,7 +274,7 @@ async def test_language_theme_and_the_colour_of_gains_can_be_chosen(chromium, tm
         await logged_in(page, there)
         assert await text(page, "#halt") == "HALT"
         await page.click("#language")
-        assert await text(page, "#halt") == "停止交易"
+        assert await text(page, "#halt") == "暂停交易"
         up = "getComputedStyle(document.body).getPropertyValue('--up')"
         red = await page.evaluate(up)
         await page.click("#colours")
@@ -286,7 +286,7 @@ async def test_language_theme_and_the_colour_of_gains_can_be_chosen(chromium, tm
         assert await page.evaluate(ground) != light
         await page.reload()
         await page.wait_for_selector("#money div")
-        assert await text(page, "#halt") == "停止交易"
+        assert await text(page, "#halt") == "暂停交易"
         assert await page.evaluate(ground) != light
 
 

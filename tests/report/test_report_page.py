@@ -116,7 +116,7 @@ def test_a_halt_is_told_with_its_reason(found):
     event = EngineState(moment(), "held", "halted", "the books differ <br>")
     html = page.render(replace(found, states=[event]), "zh")
     text = read(html).text
-    assert {"交易状态变化", "暂停交易", "the books differ <br>"} <= set(text)
+    assert {"交易状态变化", "已暂停", "the books differ <br>"} <= set(text)
 
 
 def test_a_chinese_page_is_chinese(found):
