@@ -78,6 +78,7 @@ class Engine(engine.Engine):
     monitor: "Monitor | None" = None
     own_rules: tuple[Row, ...] = ()  # of the config's rule file
     days: Calendar | EveryDay = EveryDay()
+    begun: Callable[[], None] | None = None  # the run has started, no event of the feed has come
     _holding = False  # the rule book
     _made = False  # the folder
     _refused = False  # the start, by a message that says all there is to say
@@ -202,6 +203,8 @@ class Engine(engine.Engine):
             raise
         finally:
             logs.flush()  # before anybody is told of the start, or why there was none
+        if self.begun is not None:
+            self.begun()
 
     async def stop(self) -> None:
         """Stop cleanly and write `summary.json`."""
@@ -231,7 +234,7 @@ class Engine(engine.Engine):
         """Let go of everything; the last alerts leave."""
         try:
             if self.monitor is not None:
-                await self.monitor.close()
+                await self.monitor.close(self.ended, self.error)
             await super()._close()
         finally:
             if self._holding:

@@ -298,6 +298,38 @@ def test_an_order_of_the_newest_run_needs_no_more_than_its_id(project):
     assert (done.returncode, "its newest are" in done.stderr) == (2, True)
 
 
+def test_where_a_run_is_kept_is_told_before_its_first_event(project):
+    done = qka("run", "config/paper.yaml", cwd=project)
+    lines = done.stderr.splitlines()
+    (told,) = [number for number, line in enumerate(lines) if "kept in" in line]
+    assert any(" order " in line for line in lines[told:])
+    assert not any(" order " in line or "phase continuous" in line for line in lines[:told])
+
+
+def test_alerts_of_the_summary_have_their_day_and_time(project):
+    (project / "angry.py").write_text(
+        textwrap.dedent("""
+        import qka
+        class Angry(qka.Strategy):
+            symbols = ["600000.SH"]
+            times = 0
+            def on_start(self):
+                self.at("10:00", self.shout)
+            def shout(self):
+                self.times += 1
+                if self.times == 1:
+                    raise ValueError("once")
+                raise ValueError("twice")
+        """),
+        encoding="utf-8",
+    )
+    args = ["--set", "strategies=[{use: 'angry.py:Angry'}]", "--set", "feed.days=2"]
+    done = qka("run", "config/paper.yaml", *args, cwd=project)
+    alerts = [line for line in done.stdout.splitlines() if line.startswith("alert ")]
+    assert re.match(r"alert     2026-01-05 10:00:00  Angry: .*once", alerts[0]), done.stdout
+    assert alerts[1].startswith("alert     2026-01-06 10:00:00  Angry: "), done.stdout
+
+
 def test_the_profit_of_shares_held_at_the_start_is_told_apart(project):
     held = "account.positions={600000.SH: {quantity: 1000, cost: 9}}"
     done = qka("run", "config/paper.yaml", "--set", held, cwd=project)

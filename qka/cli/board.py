@@ -37,8 +37,8 @@ def _head(status: dict[str, Any], folder: Path) -> Iterable[Text]:
         yield Text(say("  because {why}").format(why=retold(trading["why"])))
     yield Text(
         say(
-            "account {id}  cash {cash:,.2f}  available {available:,.2f}  positions "
-            "{market_value:,.2f}  total {total:,.2f}  profit {profit:+,.2f} CNY"
+            "account {id}  total {total:,.2f}  profit {profit:+,.2f} CNY\n"
+            "cash {cash:,.2f}  available {available:,.2f}  positions {market_value:,.2f}"
         ).format_map(status["account"])
     )
     for link in status["links"]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -51,7 +52,7 @@ def run(config: Config, set_: Set = None, live: Live = False) -> None:
         )
         typer.echo(f"qka: {words}", err=True)
         raise typer.Exit(130) from None
-    screen.show(engine.summary())
+    screen.show(engine.summary(), engine.tally.alerts)
     if error is not None:
         typer.echo(mask(f"qka: {retold(str(error))}"), err=True)
     raise typer.Exit(_code(engine, error, stopped_by))
@@ -91,9 +92,9 @@ def check(config: Config, set_: Set = None, live: Live = False) -> None:
 async def _run(engine: Any) -> tuple[QkaError | None, int]:
     """Run with a progress bar; returns what went wrong and the signal that stopped it, or 0."""
     error: QkaError | None = None
+    engine.begun = partial(screen.announce, engine)  # before a fast feed is half through
     with _signals(engine) as seen:
         async with engine:
-            screen.announce(engine)
             bar = asyncio.create_task(screen.progress(engine))
             try:
                 await engine.wait()

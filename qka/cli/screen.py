@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from qka.language import mark, say
+from qka.model.events import Alert
+from qka.model.times import show as dated
 from qka.phrases import retold
 from qka.telling import SIDES, STATUSES
 
@@ -82,8 +85,8 @@ async def progress(engine: Any) -> None:
             shown.update(task, completed=engine.feed.progress())
 
 
-def show(summary: dict[str, Any]) -> None:
-    """The readable summary, on standard output."""
+def show(summary: dict[str, Any], alerts: Sequence[Alert]) -> None:
+    """The readable summary, on standard output; alerts with their time, by the engine's clock."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
     ended = say(_ENDINGS.get(summary["ended"], summary["ended"]))
     table = Table(title=f"{summary['name']}: {ended}")
@@ -103,11 +106,11 @@ def show(summary: dict[str, Any]) -> None:
             str(book["errors"]),
         )
     console.print(table)
-    for line in _lines(summary):
+    for line in _lines(summary, alerts):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _lines(summary: dict[str, Any]) -> list[str]:
+def _lines(summary: dict[str, Any], alerts: Sequence[Alert]) -> list[str]:
     account = summary["account"]
     lines = [
         say(
@@ -134,7 +137,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         )
         for order in summary["working"]
     ]
-    for source, _, words in (alert.partition(": ") for alert in summary["alerts"]):
-        lines.append(say("alert     {alert}").format(alert=f"{source}: {retold(words)}"))
+    for alert in alerts:
+        time = f"{dated(alert.time)}  " if alert.time else ""  # none before a simulated one begins
+        told = f"{time}{alert.source}: {retold(alert.message)}"
+        lines.append(say("alert     {alert}").format(alert=told))
     lines += [say("run       {run}").format(run=Path(summary["run"]))]
     return lines

@@ -27,9 +27,7 @@ from qka.model.order import Order
 
 
 class Herald:
-    """Tells each strategy what is its own.
-
-    `runners`: name of a strategy -> its place; `first`: who hears of an order before it.
+    """`runners`: name of a strategy -> its place; `first`: who hears of an order before it.
 
     `hears`: whether anybody hears events of a class.
     """

@@ -24,6 +24,7 @@ class Dashboard:
     def __init__(self, engine: Engine, status: See, limits: See) -> None:
         recent, curves = Recent(engine), Curves(engine)
         self.watchers = Watchers(Panels(engine, recent, status, limits), curves, recent)
+        self.ended: Mapping[str, str] | None = None  # how, and why, for the pages to say
         self._guard: Guard
 
     def open(self) -> None:
@@ -42,8 +43,8 @@ class Dashboard:
         }
 
     async def close(self) -> None:
-        """End the pages' links."""
-        await self.watchers.close()
+        """End the pages' links, with a word on how the run has ended where that is known."""
+        await self.watchers.close(self.ended)
 
     async def _login(self, request: web.BaseRequest, right: Right) -> web.StreamResponse:
         login = await said(request, Login)

@@ -26,7 +26,7 @@ from qka.monitor.guard import Guard
 from qka.monitor.http import Http, MonitorServer
 from qka.monitor.metrics import Metrics
 from qka.monitor.route import Route
-from qka.secrets import write_private
+from qka.secrets import mask, write_private
 from qka.web import unheard
 from qka.wire import pretty
 
@@ -133,8 +133,10 @@ class Monitor:
         await site.start()
         self._stack.push_async_callback(site.stop)  # first of all: no page comes again
 
-    async def close(self) -> None:
-        """Nobody can ask any more; calling it twice is fine."""
+    async def close(self, how: str = "", why: str = "") -> None:
+        """Nobody can ask any more; calling it twice is fine. Pages are told `how` the run ended."""
+        if self._dashboard is not None and how:
+            self._dashboard.ended = {"how": how, "why": mask(why)}
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError):  # left behind it says where nobody listens any more

@@ -47,12 +47,14 @@ class Watcher:
         self._socket = socket
         self._curves = curves
         self._recent = recent
+        self._last = False  # what waits is the last that it is given
         self._waiting: dict[str, bytes] = {}  # panel -> its JSON; a newer one replaces it
         self._more = asyncio.Event()
 
-    def give(self, panels: Mapping[str, bytes]) -> None:
+    def give(self, panels: Mapping[str, bytes], *, last: bool = False) -> None:
         """Panels to show, and perhaps more of its curve; never waits."""
         self._waiting.update(panels)
+        self._last = last
         self._more.set()
 
     def show(self, symbol: str) -> None:
@@ -61,8 +63,8 @@ class Watcher:
         self._more.set()
 
     async def send(self) -> None:
-        """Send what waits, for ever; raises TimeoutError for a page that does not read."""
-        while True:
+        """Send what waits, until the last; raises TimeoutError for a page that does not read."""
+        while self._waiting or not self._last:
             await self._more.wait()
             self._more.clear()
             panels, self._waiting = self._waiting, {}
@@ -107,11 +109,16 @@ class Watchers:
         self._recent.begin()
         self._look()
 
-    async def close(self) -> None:
-        """End every page's link."""
+    async def close(self, ended: Mapping[str, str] | None = None) -> None:
+        """End every page's link; `ended`: how the run has, for the pages to say."""
         if self._beat is not None:
             self._beat.cancel()
         tasks = list(self._tasks)
+        if ended and tasks:
+            self._look_once()  # as it stands at the end
+            for watcher in self._open:
+                watcher.give({"ended": compact(ended)}, last=True)
+            await asyncio.wait(tasks, timeout=_LEAVE)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -175,9 +182,13 @@ class Watchers:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         self._beat = loop.call_later(EVERY if self._open else LOOK, self._look)
+        self._look_once()
+
+    def _look_once(self) -> None:
+        """Whoever looks on must not disturb."""
         try:
             self._draw()
-        except Exception as error:  # whoever looks on must not disturb
+        except Exception as error:
             if not self._failed:
                 self._failed = True
                 logger.exception("the dashboard can't be drawn: {}", error)

@@ -17,7 +17,7 @@ from qka.engine.reconciler import Settled
 from qka.engine.recovery import Checkpoint
 from qka.journal.port import Note, Record
 from qka.model.events import Alert, EngineState
-from qka.recording.port import Due, Head, Row, Said, Stop, Turn
+from qka.recording.port import Due, Head, NoRecorder, Row, Said, Stop, Turn
 from qka.replay.check import DECISIONS, Check, Diverged
 from qka.replay.script import Item, Script
 
@@ -25,7 +25,7 @@ _YIELDS = 100  # turns of the loop that an async handler may take without the ou
 _BREATH = 1000  # rows between two looks at the loop
 
 
-class Player:
+class Player(NoRecorder):
     """The recorder of a replayed engine too: it gives async handlers their turns."""
 
     def __init__(self, script: Script, clock: DrivenClock, check: Check) -> None:
@@ -152,21 +152,6 @@ class Player:
         self._waiting.setdefault(name, deque()).append(gate)
         return gate
 
-    def open(self, head: Head) -> None:
-        """Nothing."""
-
-    def enter(self, event: Any) -> None:
-        """Nothing."""
-
-    def due(self, when: int) -> None:
-        """Nothing."""
-
-    def said(self) -> None:
-        """Nothing."""
-
     def stop(self) -> None:
         """The strategies are about to finish."""
         self.ended = True
-
-    def close(self) -> None:
-        """Nothing."""

@@ -302,6 +302,20 @@ async def test_a_page_is_given_everything_and_then_what_changes(page):
         assert not {"orders", "fills", "strategies", "right"} & changed.keys()
 
 
+async def test_the_last_message_is_how_it_stood_and_how_the_run_ended(page):
+    await page.login()
+    async with page.stream() as stream:
+        await picture(stream)
+        await page.there.quote(10.5)
+        ending, told = asyncio.create_task(page.there.engine.stop()), {}
+        async for message in stream:  # until it is closed
+            told |= json.loads(message.data)
+        await ending
+        assert told["ended"] == {"how": "interrupted", "why": ""}
+        assert told["head"]["running"] is False
+        assert told["quotes"][0]["last"] == 10.5
+
+
 async def test_signals_denials_and_fills_with_their_reasons(page):
     await page.login()
     await page.there.command("buy", SYMBOL, 100, 10.05, why="a test")

@@ -1,6 +1,7 @@
 """The page in a real browser, as its user sees it. Pictures of all of it are in `shots/`."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from asked import Eager, Watcher, a_port, asked
@@ -13,6 +14,7 @@ import qka
 from qka.model.events import OperatorCommand
 from qka.model.times import show
 from qka.monitor import keys
+from qka.monitor.watchers import Watchers
 
 pytestmark = pytest.mark.long
 
@@ -161,8 +163,37 @@ async def test_a_strategy_is_stopped(chromium, tmp_path):
         assert len(there.orders) == before
 
 
-async def test_the_engine_is_restarted_behind_the_page(chromium, tmp_path):
+async def test_a_run_that_was_stopped_says_so_and_is_not_missed(chromium, tmp_path):
+    async with tab(chromium) as page:
+        async with asked(tmp_path, Watcher(), **PAGE) as there:
+            await logged_in(page, there)
+            await there.quote(10.2)
+        await page.wait_for_selector("text=The run was stopped.")
+        banner, last = await text(page, "#banner"), await text(page, "#clock")
+        assert last in banner
+        assert "No connection" not in banner
+        assert await text(page, "#state") == "ended"
+        await expect(page, "#quotes tbody td:nth-child(3)").to_have_text("+2.00%")
+        await page.click("#language")
+        await expect(page, "#state").to_have_text("已结束")
+        await shot(page, "ended-zh")
+
+
+async def test_a_run_that_broke_off_says_why(chromium, tmp_path, monkeypatch):
+    async with tab(chromium) as page:
+        async with asked(tmp_path, Watcher(), **PAGE) as there:
+            await logged_in(page, there)
+            close = there.engine.monitor.close
+            broke = partial(close, "failed", "the feed was cancelled")
+            monkeypatch.setattr(there.engine.monitor, "close", lambda how, why: broke())
+        await page.wait_for_selector("text=The run broke off: the feed was cancelled.")
+
+
+async def test_the_engine_is_restarted_behind_the_page(chromium, tmp_path, monkeypatch):
+    """A killed one says no word of its end."""
     config = {"monitor": {**PAGE["monitor"], "port": a_port()}}
+    close = Watchers.close
+    monkeypatch.setattr(Watchers, "close", lambda watchers, ended=None: close(watchers))
     async with tab(chromium) as page:
         async with asked(tmp_path, Watcher(), **config) as there:
             await logged_in(page, there)

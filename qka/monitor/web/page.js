@@ -17,6 +17,7 @@ const money = (number, digits = 2) =>
 const signed = (number, digits = 2) => (number > 0 ? "+" : "") + money(number, digits);
 const whole = (number) => number.toLocaleString("en");
 const percent = (share, digits = 2) => `${(share * 100).toFixed(digits)}%`;
+const gained = (share) => (share > 0 ? "+" : "") + percent(share);
 const price = (number) => (number ? number.toFixed(Math.max(2, (String(number).split(".")[1] ?? "").length)) : "–");
 const big = (number) => {
   const [unit, size] = isChinese()
@@ -51,7 +52,7 @@ const tables = {
     { name: "last", text: (row) => price(row.price) },
     { name: "value", minor: true, text: (row) => money(row.value) },
     { name: "profit", text: (row) => signed(row.profit), kind: (row) => moved(row.profit) },
-    { name: "ratio", text: (row) => percent(gain(row)), kind: (row) => moved(row.profit) },
+    { name: "ratio", text: (row) => gained(gain(row)), kind: (row) => moved(row.profit) },
   ], (row) => row.symbol),
   orders: new Table("orders", [
     time, symbol, side,
@@ -65,7 +66,7 @@ const tables = {
   quotes: new Table("quotes", [
     symbol,
     { name: "last", text: (row) => price(row.last), kind: limits },
-    { name: "change", text: (row) => (row.prev_close ? percent(change(row)) : ""), kind: limits },
+    { name: "change", text: (row) => (row.prev_close ? gained(change(row)) : ""), kind: limits },
     { name: "bid", minor: true, text: (row) => price(row.bid) },
     { name: "ask", minor: true, text: (row) => price(row.ask) },
     { name: "amount", text: (row) => big(row.amount) },
@@ -122,7 +123,7 @@ const show = {
     $("clock").textContent = time;
     $("phase").textContent = phase ? spelt(phase.phase) : say("no_day");
     const word = trading.held ? "held" : trading.state;
-    $("state").textContent = running ? say(word) : say("starting");
+    $("state").textContent = say(running ? word : state.ended ? "ended" : "starting");
     $("state").dataset.state = trading.state;
     document.body.dataset.state = trading.state;
     $("resume").hidden = trading.state === "active";
@@ -132,6 +133,7 @@ const show = {
     $("why").textContent = why.length ? say("because") + why.map(retold).join(" · ") : "";
     $("progress").firstChild.style.width = percent(progress);
   },
+  ended: () => state.head && show.head(state.head),
   right(right) {
     $("right").hidden = right === "operate";
     document.body.classList.toggle("views", right !== "operate");
@@ -348,6 +350,7 @@ const link = new Link({
     $("page").hidden = false;
     document.body.classList.remove("away");
     $("banner").hidden = true;
+    if (!panels.ended) delete state.ended; // another run has begun
     Object.assign(state, panels);
     for (const [panel, value] of Object.entries(panels)) draw(panel, value);
   },
@@ -355,12 +358,19 @@ const link = new Link({
     document.body.classList.add("away");
     $("page").hidden = false;
     $("login").hidden = true;
-    banner(state.head ? say("away", { time: state.head.time }) : say("away_first"));
+    banner(farewell() || (state.head ? say("away", { time: state.head.time }) : say("away_first")));
   },
   stranger: admit,
 });
 
+// What a run said of its end, if it said anything: else nobody knows.
+function farewell() {
+  const { ended, head } = state;
+  return ended && head ? say(`ended_${ended.how}`, { time: head.time, why: retold(ended.why) }) : "";
+}
+
 function banner(text) {
+  $("banner").classList.toggle("calm", text === farewell() && state.ended.how !== "failed");
   $("banner").textContent = text;
   $("banner").hidden = false;
 }
