@@ -304,6 +304,11 @@ PHRASES = (
     mark("the terminal gives its status as {status}"),
     mark("the order is still {status}"),
     mark("never among the account's orders"),
+    mark("no longer among the account's orders"),
+    mark(
+        "the broker took it, and the account's orders do not have it any more: look for it in "
+        "the broker's terminal"
+    ),
     mark("a cancel is pending at the terminal"),
     mark("its day ended while the engine was away; if it traded, the shares say so"),
     mark("the broker failed to take it: {error}"),

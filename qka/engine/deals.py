@@ -4,6 +4,7 @@ A broker's numbers come again on later days, so a deal is told apart by its day 
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 
 from msgspec.structs import replace
@@ -26,13 +27,15 @@ class Deals:
         """Those of a day."""
         return list(self._days.get(day, {}).values())
 
+    def since(self, day: date) -> Iterator[Fill]:
+        """Those from a day on."""
+        return (deal for of, deals in self._days.items() if of >= day for deal in deals.values())
+
     def moved(self, symbol: str, since: date) -> int:
         """Shares of a symbol that came by them from a day on; below zero: that went."""
         return sum(
             deal.quantity if deal.side is BUY else -deal.quantity
-            for day in self._days
-            if day >= since
-            for deal in self.of(day)
+            for deal in self.since(since)
             if deal.symbol == symbol
         )
 

@@ -139,9 +139,8 @@ class Reconciler:
         dues = [due for due in self.dues if (today - due.action.day).days <= KEPT]
         known = {(due.action.symbol, due.action.day) for due in dues}
         symbols = {position.symbol for position in ledger.positions()}
-        symbols |= {deal.symbol for deal in ledger.deals.of(since)} | {
-            order.symbol for order in over
-        }
+        symbols |= {deal.symbol for deal in ledger.deals.since(since)}
+        symbols |= {order.symbol for order in over}
         try:
             actions = await self._actions(sorted(symbols), since, today) if symbols else ()
         except QkaError as error:

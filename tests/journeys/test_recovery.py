@@ -493,6 +493,24 @@ async def test_what_comes_while_the_engine_runs_is_explained_at_the_days_end(des
         assert engine.ledger.trading is TradingState.HALTED
 
 
+async def test_a_dividend_of_shares_that_were_sold_on_the_ex_date_is_explained_at_its_end(desk):
+    async with desk.engine():
+        pass
+    over_night(desk)
+    desk.terminal.declare(GIVEN)
+    async with desk.engine() as engine:
+        engine.reconciler._since = DAY  # it has run since the day before
+        order = desk.strategy.sell(OTHER, 1000, 9.9)
+        await eventually(lambda: engine.ledger.order(order.id).status is S.ACCEPTED)
+        desk.quote(day=NEXT_DAY, symbol=OTHER)
+        await eventually(lambda: engine.ledger.order(order.id).status is S.FILLED)
+        desk.terminal._accounts[ACCOUNT]._exchange.grant(OTHER, 0, 25_000)
+        engine.reconciler.settle(NEXT_DAY)
+        (alert,) = await eventually(lambda: told(engine))
+        assert DIVIDEND in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
 async def test_what_an_action_does_not_cover_exactly_halts(desk):
     async with desk.engine():
         desk.terminal.declare(GIVEN)
