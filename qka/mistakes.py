@@ -668,6 +668,7 @@ FOREIGN = (
     mark("No such command {value}."),
     mark("Got unexpected extra argument ({names})"),
     mark("Got unexpected extra arguments ({names})"),
+    mark("Got unexpected extra argument(s) ({names})"),
     mark("Invalid value for {names}: {why}"),
     mark("{value} is not a valid integer."),
     mark("{value} is not a valid int."),
