@@ -559,6 +559,7 @@ MISTAKES = (
     mark("the last quotes can't be had: {error}"),
     # what an engine logs when it starts and goes on
     mark("connected to {url}, account {id}"),
+    mark("lost {url}: {why}"),
     mark("{url}: the token and all orders travel unencrypted"),
     mark("use https"),
     mark("the server's token may not trade: every order will be refused"),
@@ -667,6 +668,7 @@ FOREIGN = (
     mark("No such command {value}."),
     mark("Got unexpected extra argument ({names})"),
     mark("Got unexpected extra arguments ({names})"),
+    mark("Got unexpected extra argument(s) ({names})"),
     mark("Invalid value for {names}: {why}"),
     mark("{value} is not a valid integer."),
     mark("{value} is not a valid int."),

@@ -39,14 +39,14 @@ def test_a_sentence_in_a_sentence_is_said_too():
 def test_single_words_in_a_sentence_are_said():
     words = "600000.SH takes no limit orders in 15:05-15:30 (post_close); on the next trading day "
     assert retold(words + "it would pass", chinese) == (
-        "600000.SH 在 15:05-15:30（盘后定价交易）不接受限价委托；下一个交易日可以通过"
+        "600000.SH 在 15:05-15:30（盘后固定价格交易）不接受限价委托；下一个交易日可以通过"
     )
 
 
 LEFT = {
-    "its trading is halted: ask again when it goes on": "停牌中：恢复交易后再下",
+    "its trading is halted: ask again when it goes on": "临时停牌：恢复交易后再下",
     "sealed at its limit up, 11: nobody sells; with that price it would wait in the queue": (
-        "封在涨停 11：没有人卖；写上这个价格就在队列里等"
+        "封在涨停 11：没有人卖；写上这个价格就会排队等候"
     ),
     "1010.00 CNY with fees at 10.05, 999.50 available": (
         "按 10.05 连同费用需 1010.00 元，可用 999.50 元"

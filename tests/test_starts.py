@@ -34,7 +34,7 @@ class Quiet(qka.Strategy):
 """
 TELLS = {
     "en": {"token": "refuses this token", "account": "serves another account"},
-    "zh": {"token": "不接受这个 Token", "account": "它服务的不是你写的账户"},
+    "zh": {"token": "不接受这个 token", "account": "它服务的不是你写的账户"},
 }
 MENDS = {"token": "qka server rotate", "account": "account.id"}
 
