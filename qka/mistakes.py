@@ -559,6 +559,7 @@ MISTAKES = (
     mark("the last quotes can't be had: {error}"),
     # what an engine logs when it starts and goes on
     mark("connected to {url}, account {id}"),
+    mark("lost {url}: {why}"),
     mark("{url}: the token and all orders travel unencrypted"),
     mark("use https"),
     mark("the server's token may not trade: every order will be refused"),

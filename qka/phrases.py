@@ -479,6 +479,21 @@ PHRASES = (
         "handlers, so that no fill and no quote can come before they end; it is stopped "
         "after {until} s"
     ),
+    mark(
+        "{handler} has not ended for {span} s: no other async handler of the strategy is called "
+        "before it does. Give what it awaits a limit (asyncio.timeout); `qka strategy stop` ends "
+        "it now"
+    ),
+    mark(
+        "the engine stands still since {span} s at {place}: no quote is heard, no order or cancel "
+        "leaves and nothing can be halted until it returns; orders that work go on. If it does "
+        "not: Ctrl-C twice here, and see to them in the broker's terminal"
+    ),
+    mark(
+        "the engine stood still for {span} s at {place}: no quote was heard, no order or cancel "
+        "left and nothing could be halted meanwhile. A plain handler must return at once; what "
+        "takes long belongs into an `async def`, in a thread (asyncio.to_thread)"
+    ),
     mark("limits set earlier today go on: {names}"),
     mark("the config's limits were edited since and hold; set earlier today and gone: {names}"),
     mark("the trading calendar ends on {day}, in {count} days: no order leaves after it"),

@@ -63,7 +63,7 @@ _TITLES: dict[str, Pair] = {
     "ticks": ("Price ticks", "最小变动价位"),
     "lots": ("Quantities", "数量"),
     "limits": ("Daily limits", "涨跌幅限制"),
-    "reaches": ("Prices on days without limits", "无涨跌幅限制日的有效申报范围"),
+    "reaches": ("Prices on days without limits", "无涨跌幅限制日的有效申报价格范围"),
     "cages": ("Price cage", "价格笼子"),
     "days": ("The trading day", "交易时段"),
     "order_types": ("Order types", "申报类型"),

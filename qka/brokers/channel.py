@@ -289,7 +289,10 @@ class Channel:
     async def _frame(self, socket: aiohttp.ClientWebSocketResponse) -> _Frame:
         """The next frame; raises BrokerUnavailable when there is none."""
         while True:
-            message = await socket.receive()
+            try:
+                message = await socket.receive()
+            except (aiohttp.ClientError, ConnectionError) as error:  # it answers pings in there
+                raise BrokerUnavailable(f"the link broke ({error!r})") from None
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 try:
                     return _decoder.decode(message.data)

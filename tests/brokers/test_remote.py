@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
+from aiohttp import ClientConnectionResetError
 from builders import NEXT_DAY, NO_COMMISSION, an_order, moment
 from loguru import logger
 from scripted import TOKEN, Fault, eventually, scripted
@@ -223,6 +224,22 @@ async def test_pushes_before_the_reply_find_their_order_by_its_remark():
 
 
 # ------------------------------------------------------------------ the link breaks
+
+
+async def test_a_ping_that_can_not_be_answered_any_more_is_a_link_that_broke(monkeypatch):
+    async with stage() as s:
+        socket = s.client._channel._socket
+
+        async def receive():
+            raise ClientConnectionResetError("Cannot write to closing transport")
+
+        monkeypatch.setattr(socket, "receive", receive)
+        await s.server.push("asset", ASSET)  # it is heard, and then the next is waited for
+        await eventually(lambda: s.links() == [True, False, True])
+        (why,) = [
+            event.reason for event in s.heard if isinstance(event, LinkState) and not event.up
+        ]
+        assert "the link broke (ClientConnectionResetError" in why
 
 
 async def test_an_order_while_the_link_is_down_was_not_sent():
