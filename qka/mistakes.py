@@ -522,6 +522,8 @@ MISTAKES = (
     mark("{path} can't be opened ({error}): nothing was started"),
     mark("this server serves another account than the one you name"),
     mark("set account.id to the server's"),
+    mark("the token {name} has no scope {value}"),
+    mark("make one that has it there: `qka server add NAME --scope read --scope trade`"),
     mark(
         "{path} is the file of another account: nothing was started. Give this account a data "
         "folder of its own"
