@@ -9,6 +9,10 @@ import pytest
 from served import ACCOUNT, served_thread
 
 import qka
+from qka import settings
+from qka.journal.chain import Note
+from qka.journal.store import SqliteJournal
+from qka.journal.verify import verify
 
 REMOTE = """\
 account: {{id: {account}}}
@@ -66,7 +70,8 @@ def reaching(folder, url, account=ACCOUNT):
 
 def left(folder):
     """What is in the runs' and journals' folders."""
-    return [path for name in ("runs", "journals") for path in (folder / name).glob("*")]
+    found = [path for name in ("runs", "journals") for path in (folder / name).glob("*")]
+    return [path for path in found if path.name != "monitor.json"]  # the pages' keys, of all runs
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -117,6 +122,32 @@ def test_a_broker_of_another_account_leaves_no_run(project):
     with pytest.raises(qka.ConfigError, match=r"correct account\.id"):
         engine.run()
     assert left(project) == []
+
+
+def test_a_mistyped_account_leaves_no_journal_and_one_with_a_past_keeps_it(
+    project, server, monkeypatch
+):
+    monkeypatch.setenv("QKA__FEED__TOKEN", server.token)
+    feed = ["feed.kind=remote", f"feed.url={server.url}", "journal.dir=journals"]
+    mine, locked = f"STOCK-{ACCOUNT}.db", f"STOCK-{ACCOUNT}.db.lock"
+
+    def refused():
+        engine = qka.Engine.from_config(
+            settings.load("paper.yaml", [*feed, f"account.id={ACCOUNT}"])
+        )
+        engine.account_id = "another"  # than the broker's, which is asked when the journal is open
+        with pytest.raises(qka.ConfigError, match=r"correct account\.id"):
+            engine.run()
+
+    refused()
+    assert {path.name for path in left(project)} == {locked}
+    journal = SqliteJournal(project / "journals" / mine, ACCOUNT, "STOCK", now=lambda: 1)
+    journal.open()
+    journal.note(Note.STATE, {"bars": 1}, "Quiet")
+    journal.close()
+    refused()
+    assert {path.name for path in left(project)} == {mine, f"{mine}.head", locked}
+    assert verify(project / "journals" / mine).problems == []
 
 
 def test_a_port_that_is_taken_leaves_no_run(project):
