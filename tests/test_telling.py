@@ -51,7 +51,7 @@ LINES = [
     (
         OrderRequested(NOW, MARKET), None,
         "order a: buy 600 600000.SH market, protected at 12.21, passed every rule",
-        "委托 a：买入 600000.SH 600股 最优五档剩撤，保护价 @12.21，已过风控",
+        "委托 a：买入 600000.SH 600股 最优五档剩撤，保护限价 @12.21，已过风控",
     ),
     (
         OrderDenied(NOW, ETF, "sellable", "none to sell"), None,
@@ -169,7 +169,7 @@ LINES = [
     (
         a_bar(), None,
         "1m bar 600000.SH closes at 10",
-        "1m K线 600000.SH 收于 10",
+        "1m K 线 600000.SH 收于 10",
     ),
     (
         a_quote(), None,
