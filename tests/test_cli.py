@@ -338,6 +338,13 @@ def test_the_profit_of_shares_held_at_the_start_is_told_apart(project):
     assert float(own.replace(",", "")) == summary["account"]["own_profit"]
 
 
+def test_a_server_without_qmts_folder_is_told_by_the_options_name(tmp_path):
+    done = qka("server", "--account", "8880012345", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "qka: --qmt-path: name QMT's folder userdata_mini" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("port", ["99999", "-1", "x"])
 def test_a_server_on_no_port_is_one_clear_message(tmp_path, port):
     done = qka("server", "--simulate", "--port", port, cwd=tmp_path)

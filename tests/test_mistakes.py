@@ -230,8 +230,14 @@ SENTENCES = {
     "account.id to the server's": (
         "服务器结束了连接：它服务的不是你写的账户；请把 `account.id` 改成服务器的账户"
     ),
-    "/x/server.db is in use: another QMTServer of this account is running": (
-        "/x/server.db 正被使用：这个账户的另一个 QMTServer 在运行"
+    "/x/server.db is in use: another QMTServer of this account is running. Stop it first; nothing "
+    "was started here": (
+        "/x/server.db 正被使用：这个账户的另一个 QMTServer 在运行。请先停掉它；这里没有启动任何东西"
+    ),
+    "journals/a.db is in use by the engine with pid 7 on vm, started 2026-01-05 09:00:01: stop it "
+    "with Ctrl-C where it runs, or with `kill 7`, then start again. Nothing was started here": (
+        "journals/a.db 正被引擎（进程 7，主机 vm，启动于 2026-01-05 09:00:01）使用：请在它运行的"
+        "窗口按 Ctrl-C 停掉它，或执行 `kill 7`，再重新启动。这里没有启动任何东西"
     ),
     "every('abc'): 'abc' is no time span like 30s, 5m or 1h": (
         "`every('abc')`：'abc' 不是 30s、5m、1h 这样的时长"

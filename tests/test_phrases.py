@@ -117,3 +117,8 @@ def test_a_phrase_has_only_words_that_the_code_says():
                     said |= set(re.findall(r"[\w']+", node.value))
     for phrase in PHRASES:
         assert set(re.findall(r"[\w']+", re.sub(r"{\w+}", " ", phrase))) <= said, phrase
+
+
+def test_an_order_that_met_no_link_says_so_to_the_last_word():
+    words = "not sent: no link to http://a:8000 (the server hung up (1006)): nothing was sent"
+    assert retold(words, chinese) == "没有发出：与 http://a:8000 没有连接（服务器挂断了（1006））"

@@ -10,6 +10,7 @@ from served import ACCOUNT, served_thread
 
 import qka
 from qka import settings
+from qka.brokers.server import add
 from qka.journal.chain import Note
 from qka.journal.store import SqliteJournal
 from qka.journal.verify import verify
@@ -88,6 +89,22 @@ def test_what_a_server_refuses_is_to_be_mended_before_the_next_start(
     assert MENDS[wrong] in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_token_that_does_not_reach_so_far_is_told_with_how_to_make_another(
+    server, tmp_path, lang
+):
+    reader = add(server.server.data_dir, f"reader-{lang}", ["read"])
+    server.server.check()  # as the server does every second
+    config = reaching(tmp_path, server.url)
+    lease = ["--set", "broker.lease=30"]
+    done = command("run", config, *lease, cwd=tmp_path, QKA__BROKER__TOKEN=reader, QKA_LANG=lang)
+    assert done.returncode == 2, done.stderr
+    assert {"en": "has no scope 'trade'; make one", "zh": "没有权限范围 'trade'；请"}[lang] in (
+        done.stderr
+    )
+    assert "`qka server add NAME --scope read --scope trade`" in done.stderr
 
 
 def test_the_doctor_says_the_same_of_a_token_and_does_not_doubt_the_server(server, tmp_path):

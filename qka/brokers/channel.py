@@ -461,6 +461,8 @@ def _refusal(error: _Error) -> QkaError:
         )
     if error.code in ("stopping", "slow_client"):
         return BrokerUnavailable(words)
+    if error.code == "forbidden":
+        words += "; make one that has it there: `qka server add NAME --scope read --scope trade`"
     kind = AccessDenied if error.code in ("unauthorized", "forbidden") else CallRefused
     return kind(words, error.code)
 

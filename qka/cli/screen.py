@@ -114,8 +114,8 @@ def _lines(summary: dict[str, Any], alerts: Sequence[Alert]) -> list[str]:
     account = summary["account"]
     lines = [
         say(
-            "account   cash {cash:,}  positions {market_value:,}  total {total:,}  "
-            "profit {profit:+,} CNY"
+            "account   total {total:,}  profit {profit:+,} CNY\n"
+            "          cash {cash:,}  positions {market_value:,}"
         ).format_map(account)
     ]
     if account["own_profit"]:
