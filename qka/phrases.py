@@ -80,7 +80,7 @@ def _lines(lines: list[str], say: Say) -> Iterator[str]:
     table: list[list[str]] = []
     for line in lines:
         cells = re.split(" {2,}", line.strip())
-        if cells == list(_COLUMNS):
+        if cells == list(_COLUMNS) and say(_TITLES[0]) != _TITLES[0]:  # else it stands as it is
             table.append(["", *map(say, _TITLES)])
         elif table and line.startswith("  ") and len(cells) == _WIDE:
             table.append([cells[0] if cells[0] != "cash" else say(_CASH)])
