@@ -6,7 +6,9 @@ say it in the reader's language. A sentence that is not here is shown as it came
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from unicodedata import east_asian_width
 
 from qka import language
 from qka.language import Say, chosen, mark, say, speaker
@@ -20,6 +22,28 @@ _LONG = frozenset({"error", "handler", "key", "kinds", "names", "place"})
 _GIVEN = frozenset({"file", "path", "use", "value"})
 
 
+# the table that `qka.engine.comparison` makes of what differs: what, ours, theirs, why
+_COLUMNS = ("journal", "broker", "explained by")
+_TITLES = (mark("in the journal"), mark("at the broker"), mark("explained by"))
+_WIDE = 4
+_CASH, _NOTHING = mark("cash of the account"), mark("by nothing")
+_CELLS = [
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"(?P<count>-?\d+) shares", mark("{count} shares")),
+        (r"(?P<cash>-?[\d.]+) CNY", mark("{cash} CNY")),
+        (r"(?P<cash>-?[\d.]+) CNY traded", mark("{cash} CNY traded")),
+        (r"(?P<count>\d+) traded", mark("{count} traded")),
+        (r"(?P<count>\d+) (?P<symbol>\S+) traded", mark("{count} {symbol} traded")),
+        (
+            r"(?P<status>\w+), (?P<count>\d+) (?P<symbol>\S+) open",
+            mark("{status}, {count} {symbol} open"),
+        ),
+        (r"not listed", mark("not listed")),
+    )
+]
+
+
 def retold(text: str, say: Say = say) -> str:
     """A sentence of the engine's in the language of `say`; as it stands where it is not known."""
     if say is language.say:
@@ -30,7 +54,7 @@ def retold(text: str, say: Say = say) -> str:
 @lru_cache(4096)
 def _retold(text: str, say: Say) -> str:
     if "\n" in text:
-        return "\n".join(_retold(line, say) for line in text.split("\n"))
+        return "\n".join(_lines(text.split("\n"), say))
     indented = text.removeprefix(" ")
     if indented != text:
         return " " + _retold(indented, say)
@@ -49,6 +73,48 @@ def _retold(text: str, say: Say) -> str:
             asked = parts[0].endswith("？") and between == "; "  # a question ends for itself
             return "".join(parts) if asked else say(between).join(parts)
     return text
+
+
+def _lines(lines: list[str], say: Say) -> Iterator[str]:
+    """Lines of several sentences, and of a table of what differs in the account's books."""
+    table: list[list[str]] = []
+    for line in lines:
+        cells = re.split(" {2,}", line.strip())
+        if cells == list(_COLUMNS) and say(_TITLES[0]) != _TITLES[0]:  # else it stands as it is
+            table.append(["", *map(say, _TITLES)])
+        elif table and line.startswith("  ") and len(cells) == _WIDE:
+            table.append([cells[0] if cells[0] != "cash" else say(_CASH)])
+            table[-1] += [_cell(cell, say) for cell in cells[1:]]
+        else:
+            yield from _aligned(table)
+            table.clear()
+            yield _retold(line, say)
+    yield from _aligned(table)
+
+
+def _cell(text: str, say: Say) -> str:
+    if text == "nothing":
+        return say(_NOTHING)
+    for pattern, words in _CELLS:
+        if match := pattern.fullmatch(text):
+            named = match.groupdict()
+            told = {
+                key: _word(value, say) if key in _WORDS else value for key, value in named.items()
+            }
+            return say(words).format(**told)
+    return _word(text, say)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines; a Chinese sign takes the room of two letters."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _word(text: str, say: Say) -> str:
