@@ -199,6 +199,8 @@ class Engine(engine.Engine):
                 await self.monitor.open()
         except Exception as error:
             self._refused = isinstance(error, QkaError) and self._state == "opening"
+            if self._refused:
+                self.records.withdraw()
             self.contact.broke_off(error)
             raise
         finally:
@@ -242,9 +244,16 @@ class Engine(engine.Engine):
                 book.release()
                 sys.setswitchinterval(_before.pop())  # the last run gives back what it found
             await self.contact.stop()
-            if self._refused and self._made:  # a run that never was is not the newest one
-                logs.close()
-                shutil.rmtree(self.folder, ignore_errors=True)
+            if self._refused:
+                self._take_away()
+
+    def _take_away(self) -> None:
+        """A run that never was is neither the newest one nor one to replay."""
+        if self.recording is not None:
+            self.recording.withdraw()
+        if self._made:
+            logs.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def summary(self) -> dict[str, Any]:
         """What each strategy did and what the account holds; money in CNY."""

@@ -33,7 +33,7 @@ from qka.settings.rulefile import named
 
 Verdict = Literal["ok", "note", "fail"]
 _PYTHONS = range(6, 14)  # of CPython 3: what the SDK's binaries are built for
-_SET_TIME = {"win32": " (w32tm /resync)", "linux": " (timedatectl set-ntp true)"}
+_SET_TIME = {"win32": "w32tm /resync", "linux": "timedatectl set-ntp true"}
 _ROOM = 2_000_000_000  # bytes; a session id alone costs the terminal 75 MB
 _SKEW = 2.0  # seconds
 
@@ -127,13 +127,13 @@ def _room(plan: Plan) -> Iterator[Finding]:
 
 def _clock() -> Finding:
     now = to_datetime(WallClock().now())
+    command = _SET_TIME.get(sys.platform)
+    how = say(" (`{command}`)").format(command=command) if command else ""
     return Finding(
         say("clock"),
         "note",
         say("it is {now:%Y-%m-%d %H:%M:%S} in Shanghai by this machine").format(now=now),
-        say("compare it; let the system set it from a time server{how}").format(
-            how=_SET_TIME.get(sys.platform, "")
-        ),
+        say("compare it; let the system set it from a time server") + how,
     )
 
 

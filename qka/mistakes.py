@@ -252,7 +252,7 @@ MISTAKES = (
     ),
     mark("{what} is in use by {who}: {why}, then start again. Nothing was started here"),
     mark("account {id} ({name})"),
-    mark("the engine with pid {id} on {name}, started {time}"),
+    mark("the engine with pid {id} on {name}, started {day} {time}"),
     mark("another engine, which is just starting or ending"),
     mark("stop it where it runs"),
     mark("stop it with Ctrl-C where it runs, or with `{key}`"),
@@ -344,6 +344,7 @@ MISTAKES = (
     # commands
     mark("--account: name the fund account that QMT is logged in to"),
     mark("--account: name the fund account, or --simulate for a made-up one"),
+    mark("--qmt-path: name QMT's folder userdata_mini, or --simulate for a made-up terminal"),
     mark("--as: name the order that it is said of"),
     mark("--filled and --price: nothing below zero"),
     mark("{path} exists and is not empty: name a new folder"),
@@ -518,10 +519,15 @@ MISTAKES = (
     mark("tls: {path} and {file} can't be used ({error})"),
     mark("{place} can't be listened on ({error}): is a server running there already?"),
     mark("data_dir: {path} can't be made ({error}): nothing was started"),
-    mark("{path} is in use: another QMTServer of this account is running"),
+    mark(
+        "{path} is in use: another QMTServer of this account is running. Stop it first; nothing "
+        "was started here"
+    ),
     mark("{path} can't be opened ({error}): nothing was started"),
     mark("this server serves another account than the one you name"),
     mark("set account.id to the server's"),
+    mark("the token {name} has no scope {value}"),
+    mark("make one that has it there: `qka server add NAME --scope read --scope trade`"),
     mark(
         "{path} is the file of another account: nothing was started. Give this account a data "
         "folder of its own"
@@ -559,6 +565,7 @@ MISTAKES = (
     mark("the last quotes can't be had: {error}"),
     # what an engine logs when it starts and goes on
     mark("connected to {url}, account {id}"),
+    mark("lost {url}: {why}"),
     mark("{url}: the token and all orders travel unencrypted"),
     mark("use https"),
     mark("the server's token may not trade: every order will be refused"),
@@ -667,6 +674,7 @@ FOREIGN = (
     mark("No such command {value}."),
     mark("Got unexpected extra argument ({names})"),
     mark("Got unexpected extra arguments ({names})"),
+    mark("Got unexpected extra argument(s) ({names})"),
     mark("Invalid value for {names}: {why}"),
     mark("{value} is not a valid integer."),
     mark("{value} is not a valid int."),

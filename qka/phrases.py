@@ -6,7 +6,9 @@ say it in the reader's language. A sentence that is not here is shown as it came
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from unicodedata import east_asian_width
 
 from qka import language
 from qka.language import Say, chosen, mark, say, speaker
@@ -20,6 +22,28 @@ _LONG = frozenset({"error", "handler", "key", "kinds", "names", "place"})
 _GIVEN = frozenset({"file", "path", "use", "value"})
 
 
+# the table that `qka.engine.comparison` makes of what differs: what, ours, theirs, why
+_COLUMNS = ("journal", "broker", "explained by")
+_TITLES = (mark("in the journal"), mark("at the broker"), mark("explained by"))
+_WIDE = 4
+_CASH, _NOTHING = mark("cash of the account"), mark("by nothing")
+_CELLS = [
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"(?P<count>-?\d+) shares", mark("{count} shares")),
+        (r"(?P<cash>-?[\d.]+) CNY", mark("{cash} CNY")),
+        (r"(?P<cash>-?[\d.]+) CNY traded", mark("{cash} CNY traded")),
+        (r"(?P<count>\d+) traded", mark("{count} traded")),
+        (r"(?P<count>\d+) (?P<symbol>\S+) traded", mark("{count} {symbol} traded")),
+        (
+            r"(?P<status>\w+), (?P<count>\d+) (?P<symbol>\S+) open",
+            mark("{status}, {count} {symbol} open"),
+        ),
+        (r"not listed", mark("not listed")),
+    )
+]
+
+
 def retold(text: str, say: Say = say) -> str:
     """A sentence of the engine's in the language of `say`; as it stands where it is not known."""
     if say is language.say:
@@ -30,7 +54,7 @@ def retold(text: str, say: Say = say) -> str:
 @lru_cache(4096)
 def _retold(text: str, say: Say) -> str:
     if "\n" in text:
-        return "\n".join(_retold(line, say) for line in text.split("\n"))
+        return "\n".join(_lines(text.split("\n"), say))
     indented = text.removeprefix(" ")
     if indented != text:
         return " " + _retold(indented, say)
@@ -49,6 +73,48 @@ def _retold(text: str, say: Say) -> str:
             asked = parts[0].endswith("？") and between == "; "  # a question ends for itself
             return "".join(parts) if asked else say(between).join(parts)
     return text
+
+
+def _lines(lines: list[str], say: Say) -> Iterator[str]:
+    """Lines of several sentences, and of a table of what differs in the account's books."""
+    table: list[list[str]] = []
+    for line in lines:
+        cells = re.split(" {2,}", line.strip())
+        if cells == list(_COLUMNS) and say(_TITLES[0]) != _TITLES[0]:  # else it stands as it is
+            table.append(["", *map(say, _TITLES)])
+        elif table and line.startswith("  ") and len(cells) == _WIDE:
+            table.append([cells[0] if cells[0] != "cash" else say(_CASH)])
+            table[-1] += [_cell(cell, say) for cell in cells[1:]]
+        else:
+            yield from _aligned(table)
+            table.clear()
+            yield _retold(line, say)
+    yield from _aligned(table)
+
+
+def _cell(text: str, say: Say) -> str:
+    if text == "nothing":
+        return say(_NOTHING)
+    for pattern, words in _CELLS:
+        if match := pattern.fullmatch(text):
+            named = match.groupdict()
+            told = {
+                key: _word(value, say) if key in _WORDS else value for key, value in named.items()
+            }
+            return say(words).format(**told)
+    return _word(text, say)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines; a Chinese sign takes the room of two letters."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _word(text: str, say: Say) -> str:
@@ -295,6 +361,7 @@ PHRASES = (
     mark("it is an order of an earlier day: the terminal can't cancel it any more"),
     mark("the engine ended before the broker's answer came"),
     mark("not sent: {why}"),
+    mark("not sent: {why}: nothing was sent"),
     mark("the server never had it"),
     mark("the trading was halted before its turn came"),
     mark("it was recalled before its turn came"),
@@ -304,6 +371,11 @@ PHRASES = (
     mark("the terminal gives its status as {status}"),
     mark("the order is still {status}"),
     mark("never among the account's orders"),
+    mark("no longer among the account's orders"),
+    mark(
+        "the broker took it, and the account's orders do not have it any more: look for it in "
+        "the broker's terminal"
+    ),
     mark("a cancel is pending at the terminal"),
     mark("its day ended and nobody saw how; if it traded, the shares say so"),
     mark("the broker failed to take it: {error}"),
@@ -317,7 +389,9 @@ PHRASES = (
     mark("QMT does not answer (asked for {span} s)"),
     mark("{count} calls of the SDK do not return"),
     mark("{name} did not return in {span} s"),
-    mark("the link to QMT is {state}"),
+    mark("the link to QMT is connecting"),
+    mark("the link to QMT is cooldown"),
+    mark("the link to QMT is closed"),
     mark("the link to QMT is lost: {why}"),
     mark("account {id} can't trade: {why}"),
     mark("the server has no terminal: {why}"),
@@ -332,6 +406,7 @@ PHRASES = (
     mark("no reply from {url} within {span} s"),
     mark("the link to {url} broke ({why})"),
     mark("no link to {url} ({why}): nothing was sent"),
+    mark("no link to {url} ({why})"),
     mark("no link to {url}: {why}"),
     mark("the server hung up ({code})"),
     mark("the server hung up ({code} {error})"),
@@ -471,6 +546,21 @@ PHRASES = (
         "{handler} has held up time for {span} s: a simulated clock waits for async "
         "handlers, so that no fill and no quote can come before they end; it is stopped "
         "after {until} s"
+    ),
+    mark(
+        "{handler} has not ended for {span} s: no other async handler of the strategy is called "
+        "before it does. Give what it awaits a limit (asyncio.timeout); `qka strategy stop` ends "
+        "it now"
+    ),
+    mark(
+        "the engine stands still since {span} s at {place}: no quote is heard, no order or cancel "
+        "leaves and nothing can be halted until it returns; orders that work go on. If it does "
+        "not: Ctrl-C twice here, and see to them in the broker's terminal"
+    ),
+    mark(
+        "the engine stood still for {span} s at {place}: no quote was heard, no order or cancel "
+        "left and nothing could be halted meanwhile. A plain handler must return at once; what "
+        "takes long belongs into an `async def`, in a thread (asyncio.to_thread)"
     ),
     mark("limits set earlier today go on: {names}"),
     mark("the config's limits were edited since and hold; set earlier today and gone: {names}"),

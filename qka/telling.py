@@ -241,7 +241,7 @@ def _state(event: InstrumentState, say: Say) -> str:
     words = [say(STANDINGS[event.status])]
     words += [say("suspended")] * event.suspended
     words += [say("without price limits")] * event.unlimited
-    return ", ".join(words)
+    return say(", ").join(words)
 
 
 def _why(reason: str, say: Say) -> str:
@@ -279,9 +279,12 @@ def _wish(signal: Signal, say: Say) -> str:
     price = "" if signal.price is None else say(" at {price:g}").format(price=signal.price)
     symbol = signal.symbol
     if signal.side is not None:
-        side = say(SIDES[signal.side])
-        much = "" if signal.quantity is None else f"{signal.quantity} "
-        return f"{side} {much}{symbol}{price}"
+        words = "{side} {symbol}"
+        if signal.quantity is not None:
+            words = say("{side} {quantity} {symbol}")
+        side, unit = say(SIDES[signal.side]), _unit(symbol, say)
+        words = words.format(side=side, quantity=signal.quantity, symbol=symbol, unit=unit)
+        return words + price
     if signal.target_shares is not None:
         words = say("{symbol} to {shares} shares").format(
             symbol=symbol, shares=signal.target_shares

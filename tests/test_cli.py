@@ -338,12 +338,42 @@ def test_the_profit_of_shares_held_at_the_start_is_told_apart(project):
     assert float(own.replace(",", "")) == summary["account"]["own_profit"]
 
 
+def test_a_server_without_qmts_folder_is_told_by_the_options_name(tmp_path):
+    done = qka("server", "--account", "8880012345", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "qka: --qmt-path: name QMT's folder userdata_mini" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("port", ["99999", "-1", "x"])
 def test_a_server_on_no_port_is_one_clear_message(tmp_path, port):
     done = qka("server", "--simulate", "--port", port, cwd=tmp_path)
     assert done.returncode == 2
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+MISUSED = {
+    "run": ("Missing argument 'config'", "缺少参数 'config'"),
+    "run --foo": ("No such option: --foo", "没有选项 --foo"),
+    "check a b": ("Got unexpected extra argument(s) (b)", "多出了参数 b"),
+    "server --port x": (
+        "Invalid value for '--port': Input should be",
+        "'--port' 的值不对：应为整数",
+    ),
+    "server --port": ("Option '--port' requires an argument", "选项 '--port' 要带一个值"),
+    "risk sett": ("No such command 'sett'. Did you mean 'set'?", "没有命令 'sett'"),
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("called", MISUSED)
+def test_how_a_command_was_called_wrongly_is_said_in_one_line(tmp_path, called, lang):
+    done = qka(*called.split(), cwd=tmp_path, QKA_LANG=lang)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"qka: {MISUSED[called][lang == 'zh']}")
+    assert line.endswith(" --help` shows how it is used" if lang == "en" else " --help`")
 
 
 def test_a_chinese_trader_reads_chinese_and_scripts_the_same_codes(project):
@@ -360,8 +390,11 @@ def test_a_chinese_trader_reads_chinese_and_scripts_the_same_codes(project):
         "qka: --set risk.position_ratoi：没有这个配置项；是不是想写 position_ratio？\n"
     )
     english, chinese = both("rnu")
-    assert "No such command 'rnu'" in english.stderr
-    assert "没有命令 'rnu'" in chinese.stderr
+    hint = "`python -m qka --help`"
+    assert english.stderr == (
+        f"qka: No such command 'rnu'. Did you mean 'run'? {hint} shows how it is used\n"
+    )
+    assert chinese.stderr == f"qka: 没有命令 'rnu'。是不是想写 'run'？用法见 {hint}\n"
     english, chinese = both("verify", "-h")
     assert "Look at every record of a journal" in english.stdout
     assert "逐条核对流水" in chinese.stdout

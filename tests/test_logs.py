@@ -152,7 +152,7 @@ def test_a_line_of_a_new_day_names_it(capsys: pytest.CaptureFixture[str]) -> Non
     ("language", "line"),
     [
         ("en", "14:50:03 WARNING Grid | order a: buy 1000 600000.SH at 10, rejected: {broker}"),
-        ("zh", "14:50:03 WARNING Grid | 委托 a：买入 600000.SH 1000股 @10，废单：{broker}"),
+        ("zh", "14:50:03 WARNING Grid | 委托 a：买入 600000.SH 1000 股 @10，废单：{broker}"),
     ],
 )
 def test_an_event_is_told_in_the_readers_language_and_written_in_english_with_its_fields(

@@ -215,7 +215,7 @@ SENTENCES = {
     "sent": "`monitor.port`：::1:80 无法监听（地址已被占用）：没有启动，也没有发送任何委托",
     "monitor.port: h:80 can't be listened on (Address already in use): `qka status`, `qka halt` "
     "and the like can't reach this run. Trading goes on": (
-        "`monitor.port`：h:80 无法监听（地址已被占用）：`qka status`、`qka halt` 等够不到这次运行。"
+        "`monitor.port`：h:80 无法监听（地址已被占用）：`qka status`、`qka halt` 等连不到这次运行。"
         "交易照常"
     ),
     "data_dir: /x can't be made (File exists): nothing was started": (
@@ -228,10 +228,16 @@ SENTENCES = {
     ),
     "the server ended the link: this server serves another account than the one you name; set "
     "account.id to the server's": (
-        "服务器结束了链路：它服务的不是你写的账户；请把 `account.id` 改成服务器的账户"
+        "服务器结束了连接：它服务的不是你写的账户；请把 `account.id` 改成服务器的账户"
     ),
-    "/x/server.db is in use: another QMTServer of this account is running": (
-        "/x/server.db 正被使用：这个账户的另一个 QMTServer 在运行"
+    "/x/server.db is in use: another QMTServer of this account is running. Stop it first; nothing "
+    "was started here": (
+        "/x/server.db 正被使用：这个账户的另一个 QMTServer 在运行。请先停掉它；这里没有启动任何东西"
+    ),
+    "journals/a.db is in use by the engine with pid 7 on vm, started 2026-01-05 09:00:01: stop it "
+    "with Ctrl-C where it runs, or with `kill 7`, then start again. Nothing was started here": (
+        "journals/a.db 正被引擎（进程 7，主机 vm，启动于 2026-01-05 09:00:01）使用：请在它运行的"
+        "窗口按 Ctrl-C 停掉它，或执行 `kill 7`，再重新启动。这里没有启动任何东西"
     ),
     "every('abc'): 'abc' is no time span like 30s, 5m or 1h": (
         "`every('abc')`：'abc' 不是 30s、5m、1h 这样的时长"
@@ -245,7 +251,7 @@ SENTENCES = {
         "`path.py:Class`）"
     ),
     "there is no token 'default' in /x yet: start the server once": (
-        "/x 里还没有 Token 'default'：请先启动一次服务器"
+        "/x 里还没有 token 'default'：请先启动一次服务器"
     ),
     "QKA__FOO (environment): foo: unknown key; did you mean feed?": (
         "QKA__FOO（环境变量）：foo：没有这个配置项；是不是想写 feed？"
@@ -258,7 +264,7 @@ SENTENCES = {
     ),
     "account demo goes on from its journal, last written 2026-11-30 09:41:00: cash 951615.43 CNY, "
     "1 positions, 0 orders open": (
-        "账户 demo 从流水继续，上次写入 2026-11-30 09:41:00：可用资金 951615.43 元，1 只持仓，"
+        "账户 demo 从流水继续，上次写入 2026-11-30 09:41:00：现金 951615.43 元，1 只持仓，"
         "0 笔未了结委托"
     ),
     "HALTED by li@desk: it is mad": "li@desk 暂停了交易：it is mad",
@@ -268,7 +274,7 @@ SENTENCES = {
     "changed to fast=7 by li@desk: buy less": "li@desk 改为 fast=7：buy less",
     "Trend stopped: by li@desk: cancelled": "Trend 已由 li@desk 停止：cancelled",
     "it wants 20 5m bars before the first event, and the feed knows 0 of 600036.SH and 1 more": (
-        "它在开始前要 20 根 5m K线，行情源只有 600036.SH 的 0 根，另有 1 只证券也不够"
+        "它在开始前要 20 根 5m K 线，行情源只有 600036.SH 的 0 根，另有 1 只证券也不够"
     ),
     "the day ended; a daily bar trades what was sent before it began: order in on_bar": (
         "当日结束；日线只成交在它开始之前发出的委托：请在 `on_bar` 里下单"

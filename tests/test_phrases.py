@@ -9,7 +9,8 @@ from builders import a_quote, an_order, moment
 
 from qka import telling
 from qka.brokers.exchange import checks, kinds
-from qka.language import CHINESE, speaker
+from qka.engine import comparison
+from qka.language import CHINESE, ENGLISH, speaker
 from qka.model.events import Shortfall
 from qka.model.market import Phase
 from qka.model.order import OrderType, Side
@@ -39,14 +40,14 @@ def test_a_sentence_in_a_sentence_is_said_too():
 def test_single_words_in_a_sentence_are_said():
     words = "600000.SH takes no limit orders in 15:05-15:30 (post_close); on the next trading day "
     assert retold(words + "it would pass", chinese) == (
-        "600000.SH 在 15:05-15:30（盘后定价交易）不接受限价委托；下一个交易日可以通过"
+        "600000.SH 在 15:05-15:30（盘后固定价格交易）不接受限价委托；下一个交易日可以通过"
     )
 
 
 LEFT = {
-    "its trading is halted: ask again when it goes on": "停牌中：恢复交易后再下",
+    "its trading is halted: ask again when it goes on": "临时停牌：恢复交易后再下",
     "sealed at its limit up, 11: nobody sells; with that price it would wait in the queue": (
-        "封在涨停 11：没有人卖；写上这个价格就在队列里等"
+        "封在涨停 11：没有人卖；写上这个价格就会排队等候"
     ),
     "1010.00 CNY with fees at 10.05, 999.50 available": (
         "按 10.05 连同费用需 1010.00 元，可用 999.50 元"
@@ -117,3 +118,26 @@ def test_a_phrase_has_only_words_that_the_code_says():
                     said |= set(re.findall(r"[\w']+", node.value))
     for phrase in PHRASES:
         assert set(re.findall(r"[\w']+", re.sub(r"{\w+}", " ", phrase))) <= said, phrase
+
+
+def test_an_order_that_met_no_link_says_so_to_the_last_word():
+    words = "not sent: no link to http://a:8000 (the server hung up (1006)): nothing was sent"
+    assert retold(words, chinese) == "没有发出：与 http://a:8000 没有连接（服务器挂断了（1006））"
+
+
+def test_a_table_of_what_differs_is_chinese_and_its_columns_stand():
+    found = [
+        comparison.Difference("300750.SZ", "100 shares", "0 shares"),
+        comparison.Difference("cash", "10.00 CNY", "8.00 CNY"),
+        comparison.Difference("q260105-a-000001", "accepted, 200 600000.SH open", "not listed"),
+    ]
+    text = f"accepted\n{comparison.table(found)}\nthe link was closed"
+    assert retold(text, chinese).split("\n") == [
+        "accepted",
+        "                    流水                           券商     原因",
+        "  300750.SZ         100 股                         0 股     不明",
+        "  资金              10.00 元                       8.00 元  不明",
+        "  q260105-a-000001  已报，600000.SH 未成交 200 股  未列出   不明",
+        chinese("the link was closed"),
+    ]
+    assert retold(text, speaker(ENGLISH)) == text

@@ -9,6 +9,11 @@ import pytest
 from served import ACCOUNT, served_thread
 
 import qka
+from qka import settings
+from qka.brokers.server import add
+from qka.journal.chain import Note
+from qka.journal.store import SqliteJournal
+from qka.journal.verify import verify
 
 REMOTE = """\
 account: {{id: {account}}}
@@ -34,7 +39,7 @@ class Quiet(qka.Strategy):
 """
 TELLS = {
     "en": {"token": "refuses this token", "account": "serves another account"},
-    "zh": {"token": "不接受这个 Token", "account": "它服务的不是你写的账户"},
+    "zh": {"token": "不接受这个 token", "account": "它服务的不是你写的账户"},
 }
 MENDS = {"token": "qka server rotate", "account": "account.id"}
 
@@ -66,7 +71,8 @@ def reaching(folder, url, account=ACCOUNT):
 
 def left(folder):
     """What is in the runs' and journals' folders."""
-    return [path for name in ("runs", "journals") for path in (folder / name).glob("*")]
+    found = [path for name in ("runs", "journals") for path in (folder / name).glob("*")]
+    return [path for path in found if path.name != "monitor.json"]  # the pages' keys, of all runs
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -83,6 +89,22 @@ def test_what_a_server_refuses_is_to_be_mended_before_the_next_start(
     assert MENDS[wrong] in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_token_that_does_not_reach_so_far_is_told_with_how_to_make_another(
+    server, tmp_path, lang
+):
+    reader = add(server.server.data_dir, f"reader-{lang}", ["read"])
+    server.server.check()  # as the server does every second
+    config = reaching(tmp_path, server.url)
+    lease = ["--set", "broker.lease=30"]
+    done = command("run", config, *lease, cwd=tmp_path, QKA__BROKER__TOKEN=reader, QKA_LANG=lang)
+    assert done.returncode == 2, done.stderr
+    assert {"en": "has no scope 'trade'; make one", "zh": "没有权限范围 'trade'；请"}[lang] in (
+        done.stderr
+    )
+    assert "`qka server add NAME --scope read --scope trade`" in done.stderr
 
 
 def test_the_doctor_says_the_same_of_a_token_and_does_not_doubt_the_server(server, tmp_path):
@@ -117,6 +139,32 @@ def test_a_broker_of_another_account_leaves_no_run(project):
     with pytest.raises(qka.ConfigError, match=r"correct account\.id"):
         engine.run()
     assert left(project) == []
+
+
+def test_a_mistyped_account_leaves_no_journal_and_one_with_a_past_keeps_it(
+    project, server, monkeypatch
+):
+    monkeypatch.setenv("QKA__FEED__TOKEN", server.token)
+    feed = ["feed.kind=remote", f"feed.url={server.url}", "journal.dir=journals"]
+    mine, locked = f"STOCK-{ACCOUNT}.db", f"STOCK-{ACCOUNT}.db.lock"
+
+    def refused():
+        engine = qka.Engine.from_config(
+            settings.load("paper.yaml", [*feed, f"account.id={ACCOUNT}"])
+        )
+        engine.account_id = "another"  # than the broker's, which is asked when the journal is open
+        with pytest.raises(qka.ConfigError, match=r"correct account\.id"):
+            engine.run()
+
+    refused()
+    assert {path.name for path in left(project)} == {locked}
+    journal = SqliteJournal(project / "journals" / mine, ACCOUNT, "STOCK", now=lambda: 1)
+    journal.open()
+    journal.note(Note.STATE, {"bars": 1}, "Quiet")
+    journal.close()
+    refused()
+    assert {path.name for path in left(project)} == {mine, f"{mine}.head", locked}
+    assert verify(project / "journals" / mine).problems == []
 
 
 def test_a_port_that_is_taken_leaves_no_run(project):

@@ -46,28 +46,28 @@ LINES = [
     (
         OrderRequested(NOW, an_order()), None,
         "order a: buy 1000 600000.SH at 10, passed every rule",
-        "委托 a：买入 600000.SH 1000股 @10，已过风控",
+        "委托 a：买入 600000.SH 1000 股 @10，已过风控",
     ),
     (
         OrderRequested(NOW, MARKET), None,
         "order a: buy 600 600000.SH market, protected at 12.21, passed every rule",
-        "委托 a：买入 600000.SH 600股 最优五档剩撤，保护价 @12.21，已过风控",
+        "委托 a：买入 600000.SH 600 股 最优五档剩撤，保护限价 @12.21，已过风控",
     ),
     (
         OrderDenied(NOW, ETF, "sellable", "none to sell"), None,
         "order a: sell 1000 510300.SH at 4.123, denied by sellable: none to sell",
-        "拒单 a：卖出 510300.SH 1000份 @4.123，可卖不足：none to sell",
+        "拒单 a：卖出 510300.SH 1000 份 @4.123，可卖不足：none to sell",
     ),
     (
         OrderDenied(NOW, an_order(), "cash", SHORT), None,
         "order a: buy 1000 600000.SH at 10, denied by cash: " + SHORT,
-        "拒单 a：买入 600000.SH 1000股 @10，可用资金不足："
+        "拒单 a：买入 600000.SH 1000 股 @10，可用资金不足："
         "600000.SH 1000 股连费用需要 10005.10 元，可用 9999.50 元",
     ),
     (
         OrderAdopted(NOW, an_order()), None,
         "order a: buy 1000 600000.SH at 10, placed by others",
-        "委托 a：买入 600000.SH 1000股 @10，非本引擎所下",
+        "委托 a：买入 600000.SH 1000 股 @10，非本引擎所下",
     ),
     (
         OrderSubmitted(NOW, "a", "1082"), None,
@@ -78,7 +78,7 @@ LINES = [
     (
         OrderRejected(NOW, "a", "资金不足"), an_order(),
         "order a: buy 1000 600000.SH at 10, rejected: 资金不足",
-        "委托 a：买入 600000.SH 1000股 @10，废单：资金不足",
+        "委托 a：买入 600000.SH 1000 股 @10，废单：资金不足",
     ),
     (CancelRequested(NOW, "a"), None, "order a: a cancel is asked for", "委托 a：请求撤单"),
     (
@@ -92,12 +92,12 @@ LINES = [
     (
         a_fill(), None,
         "order a: bought 1000 600000.SH at 10, fees 0.00 CNY (deal 1)",
-        "成交 a：买入 600000.SH 1000股 @10，费用 0.00 元（成交编号 1）",
+        "成交 a：买入 600000.SH 1000 股 @10，费用 0.00 元（成交编号 1）",
     ),
     (
         a_fill(20, 101.5, symbol="113050.SH", side=Side.SELL), None,
         "order a: sold 20 113050.SH at 101.5, fees 0.00 CNY (deal 1)",
-        "成交 a：卖出 113050.SH 20张 @101.5，费用 0.00 元（成交编号 1）",
+        "成交 a：卖出 113050.SH 20 张 @101.5，费用 0.00 元（成交编号 1）",
     ),
     (
         SessionPhase(NOW, DAY, Phase.CLOSING_CALL), None,
@@ -137,7 +137,7 @@ LINES = [
     (
         InstrumentState(NOW, "600000.SH", DAY, Status.ST, True, True, "*ST浦发"), None,
         "600000.SH *ST浦发 is st, suspended, without price limits on 2026-01-05",
-        "600000.SH *ST浦发 2026-01-05 状态：ST, 停牌, 无涨跌幅限制",
+        "600000.SH *ST浦发 2026-01-05 状态：ST、停牌、无涨跌幅限制",
     ),
     (
         OperatorCommand(NOW, "set", "x=1", "li", "too much"), None,
@@ -149,7 +149,7 @@ LINES = [
     (
         Signal("600000.SH", Side.BUY, 100, price=9.9, strategy="S", id=3, reason="low"), None,
         "signal 3 of S: buy 100 600000.SH at 9.9: low",
-        "信号 3（S）：买入 100 600000.SH @9.9：low",
+        "信号 3（S）：买入 600000.SH 100 股 @9.9：low",
     ),
     (
         Signal("600000.SH", target_ratio=0.1, strategy="S"), None,
@@ -169,7 +169,7 @@ LINES = [
     (
         a_bar(), None,
         "1m bar 600000.SH closes at 10",
-        "1m K线 600000.SH 收于 10",
+        "1m K 线 600000.SH 收于 10",
     ),
     (
         a_quote(), None,

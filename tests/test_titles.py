@@ -56,7 +56,7 @@ def test_every_rule_that_a_config_makes_has_a_chinese_name(titles, monkeypatch):
     assert len(set(told.values())) == len(set(titles)) > 35
     assert told["at most 500 shares of 600000.SH"] == "单笔至多 500 股（600000.SH）"
     assert told["price within 2.00% of the last of Grid"] == "价格偏离最新价不超过 2.00%（Grid）"
-    assert told["group big banks 20.00%"] == "组合 big banks 仓位 20.00%"
+    assert told["group big banks 20.00%"] == "分组 big banks 仓位 20.00%"
     assert told["rate 500 a day of Grid"] == "限频（每日至多 500 笔）（Grid）"
     assert named("a rule of somebody's own") == "a rule（somebody's own）"
     assert named("own_rule") == "own_rule"

@@ -25,13 +25,13 @@ _KINDS: dict[str, Pair] = {
     "chinext": ("ChiNext", "创业板"),
     "bse": ("BSE", "北交所"),
     "etf": ("ETF of stocks", "股票 ETF"),
-    "etf_20": ("ETF of STAR or ChiNext", "科创、创业板 ETF"),
+    "etf_20": ("ETF of STAR or ChiNext", "科创板或创业板 ETF"),
     "etf_cross_border": ("cross-border ETF", "跨境 ETF"),
     "etf_gold": ("gold ETF", "黄金 ETF"),
     "etf_commodity": ("commodity ETF", "商品期货 ETF"),
     "etf_bond": ("bond ETF", "债券 ETF"),
     "etf_money": ("money fund", "货币 ETF"),
-    "lof": ("LOF, closed-end fund", "LOF、封闭式基金"),
+    "lof": ("LOF, closed-end fund", "LOF 与封闭式基金"),
     "lof_cross_border": ("cross-border LOF", "跨境 LOF"),
     "reit": ("REIT", "REIT"),
     "convertible": ("convertible bond", "可转债"),
@@ -44,7 +44,7 @@ _GROUPS: tuple[tuple[tuple[Kind, ...], Pair], ...] = (
     (SHARES, ("all A shares", "全部 A 股")),
     (FUNDS, ("all funds", "全部基金")),
     (ETFS, ("all ETFs", "全部 ETF")),
-    (LOFS, ("LOFs, REITs", "LOF、REIT")),
+    (LOFS, ("LOFs, REITs", "LOF 与 REIT")),
 )
 _EXCHANGES: dict[str | None, Pair] = {
     "SH": ("SSE", "上交所"),
@@ -63,7 +63,7 @@ _TITLES: dict[str, Pair] = {
     "ticks": ("Price ticks", "最小变动价位"),
     "lots": ("Quantities", "数量"),
     "limits": ("Daily limits", "涨跌幅限制"),
-    "reaches": ("Prices on days without limits", "无涨跌幅限制日的有效申报范围"),
+    "reaches": ("Prices on days without limits", "无涨跌幅限制日的有效申报价格范围"),
     "cages": ("Price cage", "价格笼子"),
     "days": ("The trading day", "交易时段"),
     "order_types": ("Order types", "申报类型"),
@@ -71,6 +71,16 @@ _TITLES: dict[str, Pair] = {
     "fees": ("Fees", "费用"),
     "daily_caps": ("ST securities: most shares bought in a day", "风险警示证券单日买入上限"),
 }
+_PHASES: dict[str, str] = {
+    "pre_open": "盘前",
+    "opening_call": "开盘集合竞价",
+    "continuous": "连续竞价",
+    "break": "休市",
+    "closing_call": "收盘集合竞价",
+    "post_close": "盘后固定价格交易",
+    "closed": "闭市",
+}
+_AND: Pair = (", ", "、")
 _HEAD: Pair = (
     "| for | exchange | rule | since | source | how sure |",
     "| 品种 | 交易所 | 规则 | 生效日 | 来源 | 可信度 |",
@@ -93,7 +103,7 @@ _WORDS: dict[str, Pair] = {
     "no limit": ("no limit", "不设涨跌幅"),
     "stamp_duty": ("stamp duty", "印花税"),
     "transfer": ("transfer fee", "过户费"),
-    "handling": ("exchange handling fee", "交易经手费"),
+    "handling": ("exchange handling fee", "经手费"),
     "levy": ("CSRC levy", "证管费"),
     "buy": ("buys", "买入"),
     "sell": ("sells", "卖出"),
@@ -127,8 +137,11 @@ def _reach(row: Any, n: int) -> str:
 
 def _cage(row: Any, n: int) -> str:
     ticks = (f" or {row.ticks} ticks", f"或 {row.ticks} 个价位")[n] if row.ticks else ""
-    beyond = {"refused": ("beyond: refused", "超出拒单"), "parked": ("beyond: parked", "超出暂存")}
-    return f"{_share(row.share)}{ticks}; {beyond[row.beyond][n]}"
+    beyond = {
+        "refused": ("beyond: refused", "超出则拒单"),
+        "parked": ("beyond: parked", "超出则暂存"),
+    }
+    return f"{_share(row.share)}{ticks}{('; ', '；')[n]}{beyond[row.beyond][n]}"
 
 
 def _day(row: Any, n: int) -> str:
@@ -140,7 +153,8 @@ def _day(row: Any, n: int) -> str:
             for name in ("limit", "market", "fixed", "cancel")
             if getattr(span, name) is Taking.TAKEN
         ]
-        lines.append(f"{span.start} {span.phase}{taken}{', '.join(names) or '-'}")
+        phase = (str(span.phase), _PHASES[str(span.phase)])[n]
+        lines.append(f"{span.start} {phase}{taken}{_AND[n].join(names) or '-'}")
     return "<br>".join(lines)
 
 
@@ -150,12 +164,12 @@ def _order(row: Any, n: int) -> str:
         words.append(("with a protection price", "须带保护限价")[n])
     if not row.on_no_limit_days:
         words.append(("not on days without limits", "无涨跌幅限制日不可用")[n])
-    return ", ".join(words)
+    return (", ", "，")[n].join(words)
 
 
 def _fee(row: Any, n: int) -> str:
-    sides = ", ".join(_WORDS[side][n] for side in row.sides)
-    return f"{_WORDS[row.name][n]}: {row.rate:f} ({sides})"
+    name, sides = _WORDS[row.name][n], _AND[n].join(_WORDS[side][n] for side in row.sides)
+    return (f"{name}: {row.rate:f} ({sides})", f"{name}：{row.rate:f}（{sides}）")[n]
 
 
 def _lot(row: Any, n: int) -> str:
@@ -188,7 +202,7 @@ def _kinds(kinds: tuple[Kind, ...], n: int) -> str:
         if left.issuperset(group):
             names.append(pair[n])
             left -= set(group)
-    return ", ".join([*names, *(_KINDS[kind][n] for kind in kinds if kind in left)])
+    return _AND[n].join([*names, *(_KINDS[kind][n] for kind in kinds if kind in left)])
 
 
 def _line(table: str, row: Row, n: int) -> str:

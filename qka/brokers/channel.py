@@ -289,7 +289,10 @@ class Channel:
     async def _frame(self, socket: aiohttp.ClientWebSocketResponse) -> _Frame:
         """The next frame; raises BrokerUnavailable when there is none."""
         while True:
-            message = await socket.receive()
+            try:
+                message = await socket.receive()
+            except (aiohttp.ClientError, ConnectionError) as error:  # it answers pings in there
+                raise BrokerUnavailable(f"the link broke ({error!r})") from None
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 try:
                     return _decoder.decode(message.data)
@@ -458,6 +461,8 @@ def _refusal(error: _Error) -> QkaError:
         )
     if error.code in ("stopping", "slow_client"):
         return BrokerUnavailable(words)
+    if error.code == "forbidden":
+        words += "; make one that has it there: `qka server add NAME --scope read --scope trade`"
     kind = AccessDenied if error.code in ("unauthorized", "forbidden") else CallRefused
     return kind(words, error.code)
 

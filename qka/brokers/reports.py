@@ -258,6 +258,13 @@ class Reports:
             self._say(tracked, OrderUnknown(self._now(), order_id, reason))
             self._settle(tracked)
 
+    def gone(self, order_id: str, reason: str) -> None:
+        """The terminal had the order, and does not list it any more: nobody can say why."""
+        tracked = self._tracked[order_id]
+        if tracked.order.status not in FINAL:
+            self._say(tracked, OrderUnknown(self._now(), order_id, reason))
+            self._settle(tracked)
+
     def cancel_answered(self, order_id: str, response: XtCancelOrderResponse) -> None:
         """The terminal answered a cancel; 0 says only that it was sent on."""
         if response.cancel_result != 0:
@@ -385,7 +392,7 @@ class Reports:
         `cancelling`: our ids whose cancel is under way, so that an order still there says nothing;
         one may begin while we report. `since`: `news` when the lists were asked for; what was told
         of a cancel later is not settled by them. An order of ours that is absent stays as it is:
-        absence is no proof.
+        absence is no proof. (Where it lasts, the order is UNKNOWN: `gone`.)
         """
         since = self.news if since is None else since
         trades, known = list(trades), len(self._tracked)
@@ -418,7 +425,8 @@ class Reports:
             lost = order.status is OrderStatus.UNKNOWN and bool(remarks - {order.id})
             absent = lost and order.id not in remarks and not tracked.traded
             if order.time < made_before and (tracked.settled or absent):
-                words = "never among the account's orders" if absent else reason
+                had = "no longer" if order.broker_id else "never"
+                words = f"{had} among the account's orders" if absent else reason
                 self._say(tracked, OrderExpired(self._now(), order.id, words))
 
     # ------------------------------------------------------------ inside

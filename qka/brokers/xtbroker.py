@@ -6,7 +6,7 @@ link has come back. Nothing is ever sent a second time.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -31,11 +31,16 @@ from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountSnapshot
 from qka.model.events import CancelRefused, Fill, LinkState, OrderAdopted, OrderReport
 from qka.model.order import FINAL, Approved, Order, OrderStatus
-from qka.model.times import at, day_of
+from qka.model.times import SECOND, at, day_of
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between two look-ups of what is in doubt
 _ROUTINE = 30.0  # seconds between two look-ups while orders work: a push may have been lost
+_MISSED = 60.0  # seconds: a list may lag behind, or be empty for a while after a login
 RECALLED = "the trading was halted before its turn came"
+_GONE = (
+    "the broker took it, and the account's orders do not have it any more: look for it in the "
+    "broker's terminal"
+)
 _CANCEL_TRIES = 10  # of a cancel while the link is away, a second apart
 _CANCEL_TAKES = 3.0  # seconds after which a cancel that was taken should show
 
@@ -78,6 +83,7 @@ class XtBroker:
         self._wishes: set[str] = set()  # cancels of orders that have no number yet
         self._cancelling: dict[str, asyncio.Event] = {}  # cancels under way -> asked for again
         self._doubted: set[str] = set()  # orders to look up
+        self._absent: dict[str, int] = {}  # orders it had and does not list -> since when (ns)
         self._look = asyncio.Event()  # there is a new reason to look
         self._ended: date | None = None  # a day whose end has come and was not looked at yet
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,6 +190,7 @@ class XtBroker:
         if up is self._up:
             return
         if up and self._up is False:
+            self._absent.clear()
             self.missed()
         self._up = up
         self._sink(LinkState(self._clock.now(), "broker", up, reason, memory))
@@ -329,12 +336,15 @@ class XtBroker:
     async def _look_up(self) -> None:
         ended = self._ended  # by now: what is listed from here on is the whole day
         since = self.reports.news
+        named = [o.id for o in self.reports.open_orders() if self.reports.number_of(o.id)]
         orders: list[XtOrder] = await self._link.query("query_stock_orders")
         trades = await self._link.query("query_stock_trades")
         self.reports.reconcile(orders, trades, self._cancelling, since)
+        self._miss(named, orders)
         listed = {record.order_remark for record in orders}
         for order in self.reports.open_orders():
-            if order.status is OrderStatus.UNKNOWN and order.id not in listed:
+            sought = order.status is OrderStatus.UNKNOWN and not self.reports.number_of(order.id)
+            if sought and order.id not in listed:
                 await self._seek(order)
         if ended is not None:
             self._ended = None
@@ -342,6 +352,17 @@ class XtBroker:
                 self.reports.expire(at(ended, "15:30"), orders, "the day ended")
         open_orders = self.reports.open_orders()
         self._doubted = {o.id for o in open_orders if not self.reports.is_settled(o.id)}
+
+    def _miss(self, named: Iterable[str], orders: Iterable[XtOrder]) -> None:
+        """Orders that the terminal numbered and does not list: after a while nobody knows.
+
+        `named`: those that had a number before the list was asked for.
+        """
+        now, listed = self._clock.now(), {self.reports.known_as(record) for record in orders}
+        self._absent = {name: self._absent.get(name, now) for name in named if name not in listed}
+        for name, since in self._absent.items():
+            if now - since >= _MISSED * SECOND:
+                self.reports.gone(name, _GONE)
 
     async def _seek(self, order: Order) -> None:
         """Other evidence of an unknown order that is not among the account's: none here."""

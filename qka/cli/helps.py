@@ -1,6 +1,7 @@
 """What typer itself shows of the command line, in the reader's language: helps and usage errors.
 
-The helps stand at the commands, in English; they are reworded once typer has built the commands.
+The helps stand at the commands, in English; they are reworded once typer has built the commands. An
+error in how a command was called is one line, as every other error is.
 """
 
 import gettext
@@ -28,10 +29,9 @@ _USAGE = typer.BadParameter.__base__  # of all errors in how a command was calle
 def run(app: typer.Typer) -> None:
     """Run the command line, and exit; raises what the commands raise."""
     command = get_command(app)
-    if chosen() == ENGLISH:
-        command()
-    _ask_gettext()
-    reworded(command, speaker(CHINESE))
+    if chosen() != ENGLISH:
+        _ask_gettext()
+        reworded(command, speaker(CHINESE))
     try:
         code = command.main(standalone_mode=False)
     except typer.Abort:
@@ -71,15 +71,14 @@ def _said(text: str, say: Say) -> str:
 def _misused(error: Any) -> int:
     """Say what is wrong with how a command was called; returns the exit code."""
     words = error.format_message()
-    told = retold(words)
-    if told == words:  # whatever it is, typer shows it
+    if not words or "\n" in words:  # no error: a command without a word shows its help
         error.show()
         return int(error.exit_code)
-    if error.ctx is not None:
-        typer.echo(error.ctx.get_usage(), err=True)
-        hint = say("`{command} --help` shows how it is used").format(command=error.ctx.command_path)
-        typer.echo(hint, err=True)
-    typer.echo(f"qka: {told}", err=True)
+    told = retold(words).rstrip(".。")
+    path = "qka" if error.ctx is None else error.ctx.command_path
+    hint = say("`{command} --help` shows how it is used").format(command=path)
+    between = {"?": " ", "？": ""}.get(told[-1], say("; "))  # a question ends for itself
+    typer.echo(f"qka: {told}{between}{hint}", err=True)
     return int(error.exit_code)
 
 

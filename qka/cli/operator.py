@@ -44,7 +44,7 @@ def accept(
         _accepted(running, command(running, "accept", fingerprint, why=why))
         return
     table = operator.accept(chosen, fingerprint, who(), why)
-    typer.echo(say("accepted, for the next start:") + f"\n{table}")
+    typer.echo(say("accepted, for the next start:") + f"\n{retold(table)}")
 
 
 def resume(
@@ -145,7 +145,7 @@ def _list(orders: "list[Any]") -> None:
 
 def _accepted(running: "Running", done: dict[str, Any]) -> None:
     """Look whether the trading is released; the comparison takes a moment."""
-    typer.echo(say("accepted:") + f"\n{done['table']}")
+    typer.echo(say("accepted:") + f"\n{retold(done['table'])}")
     for _ in range(20):
         trading = running.ask("GET", "/status")["trading"]
         if not trading["held"]:

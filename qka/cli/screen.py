@@ -89,7 +89,7 @@ def show(summary: dict[str, Any], alerts: Sequence[Alert]) -> None:
     """The readable summary, on standard output; alerts with their time, by the engine's clock."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
     ended = say(_ENDINGS.get(summary["ended"], summary["ended"]))
-    table = Table(title=f"{summary['name']}: {ended}")
+    table = Table(title=say(": ").join((summary["name"], ended)))
     for heading in _HEADINGS:
         left = heading in ("strategy", "denied")
         table.add_column(say(heading), justify="left" if left else "right")
@@ -114,8 +114,8 @@ def _lines(summary: dict[str, Any], alerts: Sequence[Alert]) -> list[str]:
     account = summary["account"]
     lines = [
         say(
-            "account   cash {cash:,}  positions {market_value:,}  total {total:,}  "
-            "profit {profit:+,} CNY"
+            "account   total {total:,}  profit {profit:+,} CNY\n"
+            "          cash {cash:,}  positions {market_value:,}"
         ).format_map(account)
     ]
     if account["own_profit"]:

@@ -73,6 +73,10 @@ def serve(
     logs.setup("INFO", None)
     if not account and not simulate:
         raise ConfigError("--account: name the fund account, or --simulate for a made-up one")
+    if not qmt_path and not simulate:
+        raise ConfigError(
+            "--qmt-path: name QMT's folder userdata_mini, or --simulate for a made-up terminal"
+        )
     QMTServer(
         account or "demo",
         qmt_path,

@@ -40,6 +40,7 @@ from qka.engine.strategy import Strategy
 from qka.engine.supply import Supply
 from qka.engine.switch import Switch
 from qka.engine.tally import Tally
+from qka.engine.vigil import Vigil
 from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.port import Feed
@@ -104,6 +105,7 @@ JOURNALLED = (
 )
 # seconds an async handler may hold up a simulated clock before it is told, and stopped
 PATIENCE = (10.0, 60.0)
+LIVE_PATIENCE = (60.0, None)  # where nothing waits for them, they are named and go on
 GRACE = 3.0  # seconds that async handlers and the feed have to end when a stop was asked for
 
 
@@ -181,6 +183,11 @@ class Engine:
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
+        self._vigil = Vigil(
+            lambda: {runner.home for runner in self._runners.values()},
+            lambda text: logger.bind(strategy="engine").error("{}", mask(text)),
+            lambda text: self.alert(Severity.ERROR, "engine", text),
+        )
         self._sessions = Sessions(clock, self.publish, is_trading_day, self.fault)
         self.past = Past(journal)
         self.switch = Switch(
@@ -490,9 +497,10 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.keeper.begin()
         self.reconciler.start()
-        if self.clock.waits:
-            for box in self._boxes:
-                box.patience = PATIENCE
+        for box in self._boxes:
+            box.patience = PATIENCE if self.clock.waits else LIVE_PATIENCE
+        if not self.clock.waits:
+            self._vigil.start()
         for runner, missing in self.supply.cold(self._runners.values()):
             self.alert(Severity.WARNING, runner.name, missing)
         if not self._asked:
@@ -568,6 +576,7 @@ class Engine:
 
     async def _close(self) -> None:
         """Let go of everything, whatever one of them says to that."""
+        self._vigil.stop()
         try:
             for name, close in (("feed", self.feed.close), ("broker", self.broker.close)):
                 try:

@@ -31,7 +31,7 @@ class Guest:
         self.log = logger.bind(strategy=name)
         self.mailbox = engine.mailbox()
         self._engine = engine
-        self._home = home
+        self.home = home
         self._told: set[str] = set()  # places whose error was told
 
     def call(self, handler: Callable[..., Any], *args: Any) -> None:
@@ -65,15 +65,24 @@ class Guest:
             self.log.opt(exception=error).error("{}", text)
         self._engine.alert(Severity.ERROR, self.name, text, log=False)
 
-    def holds_time(self, handler: Any, waited: float, until: float) -> None:
-        """An async handler has kept a simulated clock waiting, and may do so for a while."""
-        self._engine.alert(
-            Severity.WARNING,
-            self.name,
-            f"{named(handler)} has held up time for {waited:g} s: a simulated clock waits for "
-            "async handlers, so that no fill and no quote can come before they end; it is "
-            f"stopped after {until:g} s",
-        )
+    def holds_time(self, handler: Any, waited: float, until: float | None) -> None:
+        """An async handler has kept a simulated clock waiting, and may do so for a while.
+
+        Where time is the world's (`until` is None) it keeps the strategy's own handlers waiting.
+        """
+        if until is None:
+            text = (
+                f"{named(handler)} has not ended for {waited:g} s: no other async handler of the "
+                "strategy is called before it does. Give what it awaits a limit (asyncio.timeout); "
+                "`qka strategy stop` ends it now"
+            )
+        else:
+            text = (
+                f"{named(handler)} has held up time for {waited:g} s: a simulated clock waits for "
+                "async handlers, so that no fill and no quote can come before they end; it is "
+                f"stopped after {until:g} s"
+            )
+        self._engine.alert(Severity.WARNING, self.name, text)
 
     def explain(self, error: BaseException) -> str:
         """What it raised, for a human."""
@@ -115,7 +124,7 @@ class Guest:
             (frame.f_code.co_filename, line)
             for frame, line in traceback.walk_tb(error.__traceback__)
         ]
-        mine = [frame for frame in frames if frame[0] == self._home]
+        mine = [frame for frame in frames if frame[0] == self.home]
         mine = mine or self.answerable(handler) or frames[-1:]
         return f"{mine[-1][0]}:{mine[-1][1]}" if mine else named(handler)
 

@@ -22,8 +22,8 @@ class Worker(Protocol):
     def failed(self, handler: Any, event: Any, error: BaseException) -> None:
         """It raised."""
 
-    def holds_time(self, handler: Any, waited: float, until: float) -> None:
-        """It has kept a simulated clock waiting."""
+    def holds_time(self, handler: Any, waited: float, until: float | None) -> None:
+        """It has kept a simulated clock waiting, or where nothing waits, its strategy's others."""
 
     def stop(self, why: str) -> None:
         """It must be stopped, and will `drop` its work."""
@@ -83,8 +83,9 @@ class Mailbox:
     When more than `limit` events wait, a new quote takes the place of the waiting one of its
     symbol; order, fill and engine events are never dropped. `hold(+1 / -1)` is told when the
     mailbox becomes busy and idle. With `patience`, a handler that takes longer than its first
-    number of seconds is told that it holds time, and stopped after its second. `turn(name)` is
-    told whose handler is about to begin or to go on, and what it gives is awaited before.
+    number of seconds is told that it holds time, and stopped after its second, if there is one.
+    `turn(name)` is told whose handler is about to begin or to go on, and what it gives is awaited
+    before.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Mailbox:
         *,
         turn: Turn | None = None,
     ) -> None:
-        self.patience: tuple[float, float] | None = None
+        self.patience: tuple[float, float | None] | None = None
         self._hold = hold
         self._limit = limit
         self._turn = turn
@@ -205,11 +206,12 @@ class Mailbox:
         def look(waited: float) -> None:
             if self._running is not cell:
                 return
-            if waited >= stop:
+            if stop is not None and waited >= stop:
                 cell.owner.stop(f"an async handler held up time for {waited:g} s")
                 return
             cell.owner.holds_time(cell.handler, waited, stop)
-            loop.call_later(stop - say, look, stop)
+            if stop is not None:
+                loop.call_later(stop - say, look, stop)
 
         loop = asyncio.get_running_loop()
         return loop.call_later(say, look, say)

@@ -116,7 +116,7 @@ def _check_no_remains(path: Path) -> None:
 def _open(
     path: Path, owner: Owner, mark: Mark | None, durable: bool
 ) -> tuple[sqlite3.Connection, Mark, str]:
-    # looked at without the right to write: even closing a damaged file could change it
+    # looked at by a connection of its own that changes nothing, not even when it is closed
     with closing(read_only(path)) as connection:
         about = schema.about(connection)
         check_about(path, about, mark)

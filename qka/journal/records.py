@@ -89,11 +89,18 @@ class Records:
         return None if found is None else Record._make(found)
 
     def openings(self) -> list[tuple[int, int]]:
-        """(number, ns) of the record that each run began with."""
+        """(number, ns) of the record that each run began with, refused starts among them."""
+        return self._states("opening")
+
+    def starts(self) -> list[int]:
+        """The number of the record with which each run that was not refused let strategies in."""
+        return [seq for seq, _ in self._states("started")]
+
+    def _states(self, state: str) -> list[tuple[int, int]]:
         found = self._connection.execute(
             "SELECT seq, ts FROM records WHERE kind = ? AND instr(payload, CAST(? AS BLOB)) "
             "ORDER BY seq",
-            (EngineState.__name__, '"state":"opening"'),
+            (EngineState.__name__, f'"state":"{state}"'),
         )
         return [(int(seq), int(ts)) for seq, ts in found]
 

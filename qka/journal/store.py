@@ -12,7 +12,7 @@ sent either.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class SqliteJournal:
         self._account_locks = account_locks
         self._witness: witness.Witness | None = None
         self._locks: list[FileLock] = []
+        self._made = self._withdrawn = False
 
     # ------------------------------------------------------------ open and close
 
@@ -105,6 +106,7 @@ class SqliteJournal:
             )
             self._waiting.clear()
             self._syncing, self.failing = True, ""
+            self._made, self._withdrawn = self.safe.seq == 1, False
             self._witness = witness.Witness(witness.beside(self.path))
             self._witness.open(self.safe)
         except OSError as error:
@@ -130,6 +132,13 @@ class SqliteJournal:
             raise OSError(f"{error}: records {first} to {last} are lost") from error
         finally:
             self._let_go()
+
+    def withdraw(self) -> None:
+        """The start that opened it never began: closing takes it away again, if that start made it.
+
+        So a mistyped account leaves no journal. One with anything from before stays as it is.
+        """
+        self._withdrawn = self._made
 
     def attach(self, gather: Callable[[], None], soon: Callable[[], None]) -> None:
         """`gather` is called before a commit, to note what belongs with it; `soon` when there is
@@ -360,5 +369,11 @@ class SqliteJournal:
         if self._witness is not None:
             self._witness.close()
             self._witness = None
+        if self._withdrawn:
+            self._withdrawn = False
+            # its witness first, which alone would say that a journal was lost; still under the lock
+            for file in (witness.beside(self.path), self.path):
+                with suppress(OSError):
+                    file.unlink()
         while self._locks:
             self._locks.pop().release()

@@ -90,6 +90,19 @@ class DiskRecorder:
             self._thread = None
         self._over = True
 
+    def withdraw(self) -> None:
+        """Close it and take away what it wrote: of a start that never began there is no run."""
+        self.close()
+        for file in self._files() if self._run else ():
+            with suppress(OSError):
+                file.unlink()
+        for folder in (self.folder / f"{self._day}", self.folder):
+            with suppress(OSError):  # others' are in it, or it is not there
+                folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        return list(self.folder.glob(f"*/{self._run:012d}-*.rec"))
+
     def _give_up(self, why: str) -> None:
         if not self._over:
             self._over = True
@@ -145,7 +158,7 @@ class DiskRecorder:
     def _next_file(self, day: Any) -> None:
         self._close_file()
         if self._day is None:  # a run of this number that left nothing in the journal
-            for left in self.folder.glob(f"*/{self._run:012d}-*.rec"):
+            for left in self._files():
                 left.unlink()
         self._day = day
         path = self.folder / f"{day}" / file_name(self._run, self._part)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ async def replay(day: date, journal: Path, build: Build) -> Outcome:
     whole, rows, told = sha256(), 0, list[str]()
     with opened(journal) as records:
         openings = records.openings()
-        told += _unrecorded(day, found, openings)
+        told += _unrecorded(day, found, openings, records.starts())
         for run in mine:
             begun = [seq for seq, _ in openings if seq > run.number]
             end = begun[1] - 1 if len(begun) > 1 else None  # the next run has begun
@@ -72,10 +73,20 @@ async def replay(day: date, journal: Path, build: Build) -> Outcome:
     return Outcome(len(mine), rows, counts, whole.hexdigest(), check.divergence, told)
 
 
-def _unrecorded(day: date, found: list[Run], openings: list[tuple[int, int]]) -> list[str]:
-    """Words for runs of the day that left no recording, if there were any."""
+def _unrecorded(
+    day: date, found: list[Run], openings: list[tuple[int, int]], starts: list[int]
+) -> list[str]:
+    """Words for runs of the day that left no recording, if there were any.
+
+    A start that was refused decided nothing.
+    """
     began = {min((s for s, _ in openings if s > run.number), default=0) for run in found}
-    missing = sum(day_of(time) == day and seq not in began for seq, time in openings)
+    ends = [*(seq for seq, _ in openings[1:]), inf]
+    missing = sum(
+        any(seq < start < end for start in starts)
+        for (seq, time), end in zip(openings, ends, strict=False)
+        if day_of(time) == day and seq not in began
+    )
     if not missing:
         return []
     runs = "1 run" if missing == 1 else f"{missing} runs"

@@ -57,7 +57,7 @@ class _Screen:
                 self._pairs(title, pairs)
         metrics = seen.metrics
         if isinstance(metrics, str):
-            self._line(f"{word('Return and risk')}: {metrics}")
+            self._line(f"{word('Return and risk')}{word(': ')}{metrics}")
         elif metrics:
             self._pairs(word("Return and risk"), metrics)
         self._rest()
@@ -141,18 +141,19 @@ class _Screen:
             self._pairs(word("Reconciliation"), [(what, str(n)) for what, n in verdicts.items()])
         for time, found in [(t, f) for t, f in report.settled if f.differences][-_MOST:]:
             self._line(
-                f"{shown.clock(time)} {self._code(found.when)} {self._shown.verdict(found)}: "
-                f"{self._shown.differences(found)}"
+                f"{shown.clock(time)} {self._code(found.when)} {self._shown.verdict(found)}"
+                f"{word(': ')}{self._shown.differences(found)}"
             )
         loud = [alert for alert in report.alerts if alert.severity != "info"]
         for alert in loud[-_MOST:]:
             self._line(
-                f"{self._code(str(alert.severity))} {shown.clock(alert.time)} {alert.source}: "
-                f"{self._told(alert.message)}"
+                f"{self._code(str(alert.severity))} {shown.clock(alert.time)} {alert.source}"
+                f"{word(': ')}{self._told(alert.message)}"
             )
 
     def _pairs(self, title: str, pairs: Sequence[tuple[str, str]]) -> None:
-        self._line(f"{title}: " + "  ".join(f"{what} {figure}" for what, figure in pairs))
+        told = "  ".join(f"{what} {figure}" for what, figure in pairs)
+        self._line(f"{title}{self._word(': ')}{told}")
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(

@@ -18,6 +18,7 @@ UNKNOWN = (
     "can tell the profit."
 )
 _CHINESE = {
+    ": ": "：",
     # the page
     "Report": "交易报告",
     "account": "账户",

@@ -158,7 +158,10 @@ class Store:
 
     def _trouble(self, error: Exception) -> str:
         if "locked" in str(error):
-            return f"{self.path} is in use: another QMTServer of this account is running"
+            return (
+                f"{self.path} is in use: another QMTServer of this account is running. Stop it "
+                "first; nothing was started here"
+            )
         return f"{self.path} can't be opened ({error}): nothing was started"
 
     def _group(self, connection: sqlite3.Connection) -> bool:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
+from aiohttp import ClientConnectionResetError
 from builders import NEXT_DAY, NO_COMMISSION, an_order, moment
 from loguru import logger
 from scripted import TOKEN, Fault, eventually, scripted
@@ -223,6 +224,22 @@ async def test_pushes_before_the_reply_find_their_order_by_its_remark():
 
 
 # ------------------------------------------------------------------ the link breaks
+
+
+async def test_a_ping_that_can_not_be_answered_any_more_is_a_link_that_broke(monkeypatch):
+    async with stage() as s:
+        socket = s.client._channel._socket
+
+        async def receive():
+            raise ClientConnectionResetError("Cannot write to closing transport")
+
+        monkeypatch.setattr(socket, "receive", receive)
+        await s.server.push("asset", ASSET)  # it is heard, and then the next is waited for
+        await eventually(lambda: s.links() == [True, False, True])
+        (why,) = [
+            event.reason for event in s.heard if isinstance(event, LinkState) and not event.up
+        ]
+        assert "the link broke (ClientConnectionResetError" in why
 
 
 async def test_an_order_while_the_link_is_down_was_not_sent():
@@ -845,3 +862,84 @@ async def test_a_cancel_of_a_final_order_is_refused_without_asking():
         await s.until(CancelRefused)
         assert s.of(CancelRefused)[0].reason == "the order is cancelled already"
         assert "cancel_order_stock" not in s.asked
+
+
+# ------------------------------------------------------------------ gone from the account's orders
+
+
+async def looked(s):
+    """The account's orders were asked for once more, and what came of it was heard."""
+    before = s.asked.count("query_stock_trades")
+    s.broker.missed()
+    await eventually(lambda: s.asked.count("query_stock_trades") > before)
+    await s.broker.snapshot()
+
+
+@asynccontextmanager
+async def taken(**attributes):
+    """The broker has the order `a`, and lists it."""
+    async with stage(**attributes) as s:
+        s.submit()
+        await s.until(OrderSubmitted)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await looked(s)
+        await s.until(OrderAccepted)
+        yield s
+
+
+async def passes(s, seconds):
+    s.clock.advance(by=seconds)
+    await looked(s)
+
+
+async def test_an_order_that_its_broker_lists_no_more_is_unknown_after_a_minute():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 59)
+        assert s.broker.reports.order_of("a").status is OrderStatus.ACCEPTED
+        await passes(s, 1)
+        (unknown,) = await s.until(OrderUnknown)
+        assert "do not have it any more" in unknown.reason
+        assert "outcome" not in s.asked  # that it was executed once says nothing now
+
+
+async def test_a_list_that_has_it_again_in_time_is_as_if_it_had_never_been_away():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 59)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await passes(s, 10)
+        s.server.answers["query_stock_orders"] = []
+        await passes(s, 59)
+        await passes(s, 59)
+        assert s.of(OrderUnknown) == []
+
+
+async def test_an_order_that_is_listed_again_works_again_and_can_trade():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 60)
+        await s.until(OrderUnknown)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await looked(s)
+        assert s.broker.reports.order_of("a").status is OrderStatus.ACCEPTED
+        await s.server.push("trade", a_trade_record())
+        await s.server.push("order", an_order_record(56, traded_volume=1000))
+        await eventually(lambda: s.broker.reports.order_of("a").is_final)
+        assert s.broker.reports.order_of("a").status is OrderStatus.FILLED
+
+
+async def test_at_the_days_end_one_that_is_not_listed_has_expired():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = [
+            an_order_record(56, order_id=7, order_sysid="S7", order_remark="b", traded_volume=1000)
+        ]
+        await looked(s)
+        await passes(s, 60)
+        await s.until(OrderUnknown)
+        s.clock.advance(to=moment("15:35"))
+        (expired,) = await s.until(OrderExpired)
+        assert expired.reason == "no longer among the account's orders"

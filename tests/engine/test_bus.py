@@ -556,6 +556,22 @@ async def test_a_handler_that_holds_time_too_long_is_told_and_then_stopped():
     assert heard == [1, 2]
 
 
+async def test_a_handler_that_only_keeps_its_own_waiting_is_told_of_once_and_goes_on():
+    owner, over = Owner(), asyncio.Event()
+    owner.box.patience = (0.01, None)
+
+    async def waits(event):
+        await over.wait()
+
+    owner.let(waits, 1)
+    async with asyncio.timeout(5):
+        while not owner.slow:  # noqa: ASYNC110  # it is told by a timer
+            await asyncio.sleep(0.002)
+    over.set()
+    assert await owner.box.idle(5)
+    assert (owner.slow, owner.stopped, owner.errors) == ([waits], [], [])
+
+
 async def test_a_mailbox_dropped_before_its_first_step_lets_the_clock_go_and_can_be_used_again():
     held, heard = [], []
     owner = Owner(hold=held.append)

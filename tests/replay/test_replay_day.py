@@ -9,7 +9,7 @@ from qmt import ACCOUNT, a_terminal, eventually
 from replays import SYMBOL, Floor, S
 
 import qka
-from qka.errors import DataError
+from qka.errors import ConfigError, DataError
 from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
 from qka.model.market import Quote
@@ -331,6 +331,17 @@ async def test_a_run_without_a_recording_is_told_and_the_others_are_compared(flo
     assert outcome.told == [
         "1 run of that day left no recording: what was decided then is not compared"
     ]
+
+
+async def test_a_start_that_was_refused_is_no_run_that_is_missed(floor):
+    await a_morning(floor)
+    refused = floor.engine()
+    refused.account_id = "another"
+    with pytest.raises(ConfigError, match="nothing was sent"):
+        await refused.run_async()
+    runs(floor.recording)[-1].files[0].unlink()
+    outcome = await floor.replay()
+    assert (outcome.runs, outcome.divergence, outcome.told) == (2, None, [])
 
 
 async def test_a_day_without_a_recording_is_refused(floor):

@@ -140,11 +140,11 @@ async def test_in_chinese_the_story_is_chinese_and_names_its_order_once(floor, m
     monkeypatch.setenv("QKA_LANG", "zh")
     shown = RUN.invoke(app, ["why", floor.ids[0], "--journal", str(floor.path)])
     head, _, *lines = shown.output.splitlines()
-    assert head.startswith(f"{floor.ids[0]}  买入 600000.SH 200股 @9.95，Once：已撤")
+    assert head.startswith(f"{floor.ids[0]}  买入 600000.SH 200 股 @9.95，Once：已撤")
     assert "成交 100，均价 9.95，费用 5.0" in head
     assert not [line for line in lines if f" {floor.ids[0]}：" in line]
     assert any(
-        line.endswith("委托    委托：买入 600000.SH 200股 @9.95，已过风控") for line in lines
+        line.endswith("委托    委托：买入 600000.SH 200 股 @9.95，已过风控") for line in lines
     )
     assert any("风控    通过：交易状态、数量与价位、" in line for line in lines)
     denied = RUN.invoke(app, ["why", floor.ids[1], "--journal", str(floor.path)])
