@@ -23,7 +23,7 @@ from qka.report.figures import Point
 from qka.report.page import chart
 
 ROOM = Path(qka.report.__file__).parent
-CHINESE = re.compile("[一-鿿]")
+CHINESE = re.compile("[一-鿿：]")
 
 
 @pytest.fixture(scope="module")
