@@ -349,7 +349,7 @@ async def test_a_day_without_a_recording_is_refused(floor):
         await floor.replay()
     async with floor.engine():
         pass
-    with pytest.raises(DataError, match="no recording of 2026-01-06: it has 1 days"):
+    with pytest.raises(DataError, match="no recording of 2026-01-06: days it has: 1,"):
         await floor.replay(day=NEXT_DAY)
 
 
