@@ -943,3 +943,21 @@ async def test_at_the_days_end_one_that_is_not_listed_has_expired():
         s.clock.advance(to=moment("15:35"))
         (expired,) = await s.until(OrderExpired)
         assert expired.reason == "no longer among the account's orders"
+
+
+async def test_a_cancel_of_one_that_is_gone_is_asked_for_again_when_it_is_listed_again():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 60)
+        await s.until(OrderUnknown)
+        no = {"data": -1, "code": "refused", "detail": "no such order today"}
+        s.server.failures["cancel_order_stock"] = deque([no])
+        s.broker.cancel(s.broker.reports.order_of("a"))
+        await eventually(lambda: not s.server.failures["cancel_order_stock"])
+        await looked(s)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await looked(s)
+        await eventually(lambda: s.asked.count("cancel_order_stock") == 2)
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)
