@@ -383,7 +383,7 @@ MISTAKES = (
     ),
     mark("the journal is of account {id}, the config names {name}: correct one of them"),
     mark("{path}: there is no recording (journal.record makes one while an engine runs)"),
-    mark("{path} has no recording of {day}: it has {count} days, {low} to {high}"),
+    mark("{path} has no recording of {day}: days it has: {count}, {low} to {high}"),
     mark(
         "{path} begins in the middle of a run: what the run began with is gone, so it can't be "
         "replayed"

@@ -377,7 +377,7 @@ PHRASES = (
         "the broker's terminal"
     ),
     mark("a cancel is pending at the terminal"),
-    mark("its day ended while the engine was away; if it traded, the shares say so"),
+    mark("its day ended and nobody saw how; if it traded, the shares say so"),
     mark("the broker failed to take it: {error}"),
     mark("the broker failed to take the cancel: {error}"),
     mark("order {id} of {strategy} works on: {why}"),
@@ -403,6 +403,7 @@ PHRASES = (
         "no server answers at {url} ({error}): is `qka server` running there, and is this its "
         "address?"
     ),
+    mark("what answers at {url} speaks http, and not https: correct the url's beginning"),
     mark("no reply from {url} within {span} s"),
     mark("the link to {url} broke ({why})"),
     mark("no link to {url} ({why}): nothing was sent"),

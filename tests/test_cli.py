@@ -43,6 +43,7 @@ def only_run(folder):
 
 def test_init_makes_a_project_that_runs_at_once(project):
     assert (project / ".env.example").exists()
+    assert (project / "config" / "remote.yaml").exists()  # the server says to run it
     assert (project / ".gitignore").exists()
     done = qka("run", "config/paper.yaml", cwd=project)
     assert done.returncode == 0, done.stderr

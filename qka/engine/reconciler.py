@@ -32,6 +32,7 @@ _CLOSED = Phase.CLOSED
 TRIES = 3  # looks at an account that moves while it is looked at
 PAUSE = 1.0  # seconds between them
 EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
+FRESH = 600.0  # seconds that an answer of the feed's holds
 KEPT = 15  # days that something may still come of a corporate action
 LINGERS = 30.0  # seconds after which an order on its way is worth a word
 _ON_ITS_WAY = {
@@ -93,7 +94,13 @@ class Reconciler:
         self._trades = trades
         self._actions = actions
         self.dues: Sequence[Due] = ()  # of corporate actions, as far as they were needed
-        self._since: date | None = None  # the books were good then; None: they are today's
+        # the day from which on the feed is asked, see `_learn`: the deals since then are known
+        self._since: date | None = None
+        self._asked: tuple[list[str], date, date] | None = None  # symbols, from, to
+        self._found: Sequence[CorporateAction] = ()  # the answer
+        self._again = 0  # ns, when the same may be asked again
+        self._learnt = False  # the feed has told of all the days up to today
+        self._in_vain: date | None = None  # the day on which it was told that the feed can't say
         self._figures = figures
         self._shifted = shifted
         self._seen = ""  # fingerprint of the last look's differences
@@ -101,6 +108,7 @@ class Reconciler:
         self.differences: Sequence[Difference] = ()  # those
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()  # one comparison at a time
         self._running = False  # in the world's time
         self._closed = False
 
@@ -113,27 +121,44 @@ class Reconciler:
         day on which the books were good, and `dues` what corporate actions were to bring then.
         """
         self._since, self.dues = since, dues
-        ledger, now = self._ledger, self._clock.now()
-        over = left_over(ledger, day_of(now), self._trades)
+        snapshot, differences, left = await self._examine()
+        self._judge("start", snapshot, differences, left, accepted)
+
+    async def _examine(
+        self, *, ask: bool = False
+    ) -> tuple[AccountSnapshot, list[Difference], Sequence[Due]]:
+        """The account as it is, what differs, as far as possible with a reason, and what is due.
+
+        A start, a link that is back the next day and a day's end are alike: an order of an earlier
+        day that nobody saw the end of is over, and may have traded. `ask` the feed also when
+        nothing differs.
+        """
+        now, self._learnt = self._clock.now(), False
+        over = left_over(self._ledger, day_of(now), self._trades)
         snapshot, differences = await self._compare()
         for order in over:
-            words = "its day ended while the engine was away; if it traded, the shares say so"
+            words = "its day ended and nobody saw how; if it traded, the shares say so"
             self._publish(OrderExpired(now, order.id, words))
-        differences, dues = await self._explain(differences, snapshot, over)
-        self._judge("start", snapshot, differences, dues, accepted)
-
-    async def _explain(
-        self, differences: Sequence[Difference], snapshot: AccountSnapshot, over: Sequence[Order]
-    ) -> tuple[list[Difference], Sequence[Due]]:
-        """By orders that may have traded and by corporate actions; and what is due after that."""
+        if not differences and not ask:
+            return snapshot, [], self.dues
+        dues, silent = await self._learn(over)
         if not differences:
-            return [], self.dues
-        dues = await self._learn(over)
+            return snapshot, [], dues
+        # the account went on while the feed was asked: what is taken over is what it is now
+        snapshot, differences = await self._compare()
+        if not differences:
+            return snapshot, [], dues
         today = day_of(self._clock.now())
-        return comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
+        found, left = comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
+        if silent and comparison.unexplained(found):
+            self._warn_in_vain(silent, today)
+        return snapshot, found, left
 
-    async def _learn(self, over: Sequence[Order]) -> list[Due]:
-        """What is due, with what the feed knows of the days since the books were good."""
+    async def _learn(self, over: Sequence[Order]) -> tuple[list[Due], str]:
+        """What is due, with what the feed knows of the days since it was last asked.
+
+        And why it could not say, "" when it could.
+        """
         ledger, today = self._ledger, day_of(self._clock.now())
         since = self._since or today
         dues = [due for due in self.dues if (today - due.action.day).days <= KEPT]
@@ -142,19 +167,36 @@ class Reconciler:
         symbols |= {deal.symbol for deal in ledger.deals.since(since)}
         symbols |= {order.symbol for order in over}
         try:
-            actions = await self._actions(sorted(symbols), since, today) if symbols else ()
+            actions = await self._told_by_feed(sorted(symbols), since, today)
         except QkaError as error:
+            return dues, str(error)
+        self._learnt = True
+        dues += [
+            Due(action, ledger.held_before(action.symbol, action.day))
+            for action in actions
+            if (action.symbol, action.day) not in known
+        ]
+        return dues, ""
+
+    def _warn_in_vain(self, error: str, today: date) -> None:
+        """Once a day."""
+        if self._in_vain != today:
+            self._in_vain = today
             self._alert(
                 Severity.WARNING,
                 "the account differs from the journal, and the feed can't say whether that is a "
                 f"bonus or a dividend ({error}): nothing is explained by one",
             )
-            return dues
-        return dues + [
-            Due(action, ledger.held_before(action.symbol, action.day))
-            for action in actions
-            if (action.symbol, action.day) not in known
-        ]
+
+    async def _told_by_feed(
+        self, symbols: list[str], since: date, until: date
+    ) -> Sequence[CorporateAction]:
+        """Its actions; while trading is held it is asked for the same every ten minutes only."""
+        asked, now = (symbols, since, until), self._clock.now()
+        if asked != self._asked or now >= self._again:
+            self._found = await self._actions(symbols, since, until) if symbols else ()
+            self._asked, self._again = asked, now + int(FRESH * SECOND)
+        return self._found
 
     def _judge(
         self,
@@ -193,7 +235,8 @@ class Reconciler:
             return
         # what an operator takes over may have been due in part: nobody can tell
         self.dues = [due.over() for due in dues] if agreed else dues
-        self._since = day
+        if agreed or self._learnt:
+            self._since = day
         if differences:
             words = "accepted by the operator" if agreed else "explained"
             self._alert(
@@ -251,6 +294,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Look at the account every now and then; only the world's time moves it unseen."""
+        self._since = self._since or day_of(self._clock.now())  # the first run begins with it
         if not self._clock.waits:
             self._running = True
             self._every_now_and_then()
@@ -275,17 +319,30 @@ class Reconciler:
     async def look(self) -> None:
         """Shares against the broker's, and orders that are long on their way.
 
-        Cash is left to the day's end: brokers book their fees when they please.
+        Cash is left to the day's end: brokers book their fees when they please. What differs in
+        two looks is examined, as is what a day's end has found, until it is explained.
         """
-        snapshot = await self._broker.snapshot()
-        self._look_at_orders()
-        differences = comparison.holdings(self._ledger, snapshot)
-        mark = comparison.fingerprint(differences)
-        steady, self._seen = mark == self._seen, mark
-        if differences and steady and mark != self.told:
-            self._judge("run", snapshot, differences, self.dues)
-        elif not differences and self.told:
-            self._judge("run", *await self._compare(), self.dues)
+        if self._turn.locked():
+            return  # an account that moves looks the same to two looks at once
+        async with self._turn:
+            snapshot = await self._broker.snapshot()
+            self._look_at_orders()
+            mark = comparison.fingerprint(comparison.holdings(self._ledger, snapshot))
+            steady, self._seen = mark == self._seen, mark
+            over = left_over(self._ledger, day_of(self._clock.now()), self._trades)
+            if over or self.told or (mark and steady):
+                await self._look_closely()
+
+    async def _look_closely(self) -> None:
+        snapshot, differences, dues = await self._examine()
+        if comparison.unexplained(differences):
+            shares = [found for found in differences if found.what != "cash"]
+            if not shares and not self.told:
+                return
+            differences = shares or differences
+            if comparison.fingerprint(differences) == self.told:
+                return
+        self._judge("run", snapshot, differences, dues)
 
     def _look_at_orders(self) -> None:
         now, before, self._waiting = self._clock.now(), self._waiting, {}
@@ -309,6 +366,11 @@ class Reconciler:
         self._spawn(self._accept(fingerprint))
 
     async def _accept(self, fingerprint: str) -> None:
+        async with self._turn:
+            await self._take_over(fingerprint)
+
+    async def _take_over(self, fingerprint: str) -> None:
+        self._learnt = False
         snapshot, differences = await self._compare()
         close = at(day_of(self._clock.now()), "15:00")
         found = differences
@@ -349,10 +411,16 @@ class Reconciler:
             self._failed(error)
 
     async def _settle(self, day: date) -> None:
-        snapshot, differences = await self._compare()
-        differences, dues = await self._explain(differences, snapshot, ())
-        differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
-        self._end(day, snapshot, differences, dues)
+        async with self._turn:
+            try:
+                found = await self._examine(ask=self._books is None)
+            except QkaError:  # later then, as long as it is the day
+                again = self._clock.now() + int(EVERY * SECOND)
+                self._clock.call_at(again, lambda: self.settle(day))
+                raise
+            snapshot, differences, dues = found
+            differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
+            self._end(day, snapshot, differences, dues)
 
     def _end(
         self,

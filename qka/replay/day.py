@@ -98,7 +98,7 @@ def _nothing(day: date, folder: Path) -> str:
     if not known:
         return f"{folder}: there is no recording (journal.record makes one while an engine runs)"
     first, last = known[0], known[-1]
-    return f"{folder} has no recording of {day}: it has {len(known)} days, {first} to {last}"
+    return f"{folder} has no recording of {day}: days it has: {len(known)}, {first} to {last}"
 
 
 async def _replay(

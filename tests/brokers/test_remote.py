@@ -735,6 +735,16 @@ async def test_without_a_server_connecting_fails_when_patience_ends():
     await broker.close()
 
 
+async def test_https_where_a_server_speaks_http_is_named():
+    async with stage() as s:
+        url = s.server.url.replace("http://", "https://")
+        for ask in (AsyncQMTClient.open, lambda client: client.api("query_stock_asset")):
+            client = AsyncQMTClient(url, TOKEN, patience=0.05)
+            with pytest.raises(BrokerUnavailable, match="speaks http, and not https"):
+                await ask(client)
+            await client.close()
+
+
 async def test_a_server_of_another_protocol_is_refused():
     async with stage(connect=False, hello={"protocol": 2}) as s:
         with pytest.raises(CallRefused, match="update qka"):

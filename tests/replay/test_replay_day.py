@@ -354,7 +354,7 @@ class Observed(Trader):
 
 
 def is_watched():
-    return "qka-vigil" in [thread.name for thread in threading.enumerate()]
+    return "qka-watchdog" in [thread.name for thread in threading.enumerate()]
 
 
 async def test_a_replay_that_takes_its_time_holds_up_nobody_and_is_not_watched(floor):
@@ -372,7 +372,7 @@ async def test_a_day_without_a_recording_is_refused(floor):
         await floor.replay()
     async with floor.engine():
         pass
-    with pytest.raises(DataError, match="no recording of 2026-01-06: it has 1 days"):
+    with pytest.raises(DataError, match="no recording of 2026-01-06: days it has: 1,"):
         await floor.replay(day=NEXT_DAY)
 
 

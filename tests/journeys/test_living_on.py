@@ -1,0 +1,153 @@
+"""An engine that runs on from one day to the next, without a restart."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from builders import DAY, NEXT_DAY, SYMBOL, moment
+from qmt import ACCOUNT, a_terminal, eventually
+from test_recovery import BONUS, DIVIDEND, GIVEN, OTHER, Desk, told, trades_on
+
+from qka.journal.port import Note
+from qka.model.actions import CorporateAction
+from qka.model.events import TradingState
+from qka.model.order import OrderStatus as S
+
+THIRD_DAY, FOURTH_DAY = date(2026, 1, 7), date(2026, 1, 8)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with a_terminal(id_cooldown=0.0) as terminal:
+        yield Desk(terminal, tmp_path)
+
+
+def lives_on(desk, engine, day=NEXT_DAY, clock_time="09:35"):
+    """It is that moment, for the terminal and for the engine."""
+    desk.terminal.advance(to=moment(clock_time, day))
+    engine.clock.follow(desk.terminal.now(), 20.0)
+    engine.clock.call_at(engine.clock.now(), lambda: None)  # what is due is due now
+
+
+async def looks(engine, times=2):
+    """The reconciler's looks, which a minute brings one after the other."""
+    for _ in range(times):
+        await eventually(lambda: not engine.reconciler._turn.locked())
+        await engine.reconciler.look()
+
+
+async def settles(engine, day):
+    """A day's end; the note of what was found."""
+    before = engine.journal.latest(Note.RECONCILED)
+    seen = before.seq if before else 0
+    engine.reconciler.settle(day)
+
+    def settled():
+        last = engine.journal.latest(Note.RECONCILED)
+        return last if last and last.seq > seen and last.value["when"] == "end" else None
+
+    return (await eventually(settled)).value
+
+
+def pays(desk, cents, symbol=OTHER):
+    desk.terminal._accounts[ACCOUNT]._exchange.grant(symbol, 0, cents)
+
+
+async def test_what_came_over_night_is_explained_in_the_morning_and_trading_goes_on(desk):
+    desk.terminal.declare(GIVEN)
+    async with desk.engine() as engine:
+        lives_on(desk, engine)
+        await looks(engine)
+        (alert,) = await eventually(lambda: told(engine))
+        assert f"{OTHER} 1000 shares 1300 shares {BONUS}" in alert
+        assert DIVIDEND in alert
+        await trades_on(desk, engine)
+
+
+async def test_an_order_that_traded_while_the_link_was_away_until_the_next_day_is_explained(desk):
+    async with desk.engine() as engine:
+        traded = await desk.placed(engine)
+        rests = await desk.placed(engine, 100, 9.5)
+        desk.terminal.stop()
+        desk.quote()
+        lives_on(desk, engine)
+        desk.terminal.start()
+        await eventually(lambda: engine.ledger.order(rests).status is S.EXPIRED)
+        await eventually(lambda: engine.ledger.shares().get(SYMBOL) == 500)
+        assert engine.ledger.order(traded).status is S.EXPIRED
+        (alert,) = [words for words in told(engine) if "explained" in words]
+        assert f"traded while the engine was away: {traded}" in alert
+        assert engine.ledger.asset.frozen == 0
+        await trades_on(desk, engine)
+
+
+async def test_what_a_days_end_found_is_told_once_and_looked_at_until_it_is_gone(desk):
+    async with desk.engine() as engine:
+        pays(desk, -100_000)
+        assert (await settles(engine, DAY))["clean"] is False
+        await looks(engine, 3)
+        assert engine.ledger.trading is TradingState.HALTED
+        assert len(told(engine)) == 1
+        pays(desk, 100_000)
+        await looks(engine, 1)
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert len(told(engine)) == 1
+
+
+async def test_a_feed_that_could_not_say_at_a_days_end_is_asked_again_by_the_looks(desk):
+    async with desk.engine() as engine:
+        lives_on(desk, engine)
+        desk.terminal.declare(GIVEN)
+        pays(desk, 25_000)
+        desk.terminal.disconnect_data()
+        await eventually(lambda: not engine.feed._source.up)
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.trading is TradingState.HALTED
+        await eventually(lambda: engine.feed._source.up)
+        await looks(engine, 1)
+        assert engine.ledger.trading is TradingState.ACTIVE
+        await eventually(lambda: DIVIDEND in " ".join(told(engine)))
+
+
+async def test_a_dividend_that_comes_days_after_its_ex_date_is_explained_then(desk):
+    """As a fund's does: on its ex-date nothing differs."""
+    desk.terminal.declare(CorporateAction(OTHER, NEXT_DAY, Decimal("0.25")))
+    async with desk.engine() as engine:
+        lives_on(desk, engine)
+        pays(desk, -25_000)  # not yet
+        assert (await settles(engine, NEXT_DAY))["clean"] is True
+    async with desk.engine() as engine:
+        lives_on(desk, engine, THIRD_DAY)
+        assert (await settles(engine, THIRD_DAY))["clean"] is True
+        lives_on(desk, engine, FOURTH_DAY)
+        pays(desk, 25_000)
+        assert (await settles(engine, FOURTH_DAY))["clean"] is True
+        (alert,) = told(engine)
+        assert DIVIDEND in alert
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
+async def test_a_day_that_could_not_be_settled_is_settled_a_minute_later(desk):
+    async with desk.engine() as engine:
+        desk.terminal.faults.next("dropped", "asset")
+        assert (await settles(engine, DAY))["clean"] is True
+
+
+async def test_what_trades_while_the_feed_is_asked_stays_booked(desk):
+    async with desk.engine() as engine:
+        lives_on(desk, engine)
+        desk.terminal.declare(GIVEN)
+        order_id = await desk.placed(engine)
+        asked = engine.reconciler._actions
+
+        async def slowly(*question):
+            desk.quote(day=NEXT_DAY)
+            await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+            return await asked(*question)
+
+        engine.reconciler._actions = slowly
+        pays(desk, 25_000)
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.shares()[SYMBOL] == 500
+        assert DIVIDEND in told(engine)[0]
+        assert desk.agrees(engine)
