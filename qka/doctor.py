@@ -335,7 +335,7 @@ async def _server(plan: Plan) -> AsyncIterator[Finding]:
             yield Finding(
                 say("its clock"),
                 "ok" if fine else "fail",
-                say("{skew:+.1f} s beside this machine's").format(skew=skew),
+                say("{skew:+.1f} s beside this machine's").format(skew=round(skew, 1) + 0.0),
                 "" if fine else say("set both from a time server: orders carry deadlines"),
             )
     except CallRefused as error:  # says itself what to do

@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -41,6 +42,7 @@ _sinks: list[int] = []
 _MEGABYTE = 1_000_000
 _MOST = 1000  # lines that wait
 _QUIET = ("DEBUG", "INFO")
+_shown = warnings.showwarning
 _lazily = logger.opt(lazy=True)
 
 
@@ -69,6 +71,7 @@ def setup(
         pass  # loguru's own sink is gone already
     learn()
     logger.configure(patcher=_patch)
+    warnings.showwarning = _warned
     if console:
         _sinks.append(
             logger.add(
@@ -100,11 +103,28 @@ def setup(
 def close() -> None:
     """Flush and remove the sinks of `setup`; harmless when there are none."""
     flush()
+    if warnings.showwarning is _warned:
+        warnings.showwarning = _shown
     while _sinks:
         try:
             logger.remove(_sinks.pop())
         except ValueError:
             pass  # someone removed all of loguru's sinks
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: IO[str] | None = None,
+    line: str | None = None,
+) -> None:
+    """Python's own warning is a line like any: mostly a coroutine that nobody awaited."""
+    words = str(message)
+    if words.endswith("was never awaited"):
+        words += ": nothing of it was done; write `await` before the call"
+    logger.warning("{}:{}: {}", filename, lineno, words)
 
 
 def flush() -> None:

@@ -403,6 +403,7 @@ PHRASES = (
         "no server answers at {url} ({error}): is `qka server` running there, and is this its "
         "address?"
     ),
+    mark("what answers at {url} speaks http, and not https: correct the url's beginning"),
     mark("no reply from {url} within {span} s"),
     mark("the link to {url} broke ({why})"),
     mark("no link to {url} ({why}): nothing was sent"),

@@ -1,6 +1,8 @@
 """What the log shows a human, what it writes, and what it never tells."""
 
 import json
+import re
+import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -32,6 +34,23 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 def _divide(secret: str = "hunter2hunter2") -> None:
     raise ZeroDivisionError("nothing\nthere")
+
+
+def test_a_coroutine_that_nobody_awaits_is_told_with_its_line_and_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def helper() -> None: ...
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        shown = warnings.showwarning
+        logs.setup("INFO", None)
+        helper()
+        logs.close()
+        assert warnings.showwarning is shown
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"WARNING .*test_logs\.py:\d+: coroutine '.*helper' was never awaited: ", line)
+    assert line.endswith("nothing of it was done; write `await` before the call")
 
 
 def test_console_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,16 @@ def test_what_a_kind_that_is_set_needs_is_named_with_how_to_give_it() -> None:
     ]
 
 
+def test_what_is_set_itself_is_not_left_behind_but_named_where_it_does_not_belong() -> None:
+    text = "feed: {kind: replay, path: data}\n" + ONE
+    for overrides in (
+        ["feed.kind=simulated", "feed.path=other"],
+        ["feed.path=other", "feed.kind=simulated"],
+    ):
+        (line,) = _problems(text, *overrides)
+        assert line.startswith("--set feed.path: unknown key")
+
+
 def test_a_secret_on_the_command_line_is_one_problem() -> None:
     told = "a secret has no place here: set QKA__BROKER__TOKEN in the environment or in .env"
     assert _problems(ONE, "broker.token=abc") == [f"--set broker.token: {told}"]

@@ -332,10 +332,7 @@ class Calls:
                 _note_time(self._line, response.headers.get("Date", ""))
                 return _reply(response.status, payload)
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as error:
-            raise _Unreached(
-                f"no server answers at {self._line} ({_reason(error)}): is `qka server` running "
-                "there, and is this its address?"
-            ) from None
+            raise _Unreached(unanswered(self._line, error)) from None
         except aiohttp.ServerFingerprintMismatch:
             raise BrokerUnavailable(
                 f"{self._line} shows another certificate than the one that is pinned: "
@@ -345,6 +342,16 @@ class Calls:
             raise _Lost(f"no reply from {self._line} within {self._line.timeout:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise _Lost(f"the link to {self._line} broke ({_reason(error)})") from None
+
+
+def unanswered(line: Line, error: Exception) -> str:
+    """What to say, and what to look at, where no server answers."""
+    if "WRONG_VERSION_NUMBER" in str(error):
+        return f"what answers at {line} speaks http, and not https: correct the url's beginning"
+    return (
+        f"no server answers at {line} ({_reason(error)}): is `qka server` running there, and is "
+        "this its address?"
+    )
 
 
 def _outcome(key: str) -> str:

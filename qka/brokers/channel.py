@@ -16,7 +16,16 @@ import aiohttp
 import msgspec
 from loguru import logger
 
-from qka.brokers.calls import FIRST_WAIT, Line, Reply, Tries, error_of, packed, unknown
+from qka.brokers.calls import (
+    FIRST_WAIT,
+    Line,
+    Reply,
+    Tries,
+    error_of,
+    packed,
+    unanswered,
+    unknown,
+)
 from qka.errors import AccessDenied, BrokerUnavailable, CallRefused, NotSent, QkaError
 
 PROTOCOL = 1
@@ -229,10 +238,7 @@ class Channel:
             words = "takes nobody now" if busy else "has no WebSocket at /ws: is it a QMTServer?"
             raise BrokerUnavailable(f"{line} {words} (HTTP {error.status})") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise BrokerUnavailable(
-                f"no server answers at {line} ({error or type(error).__name__}): is `qka server` "
-                "running there, and is this its address?"
-            ) from None
+            raise BrokerUnavailable(unanswered(line, error)) from None
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Hello:
         resume = {"epoch": self._epoch, "seq": self._seq} if self._epoch else None

@@ -81,7 +81,7 @@ class XtBroker:
         self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
         self._up: bool | None = None  # as it was reported
         self._unsent: set[str] = set()  # orders whose task has not begun
-        self._wishes: set[str] = set()  # cancels of orders that have no number yet
+        self._wishes: set[str] = set()  # cancels of orders without a number, or not listed
         self._cancelling: dict[str, asyncio.Event] = {}  # cancels under way -> asked for again
         self._doubted: set[str] = set()  # orders to look up
         self._absent: dict[str, int] = {}  # orders it had and does not list -> since when (ns)
@@ -268,8 +268,12 @@ class XtBroker:
         finally:
             del self._cancelling[order_id]
         order = self.reports.order_of(order_id)
-        if again.is_set() and order is not None and order.status not in FINAL:
+        if order is None or order.status in FINAL:
+            return
+        if again.is_set():
             self._start_cancel(order_id, late=True)
+        elif order.status is OrderStatus.UNKNOWN:
+            self._wishes.add(order_id)  # a cancel of what is not listed says nothing: when it is
 
     async def _shows(self, order_id: str, again: asyncio.Event) -> None:
         """A cancel that was taken shows in a moment; if not, the order is looked up."""

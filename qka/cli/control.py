@@ -214,7 +214,7 @@ def _order(
         reason=retold(order["reason"]),
     )
     typer.echo(line.rstrip())
-    if order["status"] == "denied":
+    if order["status"] in ("denied", "rejected"):
         raise typer.Exit(1)
 
 

@@ -40,7 +40,7 @@ from qka.engine.strategy import Strategy
 from qka.engine.supply import Supply
 from qka.engine.switch import Switch
 from qka.engine.tally import Tally
-from qka.engine.vigil import Vigil
+from qka.engine.watchdog import Watchdog
 from qka.engine.worth import Appraiser
 from qka.errors import ConfigError, EngineFault
 from qka.feeds.port import Feed
@@ -183,8 +183,8 @@ class Engine:
         self._boxes: list[Mailbox] = []
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
-        self._vigil = Vigil(
-            lambda: {runner.home for runner in self._runners.values()},
+        self._watchdog = Watchdog(
+            lambda: {runner.home for runner in tuple(self._runners.values())},  # on its own thread
             lambda text: logger.bind(strategy="engine").error("{}", mask(text)),
             lambda text: self.alert(Severity.ERROR, "engine", text),
         )
@@ -497,10 +497,7 @@ class Engine:
         self.publish(EngineState(self.clock.now(), "running", self.ledger.trading))
         self.keeper.begin()
         self.reconciler.start()
-        for box in self._boxes:
-            box.patience = PATIENCE if self.clock.waits else LIVE_PATIENCE
-        if not self.clock.waits:
-            self._vigil.start()
+        self._keep_watch()
         for runner, missing in self.supply.cold(self._runners.values()):
             self.alert(Severity.WARNING, runner.name, missing)
         if not self._asked:
@@ -508,6 +505,13 @@ class Engine:
             settler = None if self.feed.provides() == "quote" else self.before_bar
             events = self.entrance.feed(settler, self.fault)
             self._feeding = asyncio.create_task(self.feed.run(events))
+
+    def _keep_watch(self) -> None:
+        """See to it that no handler, async or not, takes too long unseen."""
+        for box in self._boxes:
+            box.patience = PATIENCE if self.clock.waits else LIVE_PATIENCE
+        if not self.clock.waits:
+            self._watchdog.start()
 
     async def _begin_books(self) -> None:
         """The account's books: the broker's own at first, then the journal's, held against it."""
@@ -576,7 +580,7 @@ class Engine:
 
     async def _close(self) -> None:
         """Let go of everything, whatever one of them says to that."""
-        self._vigil.stop()
+        self._watchdog.stop()
         try:
             for name, close in (("feed", self.feed.close), ("broker", self.broker.close)):
                 try:

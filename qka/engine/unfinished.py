@@ -28,7 +28,8 @@ def unfinished(asked: Iterable[OperatorCommand], ledger: Ledger) -> list[str]:
             cancels |= {
                 order.id: event
                 for order in ledger.working()
-                if order.time <= event.time and (not words or order.symbol in words)
+                # what a flatten sells is made at its own moment, and is not to be cancelled
+                if order.time < event.time and (not words or order.symbol in words)
             }
         if event.command == "flatten":  # each begins anew
             exits = dict.fromkeys(words or ledger.shares(), event)

@@ -142,11 +142,15 @@ def _rests(path: Path) -> bool:
     Then a connection that may write has nothing to move into it, and takes the empty -wal and -shm
     away that any reader makes: one that may not write leaves them lying there.
     """
-    for name in ("-wal", "-journal"):
-        beside = path.with_name(f"{path.name}{name}")
-        if beside.exists() and beside.stat().st_size:
-            return False
-    return True
+    return not any(_size(path.with_name(f"{path.name}{end}")) for end in ("-wal", "-journal"))
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 where there is none, also when an engine that ends has just taken it away."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _connect(address: str) -> sqlite3.Connection:

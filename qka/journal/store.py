@@ -371,8 +371,10 @@ class SqliteJournal:
             self._witness = None
         if self._withdrawn:
             self._withdrawn = False
-            # its witness first, which alone would say that a journal was lost; still under the lock
-            for file in (witness.beside(self.path), self.path):
+            # its witness first, which alone would say that a journal was lost, as a -wal would that
+            # somebody who reads it meanwhile keeps; still under the lock
+            beside = (self.path.with_name(f"{self.path.name}{end}") for end in ("-wal", "-shm"))
+            for file in (witness.beside(self.path), *beside, self.path):
                 with suppress(OSError):
                     file.unlink()
         while self._locks:

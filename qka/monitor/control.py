@@ -3,18 +3,23 @@
 All of it runs on the engine's loop, between two events. A command is journalled before it acts.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 
 from qka.engine.engine import Engine
-from qka.model.order import Order
+from qka.model.events import REPORTS, OrderReport
+from qka.model.order import Order, OrderStatus
 from qka.monitor.status import Status, order_row
 
 _Word = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _MOST_WORDS = 1000
+_SOON = 1.0  # seconds in which a broker mostly has said what it makes of an order
+_OPEN = (OrderStatus.SUBMITTING, OrderStatus.SUBMITTED)  # it has not yet
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +39,8 @@ class Control:
         self._engine = engine
         self.limits = limits
         self._status = Status(engine)
+        self._news: dict[str, asyncio.Future[None]] = {}  # order id -> whoever waits for a report
+        engine.listen(REPORTS, self._heard)
 
     def status(self) -> Mapping[str, Any]:
         """Everything there is to see."""
@@ -45,7 +52,26 @@ class Control:
         Raises ConfigError for what makes no sense now, and then nothing was done or written.
         """
         answer = self._engine.operator.ask(asked.command, asked.args, who=asked.who, why=asked.why)
-        return _plain({"order": answer} if isinstance(answer, Order) else answer)
+        if isinstance(answer, Order):
+            answer = {"order": await self._answered(answer)}
+        return _plain(answer)
+
+    async def _answered(self, order: Order) -> Order:
+        """The order once its broker has answered, if that is soon and time does not wait for us."""
+        engine = self._engine
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SOON):
+                while order.status in _OPEN and not engine.clock.waits:
+                    news = self._news[order.id] = asyncio.get_running_loop().create_future()
+                    await news
+                    order = engine.ledger.order(order.id) or order
+        self._news.pop(order.id, None)
+        return order
+
+    def _heard(self, event: OrderReport) -> None:
+        news = self._news.pop(event.order_id, None)
+        if news is not None and not news.done():
+            news.set_result(None)
 
 
 def _plain(value: Any) -> Any:

@@ -93,7 +93,9 @@ class DiskRecorder:
     def withdraw(self) -> None:
         """Close it and take away what it wrote: of a start that never began there is no run."""
         self.close()
-        for file in self._files() if self._run else ():
+        if self._day is None:
+            return  # nothing: what is there is another run's, also a folder that is empty yet
+        for file in self._files():
             with suppress(OSError):
                 file.unlink()
         for folder in (self.folder / f"{self._day}", self.folder):

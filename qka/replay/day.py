@@ -120,7 +120,6 @@ async def _replay(
     engine.play(player)
     try:
         async with engine:
-            engine.wait_for_turns()
             try:
                 await engine.wait()
             except Diverged:

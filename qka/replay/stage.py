@@ -172,10 +172,8 @@ class ReplayedEngine(engine.Engine):
         account = _account(found)
         self.ledger.settle(account.positions, account.asset.cash)
 
-    def wait_for_turns(self) -> None:
-        """However long an async handler waits for its turn, it is not its fault."""
-        for box in self._boxes:
-            box.patience = None
+    def _keep_watch(self) -> None:
+        """None: a replay holds up nobody, and an async handler's wait for its turn is no fault."""
 
     async def abandon(self) -> None:
         """End as a killed process ends: nobody is told. Calling it twice is fine."""

@@ -27,6 +27,7 @@ class Layers:
         self._name = origin
         self._option = option
         self._former: dict[str, str] = {}  # section -> the kind that it had before an override
+        self._chosen: set[Keys] = set()  # (section, key) that an override names
         self._origins: dict[Keys, str] = {(): origin}
         self._problems: list[str] = []
         self._environment: set[Keys] = set()  # what came from the environment or .env
@@ -83,6 +84,7 @@ class Layers:
                 if path[1:] == ("kind",):
                     kind = _section(_completed(self.data), path[0]).get("kind")
                     self._former.setdefault(path[0], str(kind))
+                self._chosen.add(path[:2])
                 self._set(path, text, f"{self._option}{key.strip()}")
             else:
                 words = "write key=value, such as feed.seed=2"
@@ -96,10 +98,12 @@ class Layers:
             if (name, "token") in self._environment and data[name]["kind"] != "remote":
                 data[name].pop("token", None)
         for name, kind in self._former.items():
-            # what only the former kind has goes with it: no option could take it out
+            # what only the former kind has goes with it: no option could take it out. What an
+            # option put in stays, and is refused
             section = _section(data, name)
             for key in of_kind(name, kind) - of_kind(name, str(section.get("kind"))):
-                section.pop(key, None)
+                if (name, key) not in self._chosen:
+                    section.pop(key, None)
         for key in [key for key in data if key not in Settings.model_fields]:
             del data[key]
             self._problems.append(f"{self._place((key,))}: {problems.unknown((key,))}")

@@ -735,6 +735,16 @@ async def test_without_a_server_connecting_fails_when_patience_ends():
     await broker.close()
 
 
+async def test_https_where_a_server_speaks_http_is_named():
+    async with stage() as s:
+        url = s.server.url.replace("http://", "https://")
+        for ask in (AsyncQMTClient.open, lambda client: client.api("query_stock_asset")):
+            client = AsyncQMTClient(url, TOKEN, patience=0.05)
+            with pytest.raises(BrokerUnavailable, match="speaks http, and not https"):
+                await ask(client)
+            await client.close()
+
+
 async def test_a_server_of_another_protocol_is_refused():
     async with stage(connect=False, hello={"protocol": 2}) as s:
         with pytest.raises(CallRefused, match="update qka"):
@@ -943,3 +953,21 @@ async def test_at_the_days_end_one_that_is_not_listed_has_expired():
         s.clock.advance(to=moment("15:35"))
         (expired,) = await s.until(OrderExpired)
         assert expired.reason == "no longer among the account's orders"
+
+
+async def test_a_cancel_of_one_that_is_gone_is_asked_for_again_when_it_is_listed_again():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 60)
+        await s.until(OrderUnknown)
+        no = {"data": -1, "code": "refused", "detail": "no such order today"}
+        s.server.failures["cancel_order_stock"] = deque([no])
+        s.broker.cancel(s.broker.reports.order_of("a"))
+        await eventually(lambda: not s.server.failures["cancel_order_stock"])
+        await looked(s)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        await looked(s)
+        await eventually(lambda: s.asked.count("cancel_order_stock") == 2)
+        await s.server.push("order", an_order_record(54))
+        await s.until(OrderCancelled)

@@ -71,6 +71,15 @@ def test_shares_that_were_to_be_sold_are_told_with_the_orders_on_them(ledger):
     )
 
 
+def test_the_sells_of_a_flatten_are_not_what_it_was_to_cancel(ledger):
+    """They are made at the very moment of the command, and are what was asked for."""
+    ledger.apply(OrderCancelled(moment(), "a", ""))
+    ledger.apply(OrderCancelled(moment(), "b", ""))
+    ledger.open(an_order(id="s", side="sell", quantity=300, time=moment("10:01")))
+    (told,) = unfinished([asked("flatten")], ledger)
+    assert "300 600000.SH are still held" in told
+
+
 def test_who_resumed_the_trading_has_ended_that(ledger):
     told = unfinished([asked("flatten"), asked("cancel-all"), asked("resume")], ledger)
     assert [line.split(" at ")[0] for line in told] == ["li@desk asked for cancel-all"]

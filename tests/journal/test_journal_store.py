@@ -439,3 +439,17 @@ def test_an_interrupt_at_any_point_of_a_commit_loses_nothing_and_doubles_nothing
     assert verify(journal.path).problems == []
     told = [record.event.quantity for record in records_of(journal.path)[1:]]
     assert told == ([1000, 200, 300] if ahead else [1000, 300])
+
+
+def test_a_withdrawn_journal_leaves_nothing_that_stops_the_next_though_somebody_reads_it(tmp_path):
+    journal = opened(tmp_path)
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM records").fetchone()
+        journal.withdraw()
+        journal.close()
+        assert [file.name for file in tmp_path.iterdir()] == [f"{journal.path.name}.lock"]
+        again = opened(tmp_path)
+    again.append(a_fill())  # whoever read the former one takes nothing of this one along
+    again.close()
+    assert verify(again.path).records == 2

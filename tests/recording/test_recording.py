@@ -176,6 +176,30 @@ def test_a_run_that_left_nothing_in_the_journal_makes_room_for_the_next(tmp_path
     assert [row.entry.last for row in run.rows([]) if row.entry != HEAD] == [11.0]
 
 
+def test_a_start_that_was_refused_takes_away_its_own_rows_and_nothing_else(tmp_path):
+    teller = Teller(tmp_path)
+    teller.recorder.enter(a_quote())
+    teller.recorder.close()
+    (kept,) = (file for run in runs(tmp_path) for file in run.files)
+    silent = DiskRecorder(tmp_path, lambda: 0, lambda: 7)  # of the same number, and without a time
+    silent.open(HEAD)
+    silent.withdraw()
+    assert kept.exists()
+    later = Teller(tmp_path, replace(HEAD, run=9))
+    later.now = moment("09:30", NEXT_DAY)
+    later.recorder.enter(a_quote())
+    later.recorder.withdraw()
+    assert [run.number for run in runs(tmp_path)] == [7]
+    assert days(tmp_path) == [DAY]
+
+
+def test_one_that_never_recorded_leaves_the_folder_another_run_is_about_to_write_into(tmp_path):
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    DiskRecorder(folder, lambda: TEN, lambda: 7).withdraw()
+    assert folder.is_dir()
+
+
 def test_a_disk_that_takes_nothing_ends_the_recording_and_says_so(tmp_path):
     (tmp_path / "file").write_text("no folder")
     teller = Teller(tmp_path / "file")

@@ -1,6 +1,7 @@
 """A day that was lived is lived again, decision by decision."""
 
 import asyncio
+import threading
 from itertools import count
 
 import pytest
@@ -364,6 +365,28 @@ async def test_a_start_that_was_refused_is_no_run_that_is_missed(floor):
     runs(floor.recording)[-1].files[0].unlink()
     outcome = await floor.replay()
     assert (outcome.runs, outcome.divergence, outcome.told) == (2, None, [])
+
+
+class Observed(Trader):
+    """Looks whether somebody watches over the thread it is called on."""
+
+    def on_quote(self, quote):
+        super().on_quote(quote)
+        self.watched = is_watched()
+
+
+def is_watched():
+    return "qka-watchdog" in [thread.name for thread in threading.enumerate()]
+
+
+async def test_a_replay_that_takes_its_time_holds_up_nobody_and_is_not_watched(floor):
+    floor.traders = (Observed,)
+    async with floor.engine():
+        await floor.heard(10.0)
+    assert floor.strategies[0].watched
+    await eventually(lambda: not is_watched())
+    assert (await floor.replay()).divergence is None
+    assert not floor.strategies[0].watched
 
 
 async def test_a_day_without_a_recording_is_refused(floor):

@@ -5,15 +5,15 @@ import threading
 
 from qmt import eventually
 
-from qka.engine.vigil import Vigil
+from qka.engine.watchdog import Watchdog
 
 
 class Watched:
-    """A vigil over the test's own thread, and what it told."""
+    """A watchdog over the test's own thread, and what it told."""
 
     def __init__(self, homes=(__file__,)):
         self.said, self.back, self.heard = [], [], threading.Event()
-        self.vigil = Vigil(lambda: homes, self._stuck, self.back.append, patience=0.02, beat=0.005)
+        self.dog = Watchdog(lambda: homes, self._stuck, self.back.append, patience=0.02, beat=0.005)
 
     def _stuck(self, text):
         self.said.append(text)
@@ -21,13 +21,13 @@ class Watched:
 
     async def block(self):
         """Hold the thread up until somebody noticed, and let it go on."""
-        self.vigil.start()
+        self.dog.start()
         try:
             await asyncio.sleep(0)
             self.on_quote()
             await eventually(lambda: self.back)
         finally:
-            self.vigil.stop()
+            self.dog.stop()
 
     def on_quote(self):
         assert self.heard.wait(10)
@@ -52,13 +52,13 @@ async def test_what_hangs_outside_every_strategy_is_named_by_its_own_line():
 
 async def test_a_thread_that_comes_back_in_time_is_not_told_of():
     watched = Watched()
-    watched.vigil = Vigil(lambda: (), watched.said.append, watched.back.append)
-    watched.vigil.start()
+    watched.dog = Watchdog(lambda: (), watched.said.append, watched.back.append)
+    watched.dog.start()
     await asyncio.sleep(0)
-    watched.vigil.stop()
-    watched.vigil.stop()
+    watched.dog.stop()
+    watched.dog.stop()
     assert (watched.said, watched.back) == ([], [])
 
 
 def test_one_that_was_never_started_can_be_stopped():
-    Vigil(lambda: (), print, print).stop()
+    Watchdog(lambda: (), print, print).stop()

@@ -13,7 +13,7 @@ BEAT = 1.0  # seconds between two signs of life, and between two looks at them
 PATIENCE = 5.0  # seconds without one after which the thread is stuck
 
 
-class Vigil:
+class Watchdog:
     """Watches the thread on which it is started.
 
     `homes`: gives the files of strategies, whose lines are named first. `stuck` is called on
@@ -45,7 +45,7 @@ class Vigil:
         """Begin, on the loop's thread."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._beat()
-        threading.Thread(target=self._watch, name="qka-vigil", daemon=True).start()
+        threading.Thread(target=self._watch, name="qka-watchdog", daemon=True).start()
 
     def stop(self) -> None:
         """End; calling it twice is fine, and so is calling it without a start."""
