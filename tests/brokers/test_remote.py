@@ -950,7 +950,7 @@ async def test_at_the_days_end_one_that_is_not_listed_has_expired():
         await looked(s)
         await passes(s, 60)
         await s.until(OrderUnknown)
-        s.clock.advance(to=moment("15:35"))
+        s.clock.advance(to=moment("15:36"))
         (expired,) = await s.until(OrderExpired)
         assert expired.reason == "no longer among the account's orders"
 
