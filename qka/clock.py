@@ -139,8 +139,8 @@ class SimulatedClock:
         elif until >= self._day_end:
             day = day_of(until)
             self._day_end = midnight(day) + DAY
+            self._told(midnight(day))
             for hook in self._hooks:
-                self._told(midnight(day))
                 hook(day)
             return True
         self.time = max(self.time, until)
@@ -260,7 +260,16 @@ class DrivenClock:
         self.held += change
 
     def fire(self, when: int) -> None:
-        """Call what is due at that moment (ns), one callback; nothing when there is none."""
+        """Call what is due at that moment (ns), one callback; nothing when there is none.
+
+        A day begins with all its hooks, which are one.
+        """
+        day = day_of(when)
+        if when == midnight(day) and day > self._day:
+            self._day = day
+            for hook in self._hooks:
+                hook(day)
+            return
         waiting = self._timers.get(when)
         while waiting:
             callback = waiting.popleft().callback
@@ -268,11 +277,6 @@ class DrivenClock:
                 callback()
                 return
         self._timers.pop(when, None)
-        day = day_of(when)
-        if when == midnight(day) and day > self._day:
-            self._day = day
-            for hook in self._hooks:
-                hook(day)
 
     async def breathe(self) -> None:
         """Let the loop look at its other work: async handlers."""
@@ -298,6 +302,8 @@ class WallClock:
         self._loop: asyncio.AbstractEventLoop | None = None  # whose turn it is
         self._turn = 0  # ns, its time; 0 until somebody looks
         self._told: Told = _nobody
+        self._hooks: list[DayHook] = []
+        self._day = date.min  # that they were called for
         self._timers: list[tuple[int, int, Timer]] = []  # what is to come, the next one first
         self._ties = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None  # of the loop, for the next one
@@ -341,18 +347,23 @@ class WallClock:
         self._alarm = asyncio.get_running_loop().call_later(wait, self._ring)
 
     def on_day(self, hook: DayHook) -> None:
-        """Call `hook(day)` for today and whenever midnight in Shanghai has passed."""
-        last = date.min
+        """Call `hook(day)` for today and whenever midnight in Shanghai has passed.
 
-        def begin() -> None:
-            nonlocal last
-            day = day_of(self.now())
-            self.call_at(midnight(day) + DAY, begin)
-            if day > last:  # a clock that is set back does not live a day twice
-                last = day
+        For all hooks that is one moment: a replay has one row for it.
+        """
+        self._hooks.append(hook)
+        if self._day == date.min:
+            self._day = day_of(self.now())
+            self.call_at(midnight(self._day) + DAY, self._begin_day)
+        hook(self._day)
+
+    def _begin_day(self) -> None:
+        day = day_of(self.now())
+        self.call_at(midnight(day) + DAY, self._begin_day)
+        if day > self._day:  # a clock that is set back does not live a day twice
+            self._day = day
+            for hook in self._hooks:
                 hook(day)
-
-        begin()
 
     def begin(self, when: int) -> None:
         """Nothing: the world's time has begun."""

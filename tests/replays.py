@@ -92,8 +92,8 @@ class Floor:
     def _paper(self, clock):
         return PaperBroker(clock, FEES, ACCOUNT, 10_000_000) if self.paper else None
 
-    def quote(self, last=10.0, **changes):
-        time = moment(f"10:00:{next(self.seconds):02d}")
+    def quote(self, last=10.0, day=DAY, **changes):
+        time = moment(f"10:00:{next(self.seconds):02d}", day)
         self.terminal.quote(a_quote(last, time=time, **changes))
 
     async def heard(self, last=10.0, **changes):

@@ -32,6 +32,7 @@ from qka.model.life import after
 from qka.model.market import Phase
 from qka.model.money import to_cents, yuan
 from qka.model.order import FINAL, Approved, Order, OrderStatus, OrderType
+from qka.model.times import same_day
 
 _PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
 _KEPT = frozenset({OrderType.LIMIT, OrderType.FIXED})  # whose price is their own
@@ -104,13 +105,18 @@ class PaperBroker:
         had given them, and are cancelled.
         """
         self._books.restore(account)
+        now = self._clock.now()
         numbers = [int(deal.deal_id) for deal in account.deals if deal.deal_id.isdigit()]
-        self._deals, self._fills = max(numbers, default=0), list(account.deals)
+        self._deals = max(numbers, default=0)
+        self._fills = [deal for deal in account.deals if same_day(deal.time, now)]
         self._exchange.clear()
-        self._orders = {order.id: order for order in account.orders}
+        self._orders = {
+            order.id: order
+            for order in account.orders
+            if order.status not in FINAL or same_day(order.time, now)
+        }
         named = [int(o.broker_id) for o in account.orders if o.broker_id.isdigit()]
         self._numbers = max(named, default=0)
-        now = self._clock.now()
         for order in account.orders:
             if order.status in _ON_ITS_WAY:
                 words = "the run ended before it reached the exchange"

@@ -6,6 +6,7 @@ link has come back. Nothing is ever sent a second time.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
@@ -99,9 +100,11 @@ class XtBroker:
 
     def resume(self, account: AccountSnapshot, memories: Mapping[str, str]) -> None:
         """Go on from what an earlier run knew; the next snapshot reports what came of it."""
+        told: defaultdict[str, list[Fill]] = defaultdict(list)
+        for deal in account.deals:
+            told[deal.order_id].append(deal)
         for order in account.orders:
-            told = [deal for deal in account.deals if deal.order_id == order.id]
-            self.reports.track(order, told, foreign=not order.signal)
+            self.reports.track(order, told[order.id], foreign=not order.signal)
             named = order.broker_id or order.status is OrderStatus.UNKNOWN
             if order.status not in FINAL and not named:
                 self._left.add(order.id)

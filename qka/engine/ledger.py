@@ -69,8 +69,10 @@ class Books(msgspec.Struct, frozen=True):
     day: date  # that `today` of the positions belongs to
     cash: int  # cents
     positions: dict[str, tuple[int, int, int]]  # symbol -> shares, bought today, cents paid
-    orders: list[Order]  # of the day, and older ones that are not final
-    deals: list[Fill]  # of the day
+    # of the day, of the last one before it that had any (a terminal may show that one yet), and
+    # older ones that are not final
+    orders: list[Order]
+    deals: list[Fill]  # of these days
     prices: dict[str, float] = {}  # symbol -> CNY a share of what is held, as last known
 
 
@@ -158,7 +160,7 @@ class Ledger:
 
     def books(self, day: date) -> Books:
         """What there is to go on from, as it stands on that day."""
-        begin = midnight(day)
+        begin = self._recent(day)
         return Books(
             day,
             self._cash,
@@ -168,7 +170,7 @@ class Ledger:
                 if held.quantity
             },
             [o for name in self._lately if _matters(o := self.orders[name], begin)],
-            self.deals.of(day),
+            list(self.deals.since(day_of(begin))),
             self.prices(),
         )
 
@@ -250,8 +252,14 @@ class Ledger:
         for holding in self._holdings.values():
             holding.today = 0
         self._lived = day_of(self._clock.now())
-        begin = midnight(self._lived)
+        begin = self._recent(self._lived)
         self._lately = {n: None for n in self._lately if _matters(self.orders[n], begin)}
+
+    def _recent(self, day: date) -> int:
+        """The midnight (ns) of the last day before that one which had orders, else its own."""
+        begin = midnight(day)
+        times = (self.orders[name].time for name in self._lately)
+        return midnight(day_of(max((time for time in times if time < begin), default=begin)))
 
     # ------------------------------------------------------------ the two pens
 

@@ -245,8 +245,11 @@ class LiveFeed:
                 logger.warning("{}: its ticks are no quotes ({!r}): left out", symbol, error)
             return None
         last = self._last.get(symbol)
-        if last is not None and (quote.time < last.time or quote == last):
-            return None
+        if last is not None and quote.time <= last.time:
+            # the same with other limits is news, as long as it is of the day that these are of
+            same = quote.time == last.time and quote != last and day_of(quote.time) == today
+            if not same:
+                return None
         self._last[symbol] = quote
         return quote
 

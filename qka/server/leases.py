@@ -5,6 +5,7 @@ Leases are on disk, so that an engine which dies while the server restarts is mi
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Literal
 
@@ -16,7 +17,7 @@ OnSilence = Literal["leave", "cancel"]
 class Lease:
     """One engine's lease."""
 
-    __slots__ = ("lost", "on_silence", "orders", "owner", "seconds", "until")
+    __slots__ = ("_day", "_orders", "lost", "on_silence", "owner", "seconds", "until")
 
     def __init__(self, owner: str, seconds: float, on_silence: OnSilence) -> None:
         self.owner = owner  # token and client
@@ -24,7 +25,22 @@ class Lease:
         self.on_silence: OnSilence = on_silence
         self.until = 0.0
         self.lost = False
-        self.orders: set[int] = set()  # placed without a key
+        self._day = date.min  # that the orders are of
+        self._orders: set[int] = set()  # numbers of those without a key, which come again each day
+
+    def note(self, order_id: int, day: date) -> None:
+        """An order without a key was placed under it."""
+        if day != self._day:
+            self._day, self._orders = day, set()
+        self._orders.add(order_id)
+
+    def placed(self, order_id: int, day: date) -> bool:
+        """Whether the order of that number of a day is one of those."""
+        return day == self._day and order_id in self._orders
+
+    def succeed(self, old: "Lease") -> None:
+        """Take over what was placed under an earlier one."""
+        self._day, self._orders = old._day, old._orders
 
 
 class Leases:
@@ -50,7 +66,8 @@ class Leases:
         if old is not None:
             old.lost = True
         lease = self._leases[owner] = Lease(owner, seconds, on_silence)
-        lease.orders = old.orders if old is not None else set()
+        if old is not None:
+            lease.succeed(old)
         self.renew(lease)
         self._store.post(partial(_keep, lease.owner, seconds, on_silence))
         return lease

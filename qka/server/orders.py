@@ -17,7 +17,7 @@ from qka.brokers.records import (
 )
 from qka.clock import wall_time
 from qka.errors import NotSent, QkaError
-from qka.model.times import SECOND
+from qka.model.times import SECOND, day_of
 from qka.server import outcomes as keys
 from qka.server.audit import Call
 from qka.server.backend import Backend
@@ -236,7 +236,14 @@ class Orders:
         if request.method.background:
             return self._taken_on(request, way)
         work, lease = self._handed(request, way), request.caller.lease
-        return work if lease is None else _leased(lease, work)
+        return work if lease is None else self._leased(lease, work)
+
+    async def _leased(self, lease: Lease, work: Awaitable[Fate]) -> Fate:
+        """An order without a key, remembered for the time when its engine falls silent."""
+        fate = await work
+        if fate.order_id:
+            lease.note(fate.order_id, day_of(self._backend.now()))
+        return fate
 
     async def _taken_on(self, request: Request, way: Way) -> Fate:
         """An order without a key that is answered with its seq."""
@@ -393,14 +400,6 @@ class Orders:
         if not task.done():
             raise overdue(name)
         return task.result()
-
-
-async def _leased(lease: Lease, work: Awaitable[Fate]) -> Fate:
-    """An order without a key, remembered for the day its engine falls silent."""
-    fate = await work
-    if fate.order_id:
-        lease.orders.add(fate.order_id)
-    return fate
 
 
 def patience(policy: Policy, deadline: float | None, now: int) -> float:

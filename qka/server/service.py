@@ -18,6 +18,7 @@ from qka.brokers.link import LinkStatus
 from qka.brokers.records import Record, XtAccountStatus, plain
 from qka.clock import wall_time
 from qka.errors import BrokerUnavailable, OutcomeUnknown, QkaError
+from qka.model.times import day_of
 from qka.server import outcomes as keys
 from qka.server.audit import Audit, Call
 from qka.server.backend import Backend, Unsupported
@@ -73,6 +74,7 @@ class Service:
         self._now = wall_time
         self._tasks = Tasks(self._settle_down)  # somebody's calls
         self._chores = Tasks()  # the server's own work
+        self._pruned = date.min  # the day on which old outcomes were forgotten last
         self._link = ("", "")  # how the link stood, and why
         self._in_flight = 0
         self._idle: asyncio.Future[None] | None = None  # of `drain`
@@ -111,7 +113,6 @@ class Service:
         await self.leases.open()
         for row in await self.outcomes.unsettled():
             self.lookups.add(row)
-        self.outcomes.prune()
         await self.backend.open(self.push, self.state_changed)
 
     async def drain(self, patience: float) -> None:
@@ -134,6 +135,9 @@ class Service:
         """What has to be looked at every second or so."""
         self.leases.check()
         self.lookups.check()
+        if (today := day_of(self._now())) != self._pruned:
+            self._pruned = today
+            self.outcomes.prune()
 
     def measure(self) -> bytes:
         """The metrics, as of now."""

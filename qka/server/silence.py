@@ -6,7 +6,7 @@ from loguru import logger
 
 from qka.clock import wall_time
 from qka.errors import QkaError
-from qka.model.times import SECOND
+from qka.model.times import SECOND, day_of
 from qka.server.backend import Backend
 from qka.server.leases import Lease, Leases
 from qka.server.orders import Orders
@@ -44,12 +44,13 @@ async def fell_silent(
 
 
 async def _cancel_each(lease: Lease, leases: Leases, outcomes: Outcomes, backend: Backend) -> None:
+    today = day_of(backend.now())
     remarks = await outcomes.remarks_of(lease.owner, wall_time() - _DAY)
     found = await backend.query("query_stock_orders", {"cancelable_only": True})
     for order in found or ():
         if leases.current(lease.owner) is not lease:
             return  # it is back, and sees to its orders itself
-        if order.order_remark in remarks or order.order_id in lease.orders:
+        if order.order_remark in remarks or lease.placed(order.order_id, today):
             response = await backend.cancel({"order_id": order.order_id})
             logger.warning(
                 "{}: order {} cancelled for it: {}",

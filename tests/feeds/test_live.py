@@ -274,6 +274,20 @@ async def test_an_older_tick_and_the_same_again_are_left_out(running):
         assert [quote.last for quote in hall.quotes] == [10.1, 10.2]
 
 
+async def test_the_last_tick_of_the_day_before_is_no_news_when_it_comes_again(running):
+    """As it does after each new subscription, while the new day's limits are not known yet."""
+    async with running() as hall:
+        last = a_tick(10.2, "14:59:57")
+        hall.push(last)
+        hall.to("00:01", NEXT_DAY)
+        hall.push(last)
+        hall.source.details[SYMBOL] = a_detail(NEXT_DAY, 12.0, 10.0)
+        hall.to("09:02", NEXT_DAY)
+        await eventually(lambda: hall.feed._instruments[SYMBOL].day == NEXT_DAY)
+        hall.push(last)
+        assert len(hall.quotes) == 1
+
+
 async def test_the_dust_of_floats_and_missing_prices_are_mended(running):
     async with running() as hall:
         dusty = [11.370000000000001, 11.36, None, DBL_MAX, float("nan")]

@@ -151,3 +151,41 @@ async def test_what_trades_while_the_feed_is_asked_stays_booked(desk):
         assert engine.ledger.shares()[SYMBOL] == 500
         assert DIVIDEND in told(engine)[0]
         assert desk.agrees(engine)
+
+
+# ------------------------------------------------------------------ a terminal that is a day behind
+
+
+def still_lists(desk, day, clock_time):
+    """It is that moment, and the terminal shows its last trading day's orders and deals.
+
+    As real ones do over a weekend, and in the morning until they are logged in anew.
+    """
+    account = desk.terminal._accounts[ACCOUNT]
+    orders, trades = dict(account._today), list(account._trades)
+    desk.terminal.advance(to=moment(clock_time, day))
+    account._today.update(orders)
+    account._trades[:] = trades
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("started", [(NEXT_DAY, "00:30"), (NEXT_DAY, "08:00")])
+async def test_a_start_before_the_terminals_day_begins_knows_the_orders_that_it_still_lists(
+    desk, started, killed
+):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine)
+        other = await desk.placed(engine, 100, 9.5)
+        desk.strategy.cancel(other)
+        desk.quote()
+        await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+        await eventually(lambda: engine.ledger.order(other).status is S.CANCELLED)
+        if killed:
+            engine.keeper.checkpoint = lambda: None
+    still_lists(desk, *started)
+    for _ in range(2):
+        async with desk.engine() as engine:
+            assert told(engine) == []
+            assert engine.ledger.trading is TradingState.ACTIVE
+            assert desk.agrees(engine)
+            assert engine.tally.owners() == {SYMBOL: {"Notes": 500}}

@@ -5,7 +5,7 @@ import threading
 from itertools import count
 
 import pytest
-from builders import NEXT_DAY
+from builders import DAY, NEXT_DAY, moment
 from qmt import ACCOUNT, a_terminal, eventually
 from replays import SYMBOL, Floor, S
 
@@ -75,6 +75,28 @@ async def test_a_day_with_a_restart_is_the_same_again(floor):
     assert outcome.counts["CancelRequested"] >= 1
     again = await floor.replay()
     assert again.hash == outcome.hash
+
+
+@pytest.mark.parametrize("paper", [False, True])
+async def test_a_run_that_lived_over_a_midnight_is_the_same_again(floor, paper):
+    floor.paper = paper
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        for time, phase in (moment("00:00", NEXT_DAY) - 1, 11), (moment("09:40", NEXT_DAY), 13):
+            floor.terminal.advance(to=time)
+            engine.clock.follow(time, 1.0)
+            engine.clock.call_at(time, lambda: None)  # what is due is due now
+            await eventually(
+                lambda p=phase: (engine.phase.day, engine.phase.phase) == (NEXT_DAY, p)
+            )
+        floor.seconds = count(6, 3)
+        await floor.heard(10.2, day=NEXT_DAY)
+        await floor.heard(11.0, day=NEXT_DAY)
+    for day in DAY, NEXT_DAY:
+        outcome = await floor.replay(day=day)
+        assert outcome.divergence is None, outcome
+        assert outcome.told == []
+        assert outcome.counts["OrderRequested"] >= 2
 
 
 class Eager(Trader):

@@ -16,7 +16,7 @@ from server_stage import ORDER, ScriptedBackend, running, simulated, with_scopes
 
 from qka.brokers.records import XtOrder, XtOrderResponse
 from qka.errors import ConfigError, NotSent, OutcomeUnknown
-from qka.model.times import day_of, midnight
+from qka.model.times import DAY, day_of, midnight
 from qka.server import outcomes
 
 # ------------------------------------------------------------ repeats
@@ -224,6 +224,25 @@ async def test_a_number_that_another_key_had_yesterday_says_nothing_today(tmp_pa
         await stage.order("k", order_remark=remark)
         told = await stage.outcome("k")
         assert (told["state"], told["order_id"]) == ("executed", 1)
+
+
+async def test_what_was_settled_long_ago_is_forgotten_on_each_day_that_the_server_runs(tmp_path):
+    async with running(tmp_path) as stage:
+        service = stage.service
+        service.check()  # of today
+        for key, state in ("done", "executed"), ("doubt", "unknown"):
+            row = outcomes.Row(
+                method="order_stock", key=key, fingerprint=b"", params=b"{}", remark=key,
+                owner="default/", begun=1, state=state,
+            )  # fmt: skip
+            assert await service.outcomes.begin(row) is None
+        service.check()
+        assert await service.outcomes.get("done") is not None
+        tomorrow = service._now() + DAY
+        service._now = lambda: tomorrow
+        service.check()
+        assert await service.outcomes.get("done") is None
+        assert await service.outcomes.get("doubt") is not None
 
 
 async def test_an_order_of_another_key_with_the_same_remark_is_not_taken_for_it(tmp_path):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from builders import NEXT_DAY, a_quote, moment
 from qmt import eventually
 from server_stage import ORDER, running, simulated, with_scopes
 
@@ -91,6 +92,20 @@ async def test_a_silent_engines_orders_are_cancelled_if_it_said_so(tmp_path):
         stage.terminal.advance(by=1)
         await eventually(lambda: stage.service.leases.current("default/engine").lost)
         await eventually(lambda: sorted(_statuses(stage).values()) == [50, 54, 54])
+        assert _statuses(stage)["by-hand"] == 50
+
+
+async def test_a_number_of_an_earlier_day_is_another_ones_order_today(tmp_path):
+    async with simulated(tmp_path) as stage:
+        async with stage.ws(client="engine", lease=15, on_silence="cancel") as engine:
+            await engine.call("order_stock", **ORDER)  # without a key: number 1 of its day
+            stage.terminal.advance(to=moment("10:00", NEXT_DAY))
+            stage.terminal.quote(a_quote(time=moment("10:00:03", NEXT_DAY)))
+            await stage.order("by-hand")
+            await engine.call("order_stock", **ORDER)
+        assert [order.order_id for order in stage.terminal.orders("demo")] == [1, 2]
+        silence(stage)
+        await eventually(lambda: _statuses(stage).get("2") == 54)
         assert _statuses(stage)["by-hand"] == 50
 
 
