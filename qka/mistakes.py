@@ -495,8 +495,9 @@ MISTAKES = (
     mark("fingerprint: write the certificate's SHA-256, 64 hex digits"),
     mark("verify: {path} is no CA file ({error})"),
     mark(
-        "{url} refuses this token: put the one that it printed when it started into .env as "
-        "QKA__BROKER__TOKEN, or make a new one there with `qka server rotate`"
+        "{url} refuses this token: put the one that it printed when it started into .env "
+        "(QKA__BROKER__TOKEN, or QKA__FEED__TOKEN where the feed has its own), or make a new one "
+        "there with `qka server rotate`"
     ),
     mark(
         "{url} lets no program of this machine in: start `qka server` there with --allow and this "
@@ -527,6 +528,7 @@ MISTAKES = (
     mark("this server serves another account than the one you name"),
     mark("set account.id to the server's"),
     mark("the token {name} has no scope {value}"),
+    mark("{url}: the token has no scope {value}"),
     mark("make one that has it there: `qka server add NAME --scope read --scope trade`"),
     mark(
         "{path} is the file of another account: nothing was started. Give this account a data "

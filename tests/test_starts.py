@@ -92,14 +92,15 @@ def test_what_a_server_refuses_is_to_be_mended_before_the_next_start(
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("verb", ["run", "check"])
 def test_a_token_that_does_not_reach_so_far_is_told_with_how_to_make_another(
-    server, tmp_path, lang
+    server, tmp_path, lang, verb
 ):
-    reader = add(server.server.data_dir, f"reader-{lang}", ["read"])
+    reader = add(server.server.data_dir, f"reader-{verb}-{lang}", ["read"])
     server.server.check()  # as the server does every second
     config = reaching(tmp_path, server.url)
     lease = ["--set", "broker.lease=30"]
-    done = command("run", config, *lease, cwd=tmp_path, QKA__BROKER__TOKEN=reader, QKA_LANG=lang)
+    done = command(verb, config, *lease, cwd=tmp_path, QKA__BROKER__TOKEN=reader, QKA_LANG=lang)
     assert done.returncode == 2, done.stderr
     assert {"en": "has no scope 'trade'; make one", "zh": "没有权限范围 'trade'；请"}[lang] in (
         done.stderr

@@ -29,6 +29,7 @@ from qka.brokers.calls import (
 from qka.errors import AccessDenied, BrokerUnavailable, CallRefused, NotSent, QkaError
 
 PROTOCOL = 1
+_ANOTHER = "make one that has it there: `qka server add NAME --scope read --scope trade`"
 _LONGEST_WAIT = 5.0  # seconds between two tries to come back
 _REFUSED_WAIT = 30.0  # the same after a refusal, which only a human can mend
 _LARGEST = 64 * 2**20  # bytes: the whole market in one frame
@@ -114,6 +115,7 @@ class Channel:
             "on_silence": "cancel" if cancel_on_silence else "leave",
         }
         self._lease = lease
+        self._looks = False  # only: without the lease
         self._patience = patience
         self._heartbeat = heartbeat
         self._numbers = itertools.count(1)
@@ -148,20 +150,28 @@ class Channel:
         assert self.hello is not None
         return self.hello
 
+    @property
+    def _taken(self) -> float | None:
+        """Seconds of the lease that a connection takes; None: it takes none."""
+        return None if self._looks else self._lease
+
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """Connections made meanwhile have no lease: who only looks takes it from nobody."""
-        lease, self._lease = self._lease, None
+        """Connections made meanwhile have no lease: who only looks takes it from nobody.
+
+        One that would not be granted is refused all the same, by AccessDenied.
+        """
+        self._looks = True
         try:
             yield
         finally:
-            self._lease = lease
+            self._looks = False
 
     async def close(self) -> None:
         """Hang up; what is under way counts as lost. Calling it twice is fine."""
         keeper, self._keeper = self._keeper, None
         self._symbols.clear()
-        if self._lease and self._socket is not None:
+        if self._taken and self._socket is not None:
             try:  # a clean goodbye: our working orders are left alone
                 async with asyncio.timeout(1):
                     await self._request("release", {})
@@ -225,7 +235,8 @@ class Channel:
             if error.status == 401:
                 raise AccessDenied(
                     f"{line} refuses this token: put the one that it printed when it started into "
-                    ".env as QKA__BROKER__TOKEN, or make a new one there with `qka server rotate`",
+                    ".env (QKA__BROKER__TOKEN, or QKA__FEED__TOKEN where the feed has its own), or "
+                    "make a new one there with `qka server rotate`",
                     "unauthorized",
                 ) from None
             if error.status == 403:
@@ -242,7 +253,7 @@ class Channel:
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Hello:
         resume = {"epoch": self._epoch, "seq": self._seq} if self._epoch else None
-        own = {"resume": resume, "lease": self._lease, **self._greeting}
+        own = {"resume": resume, "lease": self._taken, **self._greeting}
         greeting = {"op": "hello", "protocol": PROTOCOL, **own}
         try:
             await socket.send_str(_encoder.encode(greeting).decode())
@@ -256,6 +267,9 @@ class Channel:
             raise _refusal(hello)
         if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
             raise CallRefused(f"{self.line} speaks another protocol: update qka on both sides")
+        if self._looks and self._lease is not None and "trade" not in hello.scopes:
+            words = f"{self.line}: the token has no scope 'trade'; {_ANOTHER}"
+            raise AccessDenied(words, "forbidden")
         return hello
 
     def _rise(self, socket: aiohttp.ClientWebSocketResponse, hello: Hello) -> None:
@@ -273,8 +287,8 @@ class Channel:
             _tell(self.on_event, "resync", {"reason": "events were missed while the link was down"})
         if self._symbols:
             self._spawn(self._ask_quotes(list(self._symbols)))
-        if self._lease:
-            self._spawn(self._ping(self._lease / 3))
+        if self._taken:
+            self._spawn(self._ping(self._taken / 3))
 
     def _fall(self, why: str) -> None:
         self._why = why
@@ -468,7 +482,7 @@ def _refusal(error: _Error) -> QkaError:
     if error.code in ("stopping", "slow_client"):
         return BrokerUnavailable(words)
     if error.code == "forbidden":
-        words += "; make one that has it there: `qka server add NAME --scope read --scope trade`"
+        words += f"; {_ANOTHER}"
     kind = AccessDenied if error.code in ("unauthorized", "forbidden") else CallRefused
     return kind(words, error.code)
 

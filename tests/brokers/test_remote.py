@@ -945,6 +945,20 @@ async def test_a_list_that_has_it_again_in_time_is_as_if_it_had_never_been_away(
         assert s.of(OrderUnknown) == []
 
 
+async def test_how_long_it_was_away_is_counted_anew_when_the_link_is_back():
+    async with taken() as s:
+        s.server.answers["query_stock_orders"] = []
+        await looked(s)
+        await passes(s, 59)
+        s.server.drop()
+        await eventually(lambda: s.links() == [True, False, True])
+        await looked(s)
+        await passes(s, 59)
+        assert s.of(OrderUnknown) == []
+        await passes(s, 1)
+        await s.until(OrderUnknown)
+
+
 async def test_an_order_that_is_listed_again_works_again_and_can_trade():
     async with taken() as s:
         s.server.answers["query_stock_orders"] = []

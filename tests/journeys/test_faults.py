@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from asked import HandFeed
+from qmt import eventually
 from stage import FEES, SYMBOL, engine, journalled, quotes, rules
 
 import qka
@@ -16,9 +17,11 @@ from qka.engine.engine import Engine
 from qka.engine.runner import Policy
 from qka.journal.port import NoJournal
 from qka.journal.verify import verify
+from qka.language import CHINESE, speaker
 from qka.model.events import OrderRequested, SessionPhase, TradingState
 from qka.model.market import Quote
 from qka.model.order import OrderStatus as S
+from qka.phrases import retold
 
 
 class Good(qka.Strategy):
@@ -470,6 +473,41 @@ async def test_a_live_feed_reaches_strategies_through_the_door_on_the_wall_clock
         await asyncio.wait_for(done.wait(), 20)
     assert strategy.state["times"] == [quote.time for quote in quotes([10.0] * 500)]
     assert strategy.state["thread"] is threading.main_thread()
+
+
+async def test_in_the_worlds_time_an_async_handler_that_awaits_for_ever_is_told_of_and_goes_on(
+    monkeypatch,
+):
+    class Hangs(qka.Strategy):
+        symbols = [SYMBOL]
+
+        async def on_quote(self, quote):
+            await over.wait()
+            self.state["over"] = True
+
+    over = asyncio.Event()
+    monkeypatch.setattr("qka.engine.engine.LIVE_PATIENCE", (0.01, None))
+    clock, feed, strategy = WallClock(), PushFeed(quotes([10.0])), Hangs()
+    built = Engine(
+        clock=clock,
+        feed=feed,
+        broker=PaperBroker(clock, FEES, "demo", 10**8),
+        journal=NoJournal(),
+        rules=rules(),
+        fees=FEES,
+        cash=10**8,
+        account_id="demo",
+    )
+    built.register(strategy)
+    feed.push = built.door.push
+    async with built:
+        await eventually(lambda: built.tally.alerts)
+        over.set()
+        await eventually(lambda: strategy.state.get("over"))
+    (alert,) = built.tally.alerts
+    assert alert.source == "Hangs"
+    assert "on_quote has not ended for 0.01 s: no other async handler" in alert.message
+    assert retold(alert.message, speaker(CHINESE)) != alert.message
 
 
 async def test_a_broker_of_another_account_is_refused_before_anything_is_sent():

@@ -175,6 +175,22 @@ async def test_what_waits_when_the_engine_stops_is_told(tmp_path):
     )
 
 
+async def test_a_cancel_asked_for_twice_while_none_is_taken_is_made_once_when_one_is(tmp_path):
+    async with asked(tmp_path, Holder()) as there:
+        there.seconds = 4 * 3600 + 58 * 60  # 14:58
+        await there.quote(phase=18)
+        for _ in range(2):
+            (row,) = (await there.command("cancel-all"))["orders"]
+            assert row["what"].startswith("the exchange takes no cancels now")
+        there.seconds = 5 * 3600  # 15:00
+        await there.quote(phase=18)
+        assert there.engine.faults == frozenset()
+    said = [
+        each for each in journalled(there.engine.records.path) if isinstance(each, CancelRequested)
+    ]
+    assert len(said) == 1
+
+
 async def test_in_a_call_auction_an_exit_is_a_limit_order(tmp_path):
     async with asked(tmp_path, Holder(), held={SYMBOL: 500}) as there:
         await there.command("cancel-all")
