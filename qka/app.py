@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 # the wait anew, so that with the usual 5 ms it may wait until the day is over, at 10 us a turn.
 _SWITCH = 0.0001
 _before: list[float] = []  # what the interval was when each run that is open began
+_WEEK = 7  # days from one word on the calendar's end to the next
 _BUNCH = 0.25  # seconds that the log of a day that is over in seconds may lag behind it
 
 
@@ -81,6 +82,7 @@ class Engine(engine.Engine):
     begun: Callable[[], None] | None = None  # the run has started, no event of the feed has come
     _holding = False  # the rule book
     _made = False  # the folder
+    _noticed = date.min  # when it was said last that the calendar ends soon
     _refused = False  # the start, by a message that says all there is to say
     ended = "done"  # how it ended: done, interrupted or failed
     error = ""  # what it failed with
@@ -183,9 +185,7 @@ class Engine(engine.Engine):
         with contextlib.suppress(OSError):  # a report is then told the journal by who wants it
             begin(self.folder, self.records.path, self.records.head.seq)
         self.contact.start()
-        if soon := self.days.notice(day_of(self.clock.now())):
-            mend = self.days.mend if isinstance(self.days, Calendar) else ""
-            self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
+        self._notice(day_of(self.clock.now()))
         if self.monitor is not None:
             self.monitor.bind(self.folder)
 
@@ -217,8 +217,17 @@ class Engine(engine.Engine):
             (self.folder / "summary.json").write_bytes(pretty(self.summary()) + b"\n")
             logs.close()
 
+    def _notice(self, day: date) -> None:
+        """The calendar ends soon: said at the start, and each week that the engine runs."""
+        soon = self.days.notice(day)
+        if soon and (day - self._noticed).days >= _WEEK:
+            self._noticed = day
+            mend = self.days.mend if isinstance(self.days, Calendar) else ""
+            self.alert(Severity.WARNING, "calendar", f"{soon}; {mend}")
+
     def _on_day_over(self, event: SessionPhase) -> None:
         if event.phase is Phase.CLOSED:
+            self._notice(event.day)
             today = self.gate.meter.today(self.clock.now())
             self._report(*([today] if today else []))
 

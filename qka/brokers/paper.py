@@ -6,14 +6,15 @@ it costs the books'; this room takes requests and says what became of them, in Q
 submitted, accepted, fills, and an end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 
 from qka.ashare.fees import FeeSchedule
 from qka.ashare.sessions import cancels_taken
 from qka.brokers.books import Books
 from qka.brokers.exchange.exchange import PARTICIPATION, Exchange
 from qka.brokers.exchange.latency import Latency
-from qka.brokers.port import Sink, Wire, no_wire
+from qka.brokers.port import Sink, Wire, every_day, no_wire
 from qka.clock import Clock
 from qka.model.account import AccountIdentity, AccountSnapshot
 from qka.model.events import (
@@ -85,6 +86,7 @@ class PaperBroker:
         self._fills: list[Fill] = []  # of today
         self._report: Sink = lambda report: None
         self.wire: Wire = no_wire  # there is none
+        self.trades: Callable[[date], bool] = every_day  # its days are the phases that it hears of
 
     # ------------------------------------------------------------ port
 

@@ -16,6 +16,7 @@ orders of arrival; here there is one way in, the door, and one order.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, Protocol, runtime_checkable
 
 from qka.model.account import AccountIdentity, AccountSnapshot
@@ -31,10 +32,20 @@ def no_wire(order_id: str, what: str, data: Any) -> None:
     """Nobody keeps what goes over the wire."""
 
 
+def every_day(day: date, /) -> bool:
+    """A market that trades on all days."""
+    return True
+
+
 class Broker(Protocol):
-    """Paper, xtquant or remote. Whoever has it may set `wire`, to be told what goes over it."""
+    """Paper, xtquant or remote.
+
+    Whoever has it may set `wire`, to be told what goes over it, and `trades`: whether the exchanges
+    trade on a day. (It raises ConfigError for a day that nobody knows.)
+    """
 
     wire: Wire
+    trades: Callable[[date], bool]
 
     async def connect(self, report: Sink) -> AccountIdentity:
         """Reach the account; raises BrokerUnavailable. Reports go to `report`, on the loop."""

@@ -7,7 +7,7 @@ link has come back. Nothing is ever sent a second time.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from loguru import logger
 
 from qka.ashare.fees import FeeSchedule
-from qka.brokers.port import Sink, Wire, no_wire
+from qka.brokers.port import Sink, Wire, every_day, no_wire
 from qka.brokers.records import (
     Record,
     XtAsset,
@@ -28,7 +28,7 @@ from qka.brokers.reports import Reports
 from qka.brokers.snapshot import snapshot_of
 from qka.brokers.words import SIDE_CODES, price_type
 from qka.clock import Clock
-from qka.errors import BrokerUnavailable, NotSent, OutcomeUnknown, QkaError
+from qka.errors import BrokerUnavailable, ConfigError, NotSent, OutcomeUnknown, QkaError
 from qka.model.account import AccountSnapshot
 from qka.model.events import CancelRefused, Fill, LinkState, OrderAdopted, OrderReport
 from qka.model.order import FINAL, Approved, Order, OrderStatus
@@ -78,6 +78,7 @@ class XtBroker:
         self._fees = fees
         self._sink: Sink = lambda report: None
         self.wire: Wire = no_wire
+        self.trades: Callable[[date], bool] = every_day
         self.reports = Reports(self._told, fees, clock.now, unsettled=self._unsettled)
         self._up: bool | None = None  # as it was reported
         self._unsent: set[str] = set()  # orders whose task has not begun
@@ -376,11 +377,19 @@ class XtBroker:
 
     def _on_day(self, day: date) -> None:
         def end() -> None:
-            self._ended = day
+            self._ended = day if self._trades(day) else None
             self.reports.forget(day - timedelta(days=7))
             self._look.set()
 
-        self._clock.call_at(at(day, "15:35"), end)
+        # a replay has no broker, and knows what is due by its moment: this one is nobody else's
+        self._clock.call_at(at(day, "15:35") + 1, end)
+
+    def _trades(self, day: date) -> bool:
+        """Whether a day takes its orders with it: an evening's order lives over days off."""
+        try:
+            return self.trades(day)
+        except ConfigError:
+            return False
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

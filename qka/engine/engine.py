@@ -474,6 +474,7 @@ class Engine:
             self.herald.fill(fill)
         self.door.open()
         self.broker.wire = self.keeper.wired
+        self.broker.trades = self.is_trading_day
         identity = await self.broker.connect(self.entrance.reports())
         if identity.account_id != self.account_id:
             raise ConfigError(

@@ -1,6 +1,7 @@
 """Overnight: what companies gave to the shares of an account that nobody else keeps, on paper.
 
-In the morning of an ex-date, before the first auction, the feed is asked; what it knows becomes
+In the morning of an ex-date, before the first auction, the feed is asked, again when it is away
+(terminals are restarted about then). What it knows becomes
 `Distributed`, which the ledger and the paper broker book, each by its own shares. A real account
 is told by its broker instead.
 """
@@ -19,10 +20,11 @@ from qka.model.actions import CorporateAction
 from qka.model.codes import Kind
 from qka.model.events import Distributed, SessionPhase
 from qka.model.symbol import kind_of
-from qka.model.times import at, day_of
+from qka.model.times import MINUTE, at, day_of
 
 _SHARES = frozenset({Kind.MAIN, Kind.STAR, Kind.CHINEXT, Kind.BSE})
 MORNING = "09:00"  # when the night's actions are known and nothing has traded
+OPENING = "09:15"  # until then a feed that can't say is asked again, each minute
 
 
 class Overnight:
@@ -88,6 +90,10 @@ class Overnight:
                     action = replace(action, tax=self._tax)
                 self._tell(Distributed(self._clock.now(), action))
         except QkaError as error:
+            again = self._clock.now() + MINUTE
+            if again < at(day, OPENING):
+                self._clock.call_at(again, lambda: self._spawn(since, day))
+                return
             self._warn(
                 f"the feed can't say what companies gave overnight ({error}): dividends and bonus "
                 f"shares of {day} are not on the account"

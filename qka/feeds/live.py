@@ -266,7 +266,7 @@ class LiveFeed:
 
     def _on_day(self, day: date) -> None:
         """In the morning the limits are new: learn them before the first quote."""
-        when = at(day, _REFRESHED)
+        when = at(day, _REFRESHED) + 1  # a replay has no feed, and knows what is due by its moment
         if when > self._clock.now():
             self._timers["morning"] = self._clock.call_at(when, self._learn_all)
 

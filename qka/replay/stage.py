@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from qka.brokers.port import Sink, Wire, no_wire
+from qka.brokers.port import Sink, Wire, every_day, no_wire
 from qka.engine import engine
 from qka.engine.recovery import Checkpoint
 from qka.feeds.port import Report
@@ -97,6 +97,7 @@ class SilentBroker:
     def __init__(self, account_id: str) -> None:
         self._account_id = account_id
         self.wire: Wire = no_wire
+        self.trades: Callable[[date], bool] = every_day
 
     async def connect(self, report: Sink) -> AccountIdentity:
         """Always there."""

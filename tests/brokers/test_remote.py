@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from contextlib import asynccontextmanager
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -824,6 +825,23 @@ async def test_the_end_of_the_day_expires_what_is_left_of_it():
         assert expired.reason == "the day ended"
 
 
+async def test_an_evenings_order_lives_over_days_off_to_the_end_of_the_next_trading_day():
+    friday = date(2026, 1, 9)
+    async with stage() as s:
+        s.broker.trades = lambda day: day.weekday() < 5
+        s.clock.advance(to=moment("20:00", friday))
+        s.submit(time=s.clock.now())
+        await s.until(OrderSubmitted)
+        s.server.answers["query_stock_orders"] = [an_order_record(50)]
+        for days in 1, 2:
+            s.clock.advance(to=moment("15:36", friday + timedelta(days)))
+            await looked(s)
+            assert s.broker.reports.order_of("a").status is OrderStatus.ACCEPTED
+        s.clock.advance(to=moment("15:36", friday + timedelta(3)))
+        (expired,) = await s.until(OrderExpired)
+        assert expired.reason == "the day ended"
+
+
 async def test_a_list_that_was_asked_for_before_the_day_ended_is_not_the_ended_days():
     async with stage(within=0.05) as s:
 
@@ -964,7 +982,7 @@ async def test_at_the_days_end_one_that_is_not_listed_has_expired():
         await looked(s)
         await passes(s, 60)
         await s.until(OrderUnknown)
-        s.clock.advance(to=moment("15:35"))
+        s.clock.advance(to=moment("15:36"))
         (expired,) = await s.until(OrderExpired)
         assert expired.reason == "no longer among the account's orders"
 

@@ -17,7 +17,7 @@ from qka.engine.sessions import Sessions
 from qka.errors import ConfigError
 from qka.model.events import Alert
 from qka.model.market import Phase
-from qka.model.times import at
+from qka.model.times import at, day_of
 from qka.settings.rulefile import RuleFile
 
 
@@ -103,6 +103,19 @@ def test_a_calendar_that_ends_soon_is_an_alert_at_the_start(tmp_path, until, tol
     if told:
         assert "ends on 2026-01-20, in" in words[0]
         assert "calendar.until" in words[0]
+
+
+def test_an_engine_that_runs_on_is_told_each_week_that_its_calendar_ends(tmp_path):
+    engine = Engine.from_config(
+        {"feed": {"kind": "simulated", "symbols": 1, "days": 12}, "run": {"dir": str(tmp_path)}}
+    )
+    engine.days, engine.clock.time = Calendar({DAY}, DAY + timedelta(35)), moment("00:00")
+    engine.register(Idle())
+    alerts = []
+    engine.listen(Alert, alerts.append)
+    engine.run()
+    told = [day_of(alert.time) for alert in alerts if alert.source == "calendar"]
+    assert told == [date(2026, 1, 12), date(2026, 1, 19)]
 
 
 class Idle(qka.Strategy):

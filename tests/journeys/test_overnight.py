@@ -232,6 +232,24 @@ def test_a_feed_that_cannot_say_is_told_and_the_account_goes_on_without():
     assert made.ledger.position(SYMBOL).quantity == 1000
 
 
+def test_a_feed_that_is_away_at_nine_is_asked_again_until_the_opening_call():
+    """Terminals are restarted about then."""
+    made = two_days()
+    known, asked = made.feed.actions, []
+
+    async def away(symbols, since, until):
+        asked.append(made.clock.now())
+        if len(asked) < 4:
+            raise DataError("the terminal does not answer")
+        return await known(symbols, since, until)
+
+    made.feed.actions = away
+    assert made.run()["alerts"] == []
+    assert asked == [moment(f"09:0{minute}", NEXT_DAY) for minute in range(4)]
+    assert made.ledger.position(SYMBOL).quantity == 2000
+    agree(made)
+
+
 @pytest.mark.parametrize(
     ("last", "asked"),
     [

@@ -77,9 +77,18 @@ async def test_a_day_with_a_restart_is_the_same_again(floor):
     assert again.hash == outcome.hash
 
 
+class Early(Trader):
+    """Has a timer at the moment at which the feed learns the day's limits."""
+
+    def on_start(self):
+        super().on_start()
+        self.at("09:01", self.look)
+
+
 @pytest.mark.parametrize("paper", [False, True])
 async def test_a_run_that_lived_over_a_midnight_is_the_same_again(floor, paper):
     floor.paper = paper
+    floor.traders = (Early,)
     async with floor.engine() as engine:
         await floor.heard(10.0)
         for time, phase in (moment("00:00", NEXT_DAY) - 1, 11), (moment("09:40", NEXT_DAY), 13):
