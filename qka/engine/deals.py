@@ -5,7 +5,7 @@ A broker's numbers come again on later days, so a deal is told apart by its day 
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from msgspec.structs import replace
 
@@ -15,8 +15,12 @@ from qka.model.times import day_of
 SAID = "operator-"  # how the id of a deal begins that a human's word stands for
 
 
+# of what is older nobody asks any more: a corporate action brings what it brings sooner
+_KEPT = timedelta(days=60)
+
+
 class Deals:
-    """Of one account, as far back as its books go."""
+    """Of one account, of the days that somebody may still ask of."""
 
     def __init__(self) -> None:
         # day -> (order id, deal id) -> booked: a deal id is unique within its order and day
@@ -41,7 +45,10 @@ class Deals:
 
     def note(self, deal: Fill) -> bool:
         """Remember it; False when it was known."""
-        of, key = self._days[day_of(deal.time)], (deal.order_id, deal.deal_id)
+        day, key = day_of(deal.time), (deal.order_id, deal.deal_id)
+        if day not in self._days:
+            self._forget(day - _KEPT)
+        of = self._days[day]
         if key in of:
             return False
         of[key] = deal
@@ -64,6 +71,11 @@ class Deals:
         else:
             del of[key], self._said[name]
         return True
+
+    def _forget(self, before: date) -> None:
+        for day in [day for day in self._days if day < before]:
+            del self._days[day]
+        self._said = {o: deal for o, deal in self._said.items() if day_of(deal.time) >= before}
 
     def clear(self) -> None:
         """Forget all."""

@@ -181,6 +181,7 @@ class Engine:
         self.opened: Callable[[], None] | None = None  # the journal can be read
         self.phase: SessionPhase | None = None
         self._boxes: list[Mailbox] = []
+        self._patience: tuple[float, float | None] | None = None  # of theirs, from the start on
         self._guests: list[Guest] = []  # listeners that are no strategy
         self._runners: dict[str, Runner] = {}
         self._watchdog = Watchdog(
@@ -287,9 +288,9 @@ class Engine:
         the world's time each guest has its own.
         """
         if not self._boxes or not self.clock.waits:
-            self._boxes.append(
-                Mailbox(self.clock.hold, turn=self.recorder.turn if self.entrance.records else None)
-            )
+            turn = self.recorder.turn if self.entrance.records else None
+            self._boxes.append(Mailbox(self.clock.hold, turn=turn))
+            self._boxes[-1].patience = self._patience  # of a strategy that is started again
         return self._boxes[-1]
 
     def _subscribe(self) -> None:
@@ -509,8 +510,9 @@ class Engine:
 
     def _keep_watch(self) -> None:
         """See to it that no handler, async or not, takes too long unseen."""
+        self._patience = PATIENCE if self.clock.waits else LIVE_PATIENCE
         for box in self._boxes:
-            box.patience = PATIENCE if self.clock.waits else LIVE_PATIENCE
+            box.patience = self._patience
         if not self.clock.waits:
             self._watchdog.start()
 

@@ -51,6 +51,7 @@ class Keeper:
             engine.herald.early,
             past.unheard,
             list(engine.reconciler.dues),
+            engine.operator.asked,
         )
         self._journal.note(Note.SNAPSHOT, here, ahead=True)
 

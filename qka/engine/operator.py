@@ -16,11 +16,12 @@ from qka.engine.comparison import table
 from qka.engine.flattener import Flattener
 from qka.engine.numbers import MOST_PRICE, MOST_SHARES
 from qka.engine.strategies import Strategies, by
-from qka.engine.unfinished import unfinished
+from qka.engine.unfinished import LASTING, unfinished
 from qka.errors import ConfigError, EngineFault
 from qka.journal.port import Note
 from qka.model.events import OperatorCommand, Severity, TradingState
 from qka.model.order import BUY, SELL, Order, OrderStatus, Side
+from qka.model.times import same_day
 
 if TYPE_CHECKING:
     from qka.engine.engine import Engine
@@ -61,6 +62,7 @@ class Operator:
             engine.gate,
         )
         self._reads |= self.strategies.reads()
+        self.asked: list[OperatorCommand] = []  # today, of what takes its time
 
     @property
     def commands(self) -> list[str]:
@@ -78,6 +80,7 @@ class Operator:
 
     def close(self) -> None:
         """The engine stops: what waits for its time is dropped, and that is told."""
+        self.asked.clear()
         self.flattener.close()
         waiting = self._engine.desk.waiting
         if waiting:
@@ -113,6 +116,9 @@ class Operator:
             words = f"{event.command} {event.args} of {event.who} can't be done here: {error}"
             self._engine.alert(Severity.WARNING, NAME, words)
             return
+        if event.command in LASTING:
+            today = [one for one in self.asked if same_day(one.time, event.time)]
+            self.asked = [*today, event]
         self._answer = deed(event)
 
     def _read(self, command: str, words: Words) -> Deed:

@@ -50,6 +50,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     opening: bool = False  # strategies are not told of anything yet
     unheard: list[Fill] = []  # what they are to be told of
     dues: list[Due] = []  # of corporate actions
+    asked: list[OperatorCommand] = []  # of this run by humans, of what takes its time
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -90,6 +91,7 @@ class Past:
         self.away, self.dues = (last.ts, last.ts), list(begin.dues)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)
+        self.asked = list(begin.asked)
         with ledger.quietly() as book:
             for record in self._journal.records(last.seq):
                 self.day, self.away = max(self.day, day_of(record.ts)), (record.ts, record.ts)

@@ -17,7 +17,7 @@ OnSilence = Literal["leave", "cancel"]
 class Lease:
     """One engine's lease."""
 
-    __slots__ = ("_day", "_orders", "lost", "on_silence", "owner", "seconds", "until")
+    __slots__ = ("_placed", "lost", "on_silence", "owner", "seconds", "until")
 
     def __init__(self, owner: str, seconds: float, on_silence: OnSilence) -> None:
         self.owner = owner  # token and client
@@ -25,22 +25,22 @@ class Lease:
         self.on_silence: OnSilence = on_silence
         self.until = 0.0
         self.lost = False
-        self._day = date.min  # that the orders are of
-        self._orders: set[int] = set()  # numbers of those without a key, which come again each day
+        # day -> numbers of its orders without a key: of one day alone, on the next they come again
+        self._placed: dict[date, set[int]] = {}
 
     def note(self, order_id: int, day: date) -> None:
         """An order without a key was placed under it."""
-        if day != self._day:
-            self._day, self._orders = day, set()
-        self._orders.add(order_id)
+        if day not in self._placed:
+            self._placed.clear()
+        self._placed.setdefault(day, set()).add(order_id)
 
     def placed(self, order_id: int, day: date) -> bool:
         """Whether the order of that number of a day is one of those."""
-        return day == self._day and order_id in self._orders
+        return order_id in self._placed.get(day, ())
 
     def succeed(self, old: "Lease") -> None:
-        """Take over what was placed under an earlier one."""
-        self._day, self._orders = old._day, old._orders
+        """Share what was placed under an earlier one, and what is under way under it yet."""
+        self._placed = old._placed
 
 
 class Leases:

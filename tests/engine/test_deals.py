@@ -1,5 +1,7 @@
 """The deals of an account: each counts once, and takes the place of a human's word."""
 
+from datetime import timedelta
+
 from builders import DAY, NEXT_DAY, SYMBOL, a_fill, moment
 
 from qka.engine.deals import Deals
@@ -44,3 +46,13 @@ def test_more_than_was_said_proves_nothing():
     kept.clear()
     assert kept.of(DAY) == []
     assert not kept.proves(a_fill(100, deal_id="8"))
+
+
+def test_what_is_older_than_anyone_asks_for_is_forgotten_so_that_a_replay_of_years_costs_no_more():
+    said = a_fill(300, deal_id="operator-300")
+    late, later = DAY + timedelta(60), DAY + timedelta(61)
+    kept = noted(said, a_fill(time=moment(day=late)))
+    assert list(kept.since(DAY)) == [said, *kept.of(late)]
+    kept.note(a_fill(time=moment(day=later)))
+    assert list(kept.since(DAY)) == [*kept.of(late), *kept.of(later)]
+    assert not kept.proves(a_fill(100, deal_id="7"))

@@ -475,19 +475,20 @@ async def test_a_live_feed_reaches_strategies_through_the_door_on_the_wall_clock
     assert strategy.state["thread"] is threading.main_thread()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 async def test_in_the_worlds_time_an_async_handler_that_awaits_for_ever_is_told_of_and_goes_on(
-    monkeypatch,
+    monkeypatch, restarted
 ):
     class Hangs(qka.Strategy):
         symbols = [SYMBOL]
 
         async def on_quote(self, quote):
             await over.wait()
-            self.state["over"] = True
+            ended.set()
 
-    over = asyncio.Event()
+    over, ended = asyncio.Event(), asyncio.Event()
     monkeypatch.setattr("qka.engine.engine.LIVE_PATIENCE", (0.01, None))
-    clock, feed, strategy = WallClock(), PushFeed(quotes([10.0])), Hangs()
+    clock, feed = WallClock(), PushFeed(())
     built = Engine(
         clock=clock,
         feed=feed,
@@ -498,13 +499,17 @@ async def test_in_the_worlds_time_an_async_handler_that_awaits_for_ever_is_told_
         cash=10**8,
         account_id="demo",
     )
-    built.register(strategy)
+    built.register(Hangs(), build=lambda changed: Hangs())
     feed.push = built.door.push
     async with built:
-        await eventually(lambda: built.tally.alerts)
+        for command in ("stop", "start") if restarted else ():
+            built.operator.ask(command, ["Hangs"], who="li@desk")
+        before = len(built.tally.alerts)
+        feed.push(quotes([10.0])[0])
+        await eventually(lambda: len(built.tally.alerts) > before)
         over.set()
-        await eventually(lambda: strategy.state.get("over"))
-    (alert,) = built.tally.alerts
+        await asyncio.wait_for(ended.wait(), 20)
+    alert = built.tally.alerts[-1]
     assert alert.source == "Hangs"
     assert "on_quote has not ended for 0.01 s: no other async handler" in alert.message
     assert retold(alert.message, speaker(CHINESE)) != alert.message

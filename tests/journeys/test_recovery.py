@@ -274,7 +274,10 @@ async def test_the_days_counts_come_back_from_a_stop_and_from_a_crash(desk, kill
         assert "4 orders and cancels today" in desk.strategy.buy(SYMBOL, 100, 9.3).reason
 
 
-async def test_a_flatten_that_a_crash_cut_short_is_told_by_the_next_run_and_by_no_other(desk):
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "a checkpoint later"])
+async def test_a_flatten_that_a_crash_cut_short_is_told_by_the_next_run_and_by_no_other(
+    desk, between
+):
     def reminders(engine):
         return [alert for alert in engine.summary()["alerts"] if "asked for flatten" in alert]
 
@@ -283,6 +286,8 @@ async def test_a_flatten_that_a_crash_cut_short_is_told_by_the_next_run_and_by_n
         desk.quote()
         await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
         engine.operator.ask("flatten", who="li@desk")
+        if between:
+            engine.keeper.checkpoint()
         engine.keeper.checkpoint = lambda: None
     async with desk.engine() as engine:
         (told,) = reminders(engine)

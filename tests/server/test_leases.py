@@ -141,6 +141,24 @@ async def test_an_order_under_way_when_it_ran_out_is_cancelled_too(tmp_path):
         await eventually(lambda: stage.backend.cancels == [{"order_id": 1}])
 
 
+async def test_an_order_without_a_key_that_is_placed_after_its_engine_came_back_is_still_its(
+    tmp_path,
+):
+    async with running(tmp_path) as stage:
+        gate = stage.backend.gate["order"] = asyncio.Event()
+        nameless = {**ORDER, "order_remark": ""}
+        stage.backend.answers["query_stock_orders"] = [stage.backend.listed(1, nameless)]
+        async with stage.ws(client="engine", lease=15, on_silence="cancel") as engine:
+            await engine.say(op="call", id=1, method="order_stock", params=ORDER)
+            await eventually(lambda: stage.backend.orders)
+            async with stage.ws(client="engine", lease=15, on_silence="cancel") as again:
+                gate.set()
+                await eventually(lambda: not len(stage.service._tasks))
+                await again.ask("ping")
+        silence(stage)
+        await eventually(lambda: stage.backend.cancels == [{"order_id": 1}])
+
+
 @pytest.mark.parametrize("on_silence", ["leave", "cancel"])
 async def test_an_order_that_waits_when_it_ran_out_never_leaves(tmp_path, on_silence):
     async with running(tmp_path) as stage:
