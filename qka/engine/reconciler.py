@@ -170,6 +170,9 @@ class Reconciler:
             actions = await self._told_by_feed(sorted(symbols), since, today)
         except QkaError as error:
             return dues, str(error)
+        except Exception as error:  # what was found without the answer counts, whatever it is
+            logger.opt(exception=error).error("the feed could not be asked for ex-dates")
+            return dues, repr(error)
         self._learnt = True
         dues += [
             Due(action, ledger.held_before(action.symbol, action.day))

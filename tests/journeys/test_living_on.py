@@ -133,6 +133,18 @@ async def test_a_day_that_could_not_be_settled_is_settled_a_minute_later(desk):
         assert (await settles(engine, DAY))["clean"] is True
 
 
+async def test_a_question_to_the_feed_that_fails_in_whatever_way_holds_nothing_that_agrees(desk):
+    async with desk.engine() as engine:
+
+        async def fails(*question):
+            raise ValueError("a number that is none")
+
+        engine.reconciler._actions = fails
+        assert (await settles(engine, DAY))["clean"] is True
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert told(engine) == []
+
+
 async def test_what_trades_while_the_feed_is_asked_stays_booked(desk):
     async with desk.engine() as engine:
         lives_on(desk, engine)
