@@ -394,11 +394,12 @@ class Reconciler:
             day = event.day
             self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
 
-    def settle(self, day: date) -> None:
+    def settle(self, day: date, *, late: bool = False) -> None:
         """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.
 
         What is at hand and agrees is settled at once: a replay of years has many days. Where that
         lifts a hold it is not: what is said then is heard at its time, not with the next event.
+        `late`: the broker did not answer before.
         """
         if self._closed or day != day_of(self._clock.now()):
             return
@@ -409,21 +410,28 @@ class Reconciler:
                 if not orders and not self._differences(snapshot):
                     self._end(day, snapshot, (), self.dues)
                     return
-            self._spawn(self._settle(day))
+            self._spawn(self._settle(day, late))
         except Exception as error:
             self._failed(error)
 
-    async def _settle(self, day: date) -> None:
+    def _settle_again(self, day: date, *, late: bool) -> None:
+        """A little later, as long as it is the day."""
+        again = self._clock.now() + int(EVERY * SECOND)
+        self._clock.call_at(again, lambda: self.settle(day, late=late))
+
+    async def _settle(self, day: date, late: bool) -> None:
         async with self._turn:
             try:
                 found = await self._examine(ask=self._books is None)
-            except QkaError:  # later then, as long as it is the day
-                again = self._clock.now() + int(EVERY * SECOND)
-                self._clock.call_at(again, lambda: self.settle(day))
+            except QkaError:
+                self._settle_again(day, late=True)
                 raise
             snapshot, differences, dues = found
-            differences += comparison.orders(self._ledger, snapshot, at(day, "15:00"))
-            self._end(day, snapshot, differences, dues)
+            orders = comparison.orders(self._ledger, snapshot, at(day, "15:00"))
+            if late and orders:  # the link is just back: their end is being looked up
+                self._settle_again(day, late=False)
+                return
+            self._end(day, snapshot, [*differences, *orders], dues)
 
     def _end(
         self,

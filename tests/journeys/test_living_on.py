@@ -8,6 +8,7 @@ from builders import DAY, NEXT_DAY, SYMBOL, moment
 from qmt import ACCOUNT, a_terminal, eventually
 from test_recovery import BONUS, DIVIDEND, GIVEN, OTHER, Desk, told, trades_on
 
+from qka.engine import reconciler
 from qka.journal.port import Note
 from qka.model.actions import CorporateAction
 from qka.model.events import TradingState
@@ -131,6 +132,28 @@ async def test_a_day_that_could_not_be_settled_is_settled_a_minute_later(desk):
     async with desk.engine() as engine:
         desk.terminal.faults.next("dropped", "asset")
         assert (await settles(engine, DAY))["clean"] is True
+
+
+async def test_a_link_that_is_back_after_a_days_end_has_time_to_tell_what_became_of_orders(
+    desk, monkeypatch
+):
+    monkeypatch.setattr(reconciler, "EVERY", 6.0)
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine, 100, 9.5)
+        desk.terminal.faults.next("dropped", "asset")
+        examine, looks = engine.reconciler._examine, []
+
+        async def examined(**asked):
+            found = await examine(**asked)
+            if asked["ask"] and not looks:  # its end is told right after the first comparison
+                desk.strategy.cancel(order_id)
+            looks.append(found) if asked["ask"] else None
+            return found
+
+        engine.reconciler._examine = examined
+        assert (await settles(engine, DAY))["clean"] is True
+        assert len(looks) == 2
+        assert told(engine) == []
 
 
 async def test_a_question_to_the_feed_that_fails_in_whatever_way_holds_nothing_that_agrees(desk):
