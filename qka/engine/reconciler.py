@@ -108,6 +108,7 @@ class Reconciler:
         self.differences: Sequence[Difference] = ()  # those
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over: list[Order] = []  # of earlier days, until the books agree: they may have traded
         self._turn = asyncio.Lock()  # one comparison at a time
         self._running = False  # in the world's time
         self._closed = False
@@ -134,9 +135,10 @@ class Reconciler:
         nothing differs.
         """
         now, self._learnt = self._clock.now(), False
-        over = left_over(self._ledger, day_of(now), self._trades)
+        fresh = left_over(self._ledger, day_of(now), self._trades)
+        over = self._over = [*self._over, *fresh]
         snapshot, differences = await self._compare()
-        for order in over:
+        for order in fresh:
             words = "its day ended and nobody saw how; if it traded, the shares say so"
             self._publish(OrderExpired(now, order.id, words))
         if not differences and not ask:
@@ -251,7 +253,7 @@ class Reconciler:
             self._ledger.settle(snapshot.positions, snapshot.asset.cash)
             if agreed:  # a transfer is neither profit nor loss
                 self._shifted(self._ledger.total_cents - before)
-        self.told = ""
+        self.told, self._over = "", []
         self._switch.release()
         self._checkpoint()
 

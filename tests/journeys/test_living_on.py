@@ -9,6 +9,7 @@ from qmt import ACCOUNT, a_terminal, eventually
 from test_recovery import BONUS, DIVIDEND, GIVEN, OTHER, Desk, told, trades_on
 
 from qka.engine import reconciler
+from qka.errors import BrokerUnavailable
 from qka.journal.port import Note
 from qka.model.actions import CorporateAction
 from qka.model.events import TradingState
@@ -79,6 +80,32 @@ async def test_an_order_that_traded_while_the_link_was_away_until_the_next_day_i
         (alert,) = [words for words in told(engine) if "explained" in words]
         assert f"traded while the engine was away: {traded}" in alert
         assert engine.ledger.asset.frozen == 0
+        await trades_on(desk, engine)
+
+
+async def test_such_an_order_still_explains_what_it_did_when_the_feed_can_tell_the_rest(desk):
+    desk.terminal.declare(GIVEN)
+    async with desk.engine() as engine:
+        asked, away = engine.reconciler._actions, [True]
+
+        async def actions(*question):
+            if away:
+                raise BrokerUnavailable("there is no connection")
+            return await asked(*question)
+
+        engine.reconciler._actions = actions
+        await desk.placed(engine)
+        desk.terminal.stop()
+        await eventually(lambda: not engine.broker._up)
+        desk.quote()
+        lives_on(desk, engine)
+        desk.terminal.start()
+        await eventually(lambda: engine.broker._up and engine.feed._source.up)
+        await looks(engine)
+        assert engine.ledger.trading is TradingState.HALTED
+        away.clear()
+        await looks(engine, 1)
+        assert engine.ledger.trading is TradingState.ACTIVE
         await trades_on(desk, engine)
 
 
