@@ -191,7 +191,7 @@ def _nothing() -> None:
     """Nobody looks at the account."""
 
 
-def _settled(day: object) -> None:
+def _settled(day: object, *, late: bool = False) -> None:
     """A day was settled then, or not: the journal says so."""
 
 
