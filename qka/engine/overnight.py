@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
+from loguru import logger
 from msgspec.structs import replace
 
 from qka.clock import Clock
+from qka.engine.guest import words
 from qka.engine.ledger import Ledger
 from qka.errors import QkaError
 from qka.model.actions import CorporateAction
@@ -85,18 +87,26 @@ class Overnight:
         try:
             held = [position.symbol for position in self._ledger.positions()]
             found = await self._actions(held, since + timedelta(1), day) if held else ()
+        except QkaError as error:
+            self._in_vain(since, day, str(error))
+        except Exception as error:  # an account without its dividends is told of, whatever it is
+            logger.opt(exception=error).error("the feed could not be asked for ex-dates")
+            self._in_vain(since, day, words(error))
+        else:
             for action in sorted(found, key=lambda one: (one.day, one.symbol)):
                 if kind_of(action.symbol) in _SHARES:
                     action = replace(action, tax=self._tax)
                 self._tell(Distributed(self._clock.now(), action))
-        except QkaError as error:
-            again = self._clock.now() + MINUTE
-            if again < at(day, OPENING):
-                self._clock.call_at(again, lambda: self._spawn(since, day))
-                return
-            self._warn(
-                f"the feed can't say what companies gave overnight ({error}): dividends and bonus "
-                f"shares of {day} are not on the account"
-            )
         finally:
             self._clock.hold(-1)
+
+    def _in_vain(self, since: date, day: date, why: str) -> None:
+        """Ask again in a minute, as long as nothing can trade."""
+        again = self._clock.now() + MINUTE
+        if again < at(day, OPENING):
+            self._clock.call_at(again, lambda: self._spawn(since, day))
+            return
+        self._warn(
+            f"the feed can't say what companies gave overnight ({why}): dividends and "
+            f"bonus shares of {day} are not on the account"
+        )

@@ -221,14 +221,21 @@ def test_what_is_not_held_brings_nothing_and_what_is_held_from_the_first_day_is_
     agree(made)
 
 
-def test_a_feed_that_cannot_say_is_told_and_the_account_goes_on_without():
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DataError("the terminal does not answer"), "the terminal does not answer"),
+        (KeyError("interest"), "KeyError: 'interest'"),
+    ],
+)
+def test_a_feed_that_cannot_say_is_told_and_the_account_goes_on_without(error, words):
     async def fails(symbols, since, until):
-        raise DataError("the terminal does not answer")
+        raise error
 
     made = two_days()
     made.feed.actions = fails
     (alert,) = made.run()["alerts"]
-    assert "can't say what companies gave overnight (the terminal does not answer)" in alert
+    assert f"can't say what companies gave overnight ({words})" in alert
     assert made.ledger.position(SYMBOL).quantity == 1000
 
 
