@@ -5,7 +5,7 @@ What differs is explained, accepted by the operator, or holds the trading back u
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -108,7 +108,8 @@ class Reconciler:
         self.differences: Sequence[Difference] = ()  # those
         self._waiting: dict[str, tuple[OrderStatus, int]] = {}  # order -> state, since when
         self._tasks: set[asyncio.Task[None]] = set()
-        self._over: list[Order] = []  # of earlier days, until the books agree: they may have traded
+        # orders of earlier days, until the books agree: they may have traded
+        self._over: list[str] = []
         self._turn = asyncio.Lock()  # one comparison at a time
         self._running = False  # in the world's time
         self._closed = False
@@ -134,40 +135,50 @@ class Reconciler:
         day that nobody saw the end of is over, and may have traded. `ask` the feed also when
         nothing differs.
         """
-        now, self._learnt = self._clock.now(), False
-        fresh = left_over(self._ledger, day_of(now), self._trades)
-        over = self._over = [*self._over, *fresh]
+        self._learnt = False
         snapshot, differences = await self._compare()
-        for order in fresh:
-            words = "its day ended and nobody saw how; if it traded, the shares say so"
-            self._publish(OrderExpired(now, order.id, words))
+        self._end_left_over()
         if not differences and not ask:
             return snapshot, [], self.dues
-        dues, silent = await self._learn(over)
+        dues, silent = await self._learn()
         if not differences:
             return snapshot, [], dues
         # the account went on while the feed was asked: what is taken over is what it is now
         snapshot, differences = await self._compare()
         if not differences:
             return snapshot, [], dues
-        today = day_of(self._clock.now())
+        today, over = day_of(self._clock.now()), self._may_have_traded()
         found, left = comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
         if silent and comparison.unexplained(found):
             self._warn_in_vain(silent, today)
         return snapshot, found, left
 
-    async def _learn(self, over: Sequence[Order]) -> tuple[list[Due], str]:
+    def _end_left_over(self) -> None:
+        """What of earlier days the broker has not told the end of by now is over."""
+        now = self._clock.now()
+        for order in left_over(self._ledger, day_of(now), self._trades):
+            self._over.append(order.id)
+            words = "its day ended and nobody saw how; if it traded, the shares say so"
+            self._publish(OrderExpired(now, order.id, words))
+
+    def _may_have_traded(self) -> list[Order]:
+        """Those, as they stand: what the broker tells of them after all explains nothing twice."""
+        return [self._ledger.orders[name] for name in self._over]
+
+    async def _learn(self) -> tuple[list[Due], str]:
         """What is due, with what the feed knows of the days since it was last asked.
 
         And why it could not say, "" when it could.
         """
         ledger, today = self._ledger, day_of(self._clock.now())
         since = self._since or today
-        dues = [due for due in self.dues if (today - due.action.day).days <= KEPT]
+        # the feed tells of the days from `since` on again: what came then must be known
+        kept = min(since, today - timedelta(KEPT))
+        dues = [due for due in self.dues if due.action.day >= kept]
         known = {(due.action.symbol, due.action.day) for due in dues}
         symbols = {position.symbol for position in ledger.positions()}
         symbols |= {deal.symbol for deal in ledger.deals.since(since)}
-        symbols |= {order.symbol for order in over}
+        symbols |= {order.symbol for order in self._may_have_traded()}
         try:
             actions = await self._told_by_feed(sorted(symbols), since, today)
         except QkaError as error:

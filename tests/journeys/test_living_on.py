@@ -1,6 +1,6 @@
 """An engine that runs on from one day to the next, without a restart."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -51,8 +51,13 @@ async def settles(engine, day):
     return (await eventually(settled)).value
 
 
+def grants(desk, symbol, shares, cents):
+    """Shares and cash move in the terminal's account, and no order tells of it."""
+    desk.terminal._accounts[ACCOUNT]._exchange.grant(symbol, shares, cents)
+
+
 def pays(desk, cents, symbol=OTHER):
-    desk.terminal._accounts[ACCOUNT]._exchange.grant(symbol, 0, cents)
+    grants(desk, symbol, 0, cents)
 
 
 async def test_what_came_over_night_is_explained_in_the_morning_and_trading_goes_on(desk):
@@ -107,6 +112,36 @@ async def test_such_an_order_still_explains_what_it_did_when_the_feed_can_tell_t
         await looks(engine, 1)
         assert engine.ledger.trading is TradingState.ACTIVE
         await trades_on(desk, engine)
+
+
+async def test_such_an_order_explains_itself_once_however_often_the_broker_did_not_answer(desk):
+    async with desk.engine() as engine:
+        await desk.placed(engine)
+        desk.terminal.stop()
+        await eventually(lambda: not engine.broker._up)
+        desk.quote()
+        lives_on(desk, engine)
+        for _ in range(2):
+            engine.reconciler.settle(NEXT_DAY)
+            await eventually(lambda: not engine.reconciler._tasks)
+        grants(desk, SYMBOL, 500, -500_000)  # as many again, of nobody knows what
+        desk.terminal.start()
+        await eventually(lambda: engine.broker._up)
+        await looks(engine)
+        assert engine.ledger.trading is TradingState.HALTED
+        assert f"{SYMBOL} 0 shares 1000 shares nothing" in told(engine)[-1]
+
+
+async def test_what_came_of_an_action_comes_no_second_time_however_long_the_engine_was_away(desk):
+    desk.terminal.declare(CorporateAction(OTHER, NEXT_DAY, Decimal("0.25")))
+    async with desk.engine() as engine:
+        lives_on(desk, engine)
+        await settles(engine, NEXT_DAY)
+        assert DIVIDEND in told(engine)[-1]
+    desk.terminal.advance(to=moment("09:35", NEXT_DAY + timedelta(20)))
+    pays(desk, 25_000)
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
 
 
 async def test_what_a_days_end_found_is_told_once_and_looked_at_until_it_is_gone(desk):
@@ -251,3 +286,14 @@ async def test_a_start_before_the_terminals_day_begins_knows_the_orders_that_it_
             assert engine.ledger.trading is TradingState.ACTIVE
             assert desk.agrees(engine)
             assert engine.tally.owners() == {SYMBOL: {"Notes": 500}}
+
+
+async def test_an_order_whose_deals_it_lists_explains_nothing_besides_them(desk):
+    async with desk.engine() as engine:
+        await desk.placed(engine)
+    desk.quote()
+    grants(desk, SYMBOL, 500, -500_000)
+    still_lists(desk, NEXT_DAY, "00:30")
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
+        assert f"{SYMBOL} 500 shares 1000 shares nothing" in told(engine)[-1]
