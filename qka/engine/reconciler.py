@@ -346,19 +346,28 @@ class Reconciler:
             mark = comparison.fingerprint(comparison.holdings(self._ledger, snapshot))
             steady, self._seen = mark == self._seen, mark
             over = left_over(self._ledger, day_of(self._clock.now()), self._trades)
-            if over or self.told or (mark and steady):
+            if over or self._switch.held or (mark and steady):
                 await self._look_closely()
 
     async def _look_closely(self) -> None:
         snapshot, differences, dues = await self._examine()
+        differences = [*differences, *self._still_open(snapshot)]
         if comparison.unexplained(differences):
-            shares = [found for found in differences if found.what != "cash"]
-            if not shares and not self.told:
-                return
-            differences = shares or differences
-            if comparison.fingerprint(differences) == self.told:
-                return
+            others = [found for found in differences if found.what != "cash"]
+            if self.told in map(comparison.fingerprint, (others, differences)):
+                return  # also where nothing was told, and nothing but cash differs
+            differences = others or differences
         self._judge("run", snapshot, differences, dues)
+
+    def _still_open(self, snapshot: AccountSnapshot) -> list[Difference]:
+        """Of the orders that a day's end has told of, those that differ yet."""
+        named = {found.what for found in self.differences} if self.told else set()
+        return [found for found in self._orders(snapshot) if found.what in named]
+
+    def _orders(self, snapshot: AccountSnapshot) -> list[Difference]:
+        """Today's orders and deals, as at the day's end."""
+        close = at(day_of(self._clock.now()), "15:00")
+        return comparison.orders(self._ledger, snapshot, close)
 
     def _look_at_orders(self) -> None:
         now, before, self._waiting = self._clock.now(), self._waiting, {}
@@ -388,13 +397,10 @@ class Reconciler:
     async def _take_over(self, fingerprint: str) -> None:
         self._learnt = False
         snapshot, differences = await self._compare()
-        close = at(day_of(self._clock.now()), "15:00")
-        found = differences
+        found, shares = differences, comparison.holdings(self._ledger, snapshot)
+        orders = self._orders(snapshot)
         # while it runs only shares are looked at, at a day's end orders too
-        for each in (
-            comparison.holdings(self._ledger, snapshot),
-            [*differences, *comparison.orders(self._ledger, snapshot, close)],
-        ):
+        for each in (shares, [*shares, *orders], [*differences, *orders]):
             if comparison.fingerprint(each) == fingerprint:
                 found = each
         self._judge("run", snapshot, found, self.dues, fingerprint)
@@ -418,9 +424,8 @@ class Reconciler:
             return
         try:
             if self._books is not None and not self._switch.held:
-                snapshot, close = self._books(), at(day, "15:00")
-                orders = comparison.orders(self._ledger, snapshot, close)
-                if not orders and not self._differences(snapshot):
+                snapshot = self._books()
+                if not self._orders(snapshot) and not self._differences(snapshot):
                     self._end(day, snapshot, (), self.dues)
                     return
             self._spawn(self._settle(day, late))
@@ -440,7 +445,7 @@ class Reconciler:
                 self._settle_again(day, late=True)
                 raise
             snapshot, differences, dues = found
-            orders = comparison.orders(self._ledger, snapshot, at(day, "15:00"))
+            orders = self._orders(snapshot)
             if late and orders:  # the link is just back: their end is being looked up
                 self._settle_again(day, late=False)
                 return
@@ -489,7 +494,9 @@ class Reconciler:
                 logger.error("what a comparison found can't be written down: {}", error)
             case _:  # ours: nothing is certain any more
                 logger.opt(exception=error).error("comparing the account failed")
-                self._switch.hold(f"comparing the account with the broker's failed: {error!r}")
+                words = f"comparing the account with the broker's failed: {error!r}"
+                if self._switch.held != words:
+                    self._switch.hold(words)
 
     async def close(self) -> None:
         """End what is under way."""

@@ -157,6 +157,50 @@ async def test_what_a_days_end_found_is_told_once_and_looked_at_until_it_is_gone
         assert len(told(engine)) == 1
 
 
+async def test_an_order_that_a_days_end_found_open_holds_until_its_end_is_known(desk):
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine, 100, 9.5)
+        assert (await settles(engine, DAY))["clean"] is False
+        await looks(engine, 3)
+        assert engine.ledger.trading is TradingState.HALTED
+        assert len(told(engine)) == 1
+        desk.strategy.cancel(order_id)
+        await eventually(lambda: engine.ledger.order(order_id).status is S.CANCELLED)
+        await looks(engine, 1)
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
+async def test_what_a_days_end_found_can_be_accepted_when_a_part_of_it_is_gone(desk):
+    async with desk.engine() as engine:
+        await desk.placed(engine, 100, 9.5)
+        grants(desk, OTHER, 100, -100_000)
+        await settles(engine, DAY)
+        grants(desk, OTHER, -100, 0)
+        await looks(engine, 2)
+        assert len(told(engine)) == 2
+        engine.reconciler.accept(engine.reconciler.told)
+        await eventually(lambda: engine.ledger.trading is TradingState.ACTIVE)
+        assert desk.agrees(engine)
+
+
+async def test_a_comparison_that_failed_holds_until_one_succeeds_and_is_told_once(desk):
+    async with desk.engine() as engine:
+        snapshot = engine.broker.snapshot
+
+        async def fails():
+            raise ValueError("a number that is none")
+
+        engine.broker.snapshot = fails
+        for _ in range(2):
+            engine.reconciler._look_soon()
+            await eventually(lambda: not engine.reconciler._tasks)
+        assert engine.ledger.trading is TradingState.HALTED
+        assert len(told(engine)) == 1
+        engine.broker.snapshot = snapshot
+        await looks(engine, 1)
+        assert engine.ledger.trading is TradingState.ACTIVE
+
+
 async def test_a_feed_that_could_not_say_at_a_days_end_is_asked_again_by_the_looks(desk):
     async with desk.engine() as engine:
         lives_on(desk, engine)
