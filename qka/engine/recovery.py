@@ -188,5 +188,7 @@ def _is_over(order: Order, today: date, trades: Callable[[date], bool]) -> bool:
 
 
 def _of_an_evening(order: Order) -> bool:
+    """By the rule book; one that others placed after the close is its broker's own proof."""
     span = span_at(order.symbol, order.time)
-    return span.phase is Phase.CLOSED and taking(span, order.type) is Taking.QUEUED
+    kept = not order.signal or taking(span, order.type) is Taking.QUEUED
+    return span.phase is Phase.CLOSED and kept

@@ -34,13 +34,19 @@ def evenings():
     ("made", "over"), [("10:00", True), ("14:59", True), ("16:00", True), ("20:00", False)]
 )
 def test_a_day_takes_its_orders_with_it_and_leaves_the_evenings_to_the_next(evenings, made, over):
-    ledger = works(books(), time=moment(made, DAY))
+    ledger = works(books(), time=moment(made, DAY), signal=1)
     assert left_over(ledger, DAY, always) == []
     assert bool(left_over(ledger, NEXT_DAY, always)) is over
 
 
 def test_without_such_a_rule_the_evenings_are_over_too():
-    assert left_over(works(books(), time=moment("20:00", DAY)), NEXT_DAY, always)
+    assert left_over(works(books(), time=moment("20:00", DAY), signal=1), NEXT_DAY, always)
+
+
+def test_an_order_that_others_placed_in_an_evening_is_one_that_their_broker_keeps():
+    ledger = works(books(), time=moment("20:00", DAY))
+    assert left_over(ledger, NEXT_DAY, always) == []
+    assert left_over(ledger, NEXT_DAY + timedelta(1), always)
 
 
 def test_an_evenings_order_ends_with_the_trading_day_it_was_for(evenings):
