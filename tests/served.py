@@ -8,6 +8,7 @@ from typing import Any
 from builders import a_quote, moment
 from scripted import looping
 
+from qka import journals
 from qka.clock import ManualClock
 from qka.server.server import Server
 from qka.server.simulated import SimulatedBackend
@@ -74,6 +75,32 @@ async def served(folder: Path, *, at: str = "10:00", terminal: Any = None, **opt
             yield server
         finally:
             await server.server.close()
+
+
+_LOOKS = """
+import qka
+class S(qka.Strategy):
+    symbols = ["600000.SH"]
+    def on_quote(self, quote): pass
+"""
+
+
+@asynccontextmanager
+async def remote_project(folder: Path, monkeypatch: Any, more: str = ""):
+    """A server, and in `folder`, which is gone to, `live.yaml` of an engine that only looks.
+
+    `more`: of its `broker`, as `, lease: 5`.
+    """
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(journals, "ACCOUNT_LOCKS", folder / "locks")
+    (folder / "s.py").write_text(_LOOKS)
+    async with served(folder / "server") as server:
+        monkeypatch.setenv("QKA__BROKER__TOKEN", server.token)
+        (folder / "live.yaml").write_text(
+            f"name: ours\nbroker: {{kind: remote, url: '{server.url}'{more}}}\n"
+            "feed: {kind: remote}\nstrategies: [{use: 's.py:S'}]\nmonitor: {enabled: false}\n"
+        )
+        yield server
 
 
 @contextmanager

@@ -920,6 +920,14 @@ async def passes(s, seconds):
     await looked(s)
 
 
+async def vanishes(s):
+    """The account's orders have it no more, for a minute."""
+    s.server.answers["query_stock_orders"] = []
+    await looked(s)
+    await passes(s, 60)
+    await s.until(OrderUnknown)
+
+
 async def test_an_order_that_its_broker_lists_no_more_is_unknown_after_a_minute():
     async with taken() as s:
         s.server.answers["query_stock_orders"] = []
@@ -961,10 +969,7 @@ async def test_how_long_it_was_away_is_counted_anew_when_the_link_is_back():
 
 async def test_an_order_that_is_listed_again_works_again_and_can_trade():
     async with taken() as s:
-        s.server.answers["query_stock_orders"] = []
-        await looked(s)
-        await passes(s, 60)
-        await s.until(OrderUnknown)
+        await vanishes(s)
         s.server.answers["query_stock_orders"] = [an_order_record(50)]
         await looked(s)
         assert s.broker.reports.order_of("a").status is OrderStatus.ACCEPTED
@@ -989,10 +994,7 @@ async def test_at_the_days_end_one_that_is_not_listed_has_expired():
 
 async def test_a_cancel_of_one_that_is_gone_is_asked_for_again_when_it_is_listed_again():
     async with taken() as s:
-        s.server.answers["query_stock_orders"] = []
-        await looked(s)
-        await passes(s, 60)
-        await s.until(OrderUnknown)
+        await vanishes(s)
         no = {"data": -1, "code": "refused", "detail": "no such order today"}
         s.server.failures["cancel_order_stock"] = deque([no])
         s.broker.cancel(s.broker.reports.order_of("a"))

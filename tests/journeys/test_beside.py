@@ -1,32 +1,18 @@
 """What is done beside an engine that trades through a server leaves it its link and its lease."""
 
 import pytest
-from served import served
+from served import remote_project
 
-from qka import journals
 from qka.app import Engine
 from qka.errors import ConfigError
 from qka.settings import load
-
-STRATEGY = """
-import qka
-class S(qka.Strategy):
-    symbols = ["600000.SH"]
-    def on_quote(self, quote): pass
-"""
 
 
 @pytest.fixture
 async def project(tmp_path, monkeypatch):
     """A server, and the config of an engine that has a lease there and cancels on silence."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(journals, "ACCOUNT_LOCKS", tmp_path / "locks")
-    (tmp_path / "s.py").write_text(STRATEGY)
-    async with served(tmp_path / "server") as server:
-        monkeypatch.setenv("QKA__BROKER__TOKEN", server.token)
-        broker = f"{{kind: remote, url: '{server.url}', lease: 5, cancel_on_silence: true}}"
-        text = "feed: {kind: remote}\nstrategies: [{use: 's.py:S'}]\nmonitor: {enabled: false}\n"
-        (tmp_path / "live.yaml").write_text(f"name: ours\nbroker: {broker}\n{text}")
+    more = ", lease: 5, cancel_on_silence: true"
+    async with remote_project(tmp_path, monkeypatch, more) as server:
         yield server
 
 

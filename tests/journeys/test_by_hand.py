@@ -1,33 +1,22 @@
 """An order by hand through a server is answered with what its broker says of it."""
 
-import pytest
-from served import served
+import asyncio
 
-from qka import journals
+import pytest
+from served import remote_project
+from typer.testing import CliRunner
+
 from qka.app import Engine
+from qka.cli.main import app
 from qka.monitor.control import Command, Control
 from qka.settings import load
 
 SYMBOL = "600000.SH"
-STRATEGY = f"""
-import qka
-class Looks(qka.Strategy):
-    symbols = ["{SYMBOL}"]
-    def on_quote(self, quote): pass
-"""
 
 
 @pytest.fixture
 async def server(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(journals, "ACCOUNT_LOCKS", tmp_path / "locks")
-    (tmp_path / "s.py").write_text(STRATEGY)
-    async with served(tmp_path / "server") as server:
-        monkeypatch.setenv("QKA__BROKER__TOKEN", server.token)
-        (tmp_path / "live.yaml").write_text(
-            f"broker: {{kind: remote, url: '{server.url}'}}\nfeed: {{kind: remote}}\n"
-            "strategies: [{use: 's.py:Looks'}]\nmonitor: {enabled: false}\n"
-        )
+    async with remote_project(tmp_path, monkeypatch) as server:
         yield server
 
 
@@ -47,3 +36,15 @@ async def test_it_is_rejected_while_nobody_is_there_to_take_it(server):
         order = await bought(engine)
         assert order["status"] == "rejected"
         assert order["reason"].startswith("not sent: no link")
+
+
+async def test_the_command_line_says_so_and_ends_with_1(server):
+    config = load("live.yaml", ["monitor.enabled=true"])
+    words = ["buy", SYMBOL, "100", "9.5", "--yes"]
+    async with Engine.from_config(config, live=True):
+        taken = await asyncio.to_thread(CliRunner().invoke, app, words)
+        await server.server.close()
+        refused = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert (taken.exit_code, refused.exit_code) == (0, 1), (taken.output, refused.output)
+    assert ": ACCEPTED" in taken.output
+    assert ": REJECTED not sent: no link" in refused.output
