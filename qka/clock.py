@@ -5,12 +5,12 @@ day, as fast as they can be worked or at a multiple of real time; `ManualClock` 
 """
 
 import asyncio
-import heapq
 import itertools
 import time as _time
 from collections import deque
 from collections.abc import Callable
 from datetime import date
+from heapq import heappop, heappush
 from typing import Protocol
 
 import msgspec
@@ -78,7 +78,7 @@ class SimulatedClock:
         self._ties = itertools.count()
         self._hooks: list[DayHook] = []
         self._day_end = 0
-        self._told: Told = _nobody
+        self._told: Told | None = None
 
     def now(self) -> int:
         """Nanoseconds since the epoch, UTC."""
@@ -87,7 +87,7 @@ class SimulatedClock:
     def call_at(self, when: int, callback: Callback) -> Timer:
         """Call back at `when` (ns), or as soon as the current event is done if that is past."""
         timer = Timer(when, callback)
-        heapq.heappush(self._timers, (when, next(self._ties), timer))
+        heappush(self._timers, (when, next(self._ties), timer))
         if when < self.due:
             self.due = when
         return timer
@@ -116,38 +116,41 @@ class SimulatedClock:
 
     def reach(self, until: int) -> bool:
         """Move to `until` and run what is due; False where something has to be waited for first."""
-        if self._paced:
-            return False
-        while not self.held:
-            if not self.fire(until):
-                return True
-        return False
+        return not (self._paced or self.held or self.fire(until))
 
     def fire(self, until: int) -> bool:
-        """Move to the next due moment not after `until` and run what is due; False at `until`."""
-        timers = self._timers
-        if timers and (when := timers[0][0]) <= until and when < self._day_end:
-            timer = heapq.heappop(timers)[2]
-            if when > self.time:
-                self.time = when
-            if timer.callback is not None:
-                self._told(when)
-                timer.callback()
-            more = (timers and timers[0][0] <= until) or until >= self._day_end
-            if more or self.held or self._paced:
+        """Move to `until` and run what is due; True where there was something that is waited for.
+
+        Then it was the next thing due and no more.
+        """
+        timers, told, paced = self._timers, self._told, self._paced
+        last = min(until, self._day_end - 1)  # of the day that it is
+        while True:
+            if timers and (when := timers[0][0]) <= last:
+                callback = heappop(timers)[2].callback
+                if when > self.time:
+                    self.time = when
+                if callback is not None:
+                    if told is not None:
+                        told(when)
+                    callback()
+            elif last < until:
+                day = day_of(until)
+                begin = midnight(day)
+                self._day_end = begin + DAY
+                last = until
+                if told is not None:
+                    told(begin)
+                for hook in self._hooks:
+                    hook(day)
+            else:
+                break
+            if paced or self.held:
                 return True
-        elif until >= self._day_end:
-            day = day_of(until)
-            self._day_end = midnight(day) + DAY
-            self._told(midnight(day))
-            for hook in self._hooks:
-                hook(day)
-            return True
-        self.time = max(self.time, until)
-        if self.held or self._paced:
-            self.due = 0
-        else:
-            self.due = min(timers[0][0], self._day_end) if timers else self._day_end
+        if until > self.time:
+            self.time = until
+        next_ = timers[0][0] if timers else self._day_end
+        self.due = 0 if paced or self.held else min(next_, self._day_end)
         return False
 
 
@@ -335,7 +338,7 @@ class WallClock:
     def call_at(self, when: int, callback: Callback) -> Timer:
         """Call back on the loop's thread at `when` (ns); equal ones in the order of asking."""
         timer = Timer(when, callback)
-        heapq.heappush(self._timers, (when, next(self._ties), timer))
+        heappush(self._timers, (when, next(self._ties), timer))
         if self._timers[0][2] is timer:
             self._arm()
         return timer
@@ -384,7 +387,7 @@ class WallClock:
         try:
             # a stepped wall clock or a coarse loop timer may wake us early: nothing is due then
             while timers and timers[0][0] <= now:
-                when, tie, timer = heapq.heappop(timers)
+                when, tie, timer = heappop(timers)
                 if tie > last:
                     later.append((when, tie, timer))
                 elif timer.callback is not None:
@@ -392,6 +395,6 @@ class WallClock:
                     timer.callback()
         finally:
             for entry in later:
-                heapq.heappush(timers, entry)
+                heappush(timers, entry)
             if timers:
                 self._arm()

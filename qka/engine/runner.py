@@ -419,8 +419,10 @@ def check_class(strategy: Strategy) -> None:
     for handler in HANDLERS:
         check_handler(name, getattr(strategy, handler, None), handler)
     for method in vars(cls):
+        if not method.startswith("on_") or method in _EVENTS:
+            continue
         near = get_close_matches(method, _EVENTS, 1, 0.75)
-        if method.startswith("on_") and method not in _EVENTS and near:
+        if near:
             raise ConfigError(f"{name}: {method} is no handler; did you mean {near[0]}?")
     defined = [h for h in _EVENTS if getattr(cls, h) is not getattr(Strategy, h)]
     for handler, given in ((h, 0 if h in ("on_start", "on_stop") else 1) for h in defined):
