@@ -7,13 +7,14 @@ business, stops nobody else, and leaves the bus as it was.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from qka.errors import StopNow
 
 Handler = Callable[[Any], Any]
 Soon = Callable[[Callable[[], None]], object]
+Of = Callable[[str], Handler | None]  # who hears of a symbol
 
 
 class Owner(Protocol):
@@ -29,7 +30,7 @@ class Owner(Protocol):
 class _Subscription(NamedTuple):
     owner: Owner
     handler: Handler | None  # of every event; None where each symbol has its own
-    by_symbol: Mapping[str, Handler]
+    of: Of  # a symbol's own one
 
 
 class Bus:
@@ -45,6 +46,7 @@ class Bus:
     publish: Callable[[Any], None]
     post: Callable[[Any], None]
     drain: Callable[[], None]
+    _go_on: Callable[[], None]
     depth: Callable[[], int]
     waiting: Callable[[], int]
 
@@ -70,15 +72,12 @@ class Bus:
         of a class without symbols.
         """
         if keys is not None:
-            self.subscribe_each(kinds, dict.fromkeys(keys, handler), owner)
+            self.subscribe_each(kinds, dict.fromkeys(keys, handler).get, owner)
             return
-        self._add(kinds, _Subscription(owner, handler, {}))
-        self._owners[handler] = owner
+        self._add(kinds, _Subscription(owner, handler, _no_one))
 
-    def subscribe_each(
-        self, kinds: type | Iterable[type], handlers: Mapping[str, Handler], owner: Owner
-    ) -> None:
-        """Let each symbol's own handler hear its events of these classes.
+    def subscribe_each(self, kinds: type | Iterable[type], of: Of, owner: Owner) -> None:
+        """Let each symbol's own handler, if `of` has one, hear its events of these classes.
 
         Raises TypeError for a class without symbols.
         """
@@ -86,8 +85,7 @@ class Bus:
         for kind in each:
             if not hasattr(kind, "symbol"):
                 raise TypeError(f"{kind.__name__} has no symbol to choose by")
-        self._add(each, _Subscription(owner, None, handlers))
-        self._owners.update(dict.fromkeys(handlers.values(), owner))
+        self._add(each, _Subscription(owner, None, of))
 
     def _add(self, kinds: type | Iterable[type], one: _Subscription) -> None:
         for kind in _each(kinds):
@@ -105,9 +103,11 @@ class Bus:
         self._forget()
 
     def _set_up(self, soon: Soon) -> None:
-        """`publish` and its kin, with all they need in local reach: the engine's hottest lines."""
-        routes, by_symbol, learn = self._routes, self._by_symbol, self._learn
-        owners, wrong, queue = self._owners, self._wrong, deque[Any]()
+        """`publish` and its kin, with what every event needs in local reach: the hottest lines.
+
+        Each name more that they capture costs every event: what few need is reached by `self`.
+        """
+        routes, queue = self._routes, deque[Any]()
         # 0 idle, -1 something was posted, else the round being worked: see `depth`
         state = 0
 
@@ -121,17 +121,17 @@ class Bus:
             state = 1
             try:
                 try:
-                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                    hear = routes[event.__class__] or self._by_symbol[event.__class__][event.symbol]
                 except LookupError:
-                    hear = learn(event)
+                    hear = self._learn(event)
                 try:
                     result = hear(event)
                     if result is not None:
-                        owners[hear].returned(hear, event, result)
+                        self._owners[hear].returned(hear, event, result)
                 except BaseException as error:
-                    wrong(hear, event, error)
+                    self._wrong(hear, event, error)
                 if queue:
-                    go_on()
+                    self._go_on()
                 state = 0
             except BaseException:
                 state = -1 if queue else 0
@@ -148,15 +148,15 @@ class Bus:
                 left -= 1
                 event = queue.popleft()
                 try:
-                    hear = routes[event.__class__] or by_symbol[event.__class__][event.symbol]
+                    hear = routes[event.__class__] or self._by_symbol[event.__class__][event.symbol]
                 except LookupError:
-                    hear = learn(event)
+                    hear = self._learn(event)
                 try:
                     result = hear(event)
                     if result is not None:
-                        owners[hear].returned(hear, event, result)
+                        self._owners[hear].returned(hear, event, result)
                 except BaseException as error:
-                    wrong(hear, event, error)
+                    self._wrong(hear, event, error)
 
         def post(event: Any) -> None:
             nonlocal state
@@ -171,7 +171,7 @@ class Bus:
                 state = 0
                 publish(queue.popleft())
 
-        self.publish, self.post, self.drain = publish, post, drain
+        self.publish, self.post, self.drain, self._go_on = publish, post, drain, go_on
         self.depth, self.waiting = lambda: state, queue.__len__
 
     def _forget(self) -> None:
@@ -183,24 +183,21 @@ class Bus:
         """The first event of its class, or of its symbol where that decides: who hears it?"""
         kind = event.__class__
         there = self._subscriptions.get(kind, [])
-        everyone = [one.handler for one in there if one.handler is not None]
-        if len(everyone) == len(there):
-            hear = self._routes[kind] = self._all(everyone)
+        if all(one.handler for one in there):
+            hear = self._routes[kind] = self._all((one.handler, one.owner) for one in there)
             return hear
         symbol = event.symbol
-        heard = [
-            one.handler or one.by_symbol[symbol]
-            for one in there
-            if one.handler is not None or symbol in one.by_symbol
-        ]
         self._routes[kind] = None
-        hear = self._by_symbol.setdefault(kind, {})[symbol] = self._all(heard)
+        hear = self._by_symbol.setdefault(kind, {})[symbol] = self._all(
+            (one.handler or one.of(symbol), one.owner) for one in there
+        )
         return hear
 
-    def _all(self, handlers: Iterable[Handler]) -> Handler:
+    def _all(self, handlers: Iterable[tuple[Handler | None, Owner]]) -> Handler:
         """One callable for handlers, each once, in order; what one raises stops no other."""
-        each = tuple(dict.fromkeys(handlers))
-        owners, wrong = self._owners, self._wrong
+        heard = {handler: owner for handler, owner in handlers if handler is not None}
+        self._owners.update(heard)
+        each = tuple(heard)
         if not each:
             return _nobody
         if len(each) == 1:
@@ -211,9 +208,9 @@ class Bus:
                 try:
                     result = handler(event)
                     if result is not None:
-                        owners[handler].returned(handler, event, result)
+                        self._owners[handler].returned(handler, event, result)
                 except BaseException as error:
-                    wrong(handler, event, error)
+                    self._wrong(handler, event, error)
 
         if len(each) > 3:
             return hear
@@ -222,23 +219,25 @@ class Bus:
         third = more[0] if more else None
 
         def hear_all(event: Any) -> None:
-            handler = first
             try:
                 result = first(event)
                 if result is not None:
-                    owners[first].returned(first, event, result)
-                handler = second
+                    self._owners[first].returned(first, event, result)
+            except BaseException as error:
+                self._wrong(first, event, error)
+            try:
                 result = second(event)
                 if result is not None:
-                    owners[second].returned(second, event, result)
-                if third is not None:
-                    handler = third
+                    self._owners[second].returned(second, event, result)
+            except BaseException as error:
+                self._wrong(second, event, error)
+            if third is not None:
+                try:
                     result = third(event)
                     if result is not None:
-                        owners[third].returned(third, event, result)
-            except BaseException as error:
-                wrong(handler, event, error)
-                hear(event, each[each.index(handler) + 1 :])
+                        self._owners[third].returned(third, event, result)
+                except BaseException as error:
+                    self._wrong(third, event, error)
 
         return hear_all
 
@@ -255,3 +254,7 @@ def _each(kinds: type | Iterable[type]) -> list[type]:
 
 def _nobody(event: Any) -> None:
     """Hears what nobody asked for."""
+
+
+def _no_one(symbol: str) -> None:
+    """Where one handler hears of every symbol."""

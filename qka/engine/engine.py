@@ -299,6 +299,7 @@ class Engine:
         for room in (self.ledger, self.tally, self.executor):
             for kind, handler in room.handlers().items():
                 self.bus.subscribe(kind, handler, self)
+        self.bus.subscribe_each(Bar, self.ledger.bars_of, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
         self.bus.subscribe(LinkState, self.past.linked, self)

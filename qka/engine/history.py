@@ -43,9 +43,10 @@ class History:
         if kept is not None:
             kept.append(bar)
 
-    def keepers(self, period: str) -> dict[str, Callable[[Bar], None]]:
-        """symbol -> what keeps its bars, where bars of that one period are all there is."""
-        return {symbol: kept.append for symbol, kept in self._bars.get(period, {}).items()}
+    def keeper(self, period: str, symbol: str) -> Callable[[Bar], None] | None:
+        """What keeps a symbol's bars, where bars of that one period are all there is."""
+        kept = self._bars.get(period, {}).get(symbol)
+        return kept.append if kept is not None else None
 
     def bars(self, symbol: str, period: str, count: int) -> list[Bar]:
         """The last `count` bars, oldest first; raises ConfigError when they are not kept."""

@@ -91,6 +91,28 @@ class _Holding:
         self.value = 0  # cents, as last weighed
 
 
+class _LastBar:
+    """The last bar of a symbol; where there are quotes, they say more."""
+
+    __slots__ = ("_moved", "_symbol", "_time", "bar", "weighed")
+
+    def __init__(self, symbol: str, moved: set[str], *, weighed: bool) -> None:
+        self.bar: Bar | None = None
+        self.weighed = weighed  # shares of it were: the next bar is to tell `moved`
+        self._time = 0  # ns, of the bar
+        self._symbol = symbol
+        self._moved = moved
+
+    def hear(self, bar: Bar) -> None:
+        """Remember it."""
+        if bar.time < self._time:
+            return  # a longer bar that is told after the shorter ones of the next period
+        self.bar, self._time = bar, bar.time
+        if self.weighed:
+            self.weighed = False
+            self._moved.add(self._symbol)
+
+
 class Ledger:
     """The account's books; itself the read-only `View` that rules and strategies are given."""
 
@@ -127,7 +149,7 @@ class Ledger:
         self.invested = set(self._holdings)  # symbols with shares, or with buys that work
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
         self._weighed: set[str] = set()  # symbols with shares whose next price is to be weighed
-        self._bars: dict[str, Bar] = {}  # symbol -> last bar, for those without quotes
+        self._bars: dict[str, _LastBar] = {}  # of symbols that had one
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
         self.deals = Deals()
@@ -150,9 +172,7 @@ class Ledger:
                 cost = before.cost
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
-        self._value = 0
-        self._moved, self.invested = set(self._holdings), set(self._holdings)
-        self._weighed.clear()
+        self._value_anew()
         for deal in snapshot.deals:
             self.deals.note(deal)
         for order in snapshot.orders:
@@ -160,7 +180,12 @@ class Ledger:
 
     def books(self, day: date) -> Books:
         """What there is to go on from, as it stands on that day."""
-        begin = self._recent(day)
+        begin, orders = midnight(day), [self.orders[name] for name in self._lately]
+        before = [order.time for order in orders if order.time < begin]
+        if before:  # the last day that had any
+            begin = midnight(day_of(max(before)))
+        orders = [order for order in orders if _matters(order, begin)]
+        self._lately = {order.id: None for order in orders}  # others are not asked for again
         return Books(
             day,
             self._cash,
@@ -169,7 +194,7 @@ class Ledger:
                 for symbol, held in sorted(self._holdings.items())
                 if held.quantity
             },
-            [o for name in self._lately if _matters(o := self.orders[name], begin)],
+            orders,
             list(self.deals.since(day_of(begin))),
             self.prices(),
         )
@@ -190,13 +215,12 @@ class Ledger:
     def restore(self, books: Books) -> None:
         """Go on from there: all that was known before is forgotten."""
         self._cash = self.available_cents = books.cash
-        self._value, self._holdings = 0, {}
+        self._holdings = {}
         self._lived = books.day
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
-        self._moved, self.invested = set(self._holdings), set(self._holdings)
-        self._weighed.clear()
+        self._value_anew()
         self.orders.clear()
         self._lately.clear()
         self._working.clear()
@@ -248,18 +272,10 @@ class Ledger:
             self._publish = publish
 
     def new_day(self) -> None:
-        """What was bought before it may be sold, and what is over with its day is not looked at."""
+        """What was bought before it may be sold."""
         for holding in self._holdings.values():
             holding.today = 0
         self._lived = day_of(self._clock.now())
-        begin = self._recent(self._lived)
-        self._lately = {n: None for n in self._lately if _matters(self.orders[n], begin)}
-
-    def _recent(self, day: date) -> int:
-        """The midnight (ns) of the last day before that one which had orders, else its own."""
-        begin = midnight(day)
-        times = (self.orders[name].time for name in self._lately)
-        return midnight(day_of(max((time for time in times if time < begin), default=begin)))
 
     # ------------------------------------------------------------ the two pens
 
@@ -338,7 +354,8 @@ class Ledger:
         self._earn(money)
         # what was quoted before says nothing any more
         self.quotes.pop(symbol, None)
-        self._bars.pop(symbol, None)
+        if symbol in self._bars:
+            self._bars[symbol].bar = None
         if before:
             held.price = self._references[symbol] = after_action(action, before)
         self._moved.add(symbol)
@@ -352,18 +369,10 @@ class Ledger:
             self._weighed.discard(symbol)
             self._moved.add(symbol)
 
-    def on_bar(self, bar: Bar) -> None:
-        """Remember the last bar of a symbol; where there are quotes, they say more."""
-        symbol, bars = bar.symbol, self._bars
-        try:
-            if bars[symbol].time > bar.time:
-                return  # a longer bar that is told after the shorter ones of the next period
-        except KeyError:
-            pass
-        bars[symbol] = bar
-        if symbol in self._weighed:
-            self._weighed.discard(symbol)
-            self._moved.add(symbol)
+    def bars_of(self, symbol: str) -> Callable[[Bar], None]:
+        """What remembers a symbol's last bar."""
+        weighed = symbol in self._weighed
+        return self._bars.setdefault(symbol, _LastBar(symbol, self._moved, weighed=weighed)).hear
 
     def on_instrument(self, event: InstrumentState) -> None:
         """Remember what the terminal says of a symbol."""
@@ -388,10 +397,9 @@ class Ledger:
 
     # class -> handler, what the engine subscribes for us
     def handlers(self) -> dict[type, Callable[[Any], None]]:
-        """Which events the ledger books, and with what."""
+        """Which events the ledger books, and with what; bars beside, see `bars_of`."""
         return {
             Quote: self.on_quote,
-            Bar: self.on_bar,
             SessionPhase: self.on_phase,
             InstrumentState: self.on_instrument,
             Fill: self.on_fill,
@@ -483,18 +491,22 @@ class Ledger:
     def latest(self, symbols: Iterable[str] = ()) -> dict[str, Quote | Bar]:
         """symbol → its last snapshot, else its last bar; of all there are when none is named."""
         quotes, bars = self.quotes, self._bars
-        if not symbols:
-            return {**bars, **quotes}
-        found = {symbol: quotes.get(symbol) or bars.get(symbol) for symbol in symbols}
-        return {symbol: last for symbol, last in found.items() if last is not None}
+        found: dict[str, Quote | Bar] = {}
+        for symbol in symbols or {**bars, **quotes}:
+            last = quotes.get(symbol) or (bars[symbol].bar if symbol in bars else None)
+            if last is not None:
+                found[symbol] = last
+        return found
 
     def price(self, symbol: str) -> float:
         """What one share is worth now in CNY, 0.0 when nothing is known."""
         quote = self.quotes.get(symbol)
         if quote is not None:
             return quote.last or quote.prev_close
-        bar = self._bars.get(symbol)
-        return bar.close if bar is not None else self._references.get(symbol, 0.0)
+        last = self._bars.get(symbol)
+        if last is not None and last.bar is not None:
+            return last.bar.close
+        return self._references.get(symbol, 0.0)
 
     def arrival(self, symbol: str) -> float:
         """CNY a share between the best bid and ask, `price` where one of them is missing."""
@@ -533,10 +545,13 @@ class Ledger:
         self._lately[name] = None
         if order.status is not (before and before.status):
             self._note_unknown(order, before)
+        final = order.status in FINAL
+        if before and before.filled == order.filled and not (final or before.status in FINAL):
+            return  # it claims what it claimed
         held = self._holdings.get(symbol)
         if held is None:
             held = self._holdings[symbol] = _Holding()
-        mine, final = self._working[symbol], order.status in FINAL
+        mine = self._working[symbol]
         was, claim = mine.get(name, _NO_CLAIM), _NO_CLAIM
         if order.side is SELL:
             held.frozen += _open_shares(order) - (_open_shares(before) if before else 0)
@@ -591,14 +606,25 @@ class Ledger:
         self._cash += money
         self.available_cents += money
 
+    def _value_anew(self) -> None:
+        """All holdings are others: nothing was weighed."""
+        self._value, self.invested = 0, set(self._holdings)
+        self._moved.clear()
+        self._moved.update(self._holdings)
+        self._weighed.clear()
+        for last in self._bars.values():
+            last.weighed = False
+
     def _weigh(self) -> None:
         """Value again, at their last price, the holdings that have moved."""
-        moved = self._moved
+        moved, bars = self._moved, self._bars
         while moved:
             symbol = moved.pop()
             held, value = self._holdings[symbol], 0
             if held.quantity:
                 self._weighed.add(symbol)
+                if symbol in bars:
+                    bars[symbol].weighed = True
                 price = self.price(symbol) or held.price
                 value = cents(price, held.quantity) if price else held.cost
             self._value += value - held.value

@@ -1,6 +1,7 @@
 """Which market data strategies want, who makes it, and how much of it is there before the start."""
 
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from qka.clock import Clock
 from qka.engine.bus import Bus, Owner
@@ -71,7 +72,8 @@ class Supply:
         kinds = periods | {provided} - {"quote"}
         self.only_period = next(iter(kinds)) if len(kinds) == 1 else None
         if periods and self.only_period:
-            self._bus.subscribe_each(Bar, self._history.keepers(self.only_period), owner)
+            keeper = partial(self._history.keeper, self.only_period)
+            self._bus.subscribe_each(Bar, keeper, owner)
         elif periods:
             self._bus.subscribe(Bar, self._history.on_bar, owner)
         if built and provided == "quote":

@@ -288,7 +288,7 @@ def test_a_symbol_may_have_a_handler_of_its_own_in_its_turn_among_others():
     (bus, hears), heard = a_bus(), []
     hears(Quote, lambda quote: heard.append("first"))
     own = {name: partial(lambda name, quote: heard.append(name), name) for name in (SYMBOL, OTHER)}
-    bus.subscribe_each(Quote, own, Loud())
+    bus.subscribe_each(Quote, own.get, Loud())
     hears(Quote, lambda quote: heard.append("last"))
     for name in (OTHER, SYMBOL, "600036.SH"):
         bus.publish(a_quote(symbol=name))
@@ -297,7 +297,7 @@ def test_a_symbol_may_have_a_handler_of_its_own_in_its_turn_among_others():
 
 def test_a_class_without_symbols_has_no_handlers_for_each():
     with pytest.raises(TypeError, match="SessionPhase has no symbol"):
-        Bus().subscribe_each(SessionPhase, {SYMBOL: print}, Loud())
+        Bus().subscribe_each(SessionPhase, {SYMBOL: print}.get, Loud())
 
 
 def test_the_bus_says_whether_anybody_hears_of_a_class():

@@ -23,10 +23,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from qka.clock import ManualClock
 from qka.engine.ledger import Ledger
 from qka.model.account import AccountSnapshot, Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     Alert,
     CancelRefused,
     CancelRequested,
+    Distributed,
     OrderAccepted,
     OrderCancelled,
     OrderDenied,
@@ -331,24 +333,47 @@ def test_positions_are_worth_their_last_price_and_before_one_their_cost():
 
 def test_a_bar_prices_a_symbol_without_quotes_and_never_hides_a_quote():
     ledger, _ = a_ledger(held={SYMBOL: 1000})
-    ledger.on_bar(a_bar(11.0))
+    ledger.bars_of(SYMBOL)(a_bar(11.0))
     assert ledger.asset.total == 111_000
     assert ledger.price(SYMBOL) == 11.0
     assert ledger.quotes.get(SYMBOL) is None
     ledger.on_quote(a_quote(10.5))
-    ledger.on_bar(a_bar(11.0))
+    ledger.bars_of(SYMBOL)(a_bar(11.0))
     assert ledger.price(SYMBOL) == 10.5
     assert ledger.quotes.get(SYMBOL).last == 10.5
 
 
 def test_a_longer_bar_told_late_does_not_turn_the_price_back():
     ledger, _ = a_ledger(held={SYMBOL: 1000})
-    ledger.on_bar(a_bar(10.8, time=moment("10:06")))
-    ledger.on_bar(a_bar(10.0, time=moment("10:05"), period="5m"))
+    ledger.bars_of(SYMBOL)(a_bar(10.8, time=moment("10:06")))
+    ledger.bars_of(SYMBOL)(a_bar(10.0, time=moment("10:05"), period="5m"))
     assert ledger.price(SYMBOL) == 10.8
     assert ledger.asset.market_value == 10_800
-    ledger.on_bar(a_bar(10.9, time=moment("10:06"), period="5m"))
+    ledger.bars_of(SYMBOL)(a_bar(10.9, time=moment("10:06"), period="5m"))
     assert ledger.price(SYMBOL) == 10.9
+
+
+def test_what_a_bar_said_before_an_ex_date_prices_nothing_after_it():
+    ledger, _ = a_ledger(held={SYMBOL: 1000})
+    ledger.bars_of(SYMBOL)(a_bar(11.0))
+    ledger.on_distributed(Distributed(1, CorporateAction(SYMBOL, DAY, cash=Decimal(1))))
+    assert ledger.price(SYMBOL) == 10.0
+    assert ledger.latest() == ledger.latest([SYMBOL]) == {}
+    assert ledger.asset.total == 111_000
+    ledger.bars_of(SYMBOL)(a_bar(10.2, time=moment("10:31")))
+    assert ledger.asset.total == 111_200
+    assert ledger.latest([SYMBOL])[SYMBOL].close == 10.2
+
+
+def test_books_name_the_orders_of_two_days_and_older_ones_that_are_open():
+    ledger, _ = a_ledger()
+    days = [DAY - timedelta(days=3), DAY - timedelta(days=2), DAY]
+    for number, day in enumerate(days):
+        opened(ledger, 100, id=f"open{number}", time=moment("10:00", day))
+        opened(ledger, 100, id=f"over{number}", time=moment("10:00", day))
+        ledger.apply(OrderCancelled(1, f"over{number}"))
+    named = {order.id for order in ledger.books(DAY).orders}
+    assert named == {"open0", "open1", "over1", "open2", "over2"}
 
 
 def test_what_lies_in_a_symbol_is_held_at_the_last_price_and_working_at_its_own():
