@@ -496,6 +496,10 @@ PHRASES = (
         "the account differs from the journal, and the feed can't say whether that is a "
         "bonus or a dividend ({error}): nothing is explained by one"
     ),
+    mark(
+        "the feed can't say what goes ex today ({error}): stops and limits on losses take a "
+        "dividend or a bonus for a fall; look up the ex-dates of what you hold"
+    ),
     mark("comparing the account with the broker's failed: {error}"),
     mark(
         "the feed can't say what companies gave overnight ({error}): dividends and bonus "

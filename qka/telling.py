@@ -31,6 +31,7 @@ from qka.model.events import (
     Severity,
     Signal,
     TimerFired,
+    WentEx,
 )
 from qka.model.market import Bar, Phase, Quote, Status
 from qka.model.order import Order, OrderStatus, OrderType, Side
@@ -106,11 +107,13 @@ def told(event: Any, order: Order | None = None, say: Say = say) -> str:
             return say("the phase {phase} of {day}").format(
                 phase=say(PHASES.get(event.phase, str(event.phase))), day=event.day
             )
-        case Distributed(action=action) if action.rights and not action.cash and not action.bonus:
+        case Distributed(action=action) | WentEx(action=action) if (
+            action.rights and not action.cash and not action.bonus
+        ):
             return say(
                 "{symbol} goes ex-rights: {rights} shares a share at {price} CNY, not taken up"
             ).format(symbol=action.symbol, rights=action.rights, price=action.rights_price)
-        case Distributed(action=action):
+        case Distributed(action=action) | WentEx(action=action):
             return say("{symbol} goes ex: {cash} CNY and {bonus} shares a share").format(
                 symbol=action.symbol, cash=action.cash, bonus=action.bonus
             )

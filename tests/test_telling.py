@@ -31,6 +31,7 @@ from qka.model.events import (
     Signal,
     TimerFired,
     TradingState,
+    WentEx,
 )
 from qka.model.market import Phase, Status
 from qka.model.order import OrderType, Side
@@ -117,6 +118,11 @@ LINES = [
     ),
     (
         Distributed(NOW, CorporateAction("600000.SH", DAY, Decimal("0.32"), Decimal("0.1"))), None,
+        "600000.SH goes ex: 0.32 CNY and 0.1 shares a share",
+        "600000.SH 除权除息：每股派 0.32 元，送转 0.1 股",
+    ),
+    (
+        WentEx(NOW, CorporateAction("600000.SH", DAY, Decimal("0.32"), Decimal("0.1")), 1000), None,
         "600000.SH goes ex: 0.32 CNY and 0.1 shares a share",
         "600000.SH 除权除息：每股派 0.32 元，送转 0.1 股",
     ),

@@ -40,6 +40,7 @@ from qka.model.events import (
     Signal,
     TimerFired,
     TradingState,
+    WentEx,
 )
 from qka.model.market import Phase, Status
 from qka.model.order import OrderStatus, OrderType, Side
@@ -67,6 +68,7 @@ EVENTS = [
     PositionChanged(T, Position("600000.SH", 300, 100, 200, 10.01, 10.53)),
     AssetChanged(T, Asset(Decimal("999999999.99"), Decimal("0.00"), Decimal("0.01"))),
     Distributed(T, CorporateAction("600000.SH", DAY, Decimal("0.41"), Decimal("0.3"))),
+    WentEx(T, CorporateAction("600000.SH", DAY, Decimal("0.41"), Decimal("0.3")), 1000),
     EngineState(T, "trading", TradingState.REDUCING, "day's loss"),
     InstrumentState(T, "600000.SH", DAY, Status.ST, True, False, "*ST浦发"),
     LinkState(T, "broker", False, "reset by peer"),

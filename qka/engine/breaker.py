@@ -13,7 +13,7 @@ import msgspec
 from qka.clock import Clock
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
-from qka.model.events import Distributed, Fill, SessionPhase
+from qka.model.events import Distributed, Fill, SessionPhase, WentEx
 from qka.model.market import Phase
 from qka.model.times import SECOND, day_of
 from qka.risk.losses import Losses, Marks
@@ -115,6 +115,14 @@ class Breaker:
 
     def on_distributed(self, event: Distributed) -> None:
         """What a company gave belongs to the trade that holds its shares."""
+        if self.streak.most is not None:
+            self.streak.earn(event.action.symbol, self._ledger.given)
+
+    def on_ex(self, event: WentEx) -> None:
+        """What is to come is no loss, and belongs to the trade that holds the shares."""
+        if self._ledger.owed is None:
+            return  # heard before
+        self.losses.shift(-self._ledger.owed)
         if self.streak.most is not None:
             self.streak.earn(event.action.symbol, self._ledger.given)
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import chain, combinations, islice, product
@@ -11,9 +11,12 @@ from typing import NamedTuple
 import msgspec
 
 from qka.model.actions import CorporateAction
+from qka.model.money import cents, to_cents
 from qka.model.order import Order, Side
 from qka.model.times import day_of
 
+MORNING = "09:00"  # when the night's actions are known and nothing has traded
+OPENING = "09:15"  # until then a feed that can't say is asked again, each minute
 TAXES = (Decimal(0), Decimal("0.1"), Decimal("0.2"))  # withheld at once; most take it at the sale
 _MOST_APART = 6  # dividends of which each may be late; of more some sum would fit by chance
 _MOST_WAYS = 10_000  # a start is not held up by looking for more
@@ -39,6 +42,16 @@ class Due(msgspec.Struct, frozen=True):
     def over(self) -> "Due":
         """Nothing more comes of it."""
         return msgspec.structs.replace(self, shares=False, cash=False)
+
+
+def brought(before: Iterable[Due], left: Iterable[Due], price: Callable[[str], float]) -> int:
+    """Cents that came between the two, new shares at their `price` (CNY)."""
+    money = 0
+    for change, dues in ((1, before), (-1, left)):
+        for due in dues:
+            worth = cents(price(due.action.symbol), due.bonus)
+            money += change * (to_cents(due.money()) + worth)
+    return money
 
 
 class Way(NamedTuple):

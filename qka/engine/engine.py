@@ -69,6 +69,7 @@ from qka.model.events import (
     Signal,
     TimerFired,
     TradingState,
+    WentEx,
 )
 from qka.model.market import Bar, Quote
 from qka.model.order import Order
@@ -96,6 +97,7 @@ JOURNALLED = (
     OrderUnknown,
     Fill,
     Distributed,
+    WentEx,
     EngineState,
     LinkState,
     InstrumentState,
@@ -311,7 +313,9 @@ class Engine:
         self.bus.subscribe(SessionPhase, self.appraiser.on_phase, self)
         self.bus.subscribe(Fill, self.appraiser.on_fill, self)
         self.bus.subscribe(Distributed, self.breaker.on_distributed, self)
-        self.bus.subscribe(Distributed, self.leaver.on_distributed, self)
+        self.bus.subscribe(WentEx, self.breaker.on_ex, self)
+        self.bus.subscribe((Distributed, WentEx), self.leaver.on_distributed, self)
+        self.bus.subscribe(WentEx, self._on_ex, self)
         self.bus.subscribe(OrderAdopted, self._on_adopted, self)
         self.herald.subscribe(self.bus, self)
         self.bus.subscribe(OperatorCommand, self.operator.on_command, self)
@@ -683,6 +687,12 @@ class Engine:
 
     def _on_phase(self, event: SessionPhase) -> None:
         self.phase = event
+
+    def _on_ex(self, event: WentEx) -> None:
+        """What losses and stops are measured from goes with its record: a start has both."""
+        with contextlib.suppress(OSError):  # the journal says so itself
+            self.breaker.keep()
+            self.leaver.keep()
 
     def _on_adopted(self, event: OrderAdopted) -> None:
         order = event.order

@@ -22,6 +22,7 @@ from qka.model.events import (
     PositionChanged,
     Rebalanced,
     TimerFired,
+    WentEx,
 )
 from qka.model.order import Order
 
@@ -56,7 +57,7 @@ class Herald:
         bus.subscribe((OrderRequested, OrderDenied), self._on_own_order, owner)
         bus.subscribe(REPORTS, self._on_report, owner)
         bus.subscribe(Fill, self._on_fill, owner)
-        bus.subscribe(Distributed, self._on_distributed, owner)
+        bus.subscribe((Distributed, WentEx), self._on_action, owner)
         bus.subscribe(Rebalanced, self._on_rebalanced, owner)
         bus.subscribe(TimerFired, self._on_timer, owner)
 
@@ -94,7 +95,7 @@ class Herald:
         self.fill(fill)
         self._changed(fill.symbol)
 
-    def _on_distributed(self, event: Distributed) -> None:
+    def _on_action(self, event: Distributed | WentEx) -> None:
         self._changed(event.action.symbol)
 
     def _changed(self, symbol: str) -> None:

@@ -16,7 +16,7 @@ from qka.engine.desk import Trade
 from qka.engine.exits import Exits
 from qka.engine.ledger import Ledger
 from qka.journal.port import Journal, Note
-from qka.model.events import Distributed, TradingState
+from qka.model.events import Distributed, TradingState, WentEx
 from qka.model.market import HALTS, Bar, Phase, Quote
 from qka.model.order import BUY
 from qka.model.times import SECOND, day_of
@@ -71,8 +71,10 @@ class Leaver:
             self._changed = False
             self._journal.note(Note.RISK, self._best, KEY)
 
-    def on_distributed(self, event: Distributed) -> None:
+    def on_distributed(self, event: Distributed | WentEx) -> None:
         """The best price of a position is what it would have been without what was given."""
+        if type(event) is WentEx and self._ledger.owed is None:
+            return  # heard before
         best = self._best.get(event.action.symbol)
         if best is not None:
             self._best[event.action.symbol] = after_action(event.action, best)

@@ -21,6 +21,7 @@ from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.engine.deals import Deals
 from qka.model.account import AccountSnapshot, Asset, Position
+from qka.model.actions import CorporateAction
 from qka.model.events import (
     REPORTS,
     Alert,
@@ -34,6 +35,7 @@ from qka.model.events import (
     SessionPhase,
     Severity,
     TradingState,
+    WentEx,
 )
 from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
@@ -74,12 +76,14 @@ class Books(msgspec.Struct, frozen=True):
     orders: list[Order]
     deals: list[Fill]  # of these days
     prices: dict[str, float] = {}  # symbol -> CNY a share of what is held, as last known
+    bonus: dict[str, int] = {}  # symbol -> new shares that are to come
+    ex: dict[str, date] = {}  # symbol -> the last day on which what is held went ex
 
 
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("coming", "cost", "frozen", "price", "quantity", "today", "value")
+    __slots__ = ("bonus", "coming", "cost", "ex", "frozen", "price", "quantity", "today", "value")
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
@@ -89,6 +93,8 @@ class _Holding:
         self.cost = cost  # cents
         self.price = 0.0  # CNY, what the broker said it is worth before a quote came
         self.value = 0  # cents, as last weighed
+        self.bonus = 0  # new shares that are to come
+        self.ex = date.min  # the last day on which the shares went ex, so far as it was told
 
 
 class _LastBar:
@@ -156,7 +162,9 @@ class Ledger:
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
         self._lived = date.min  # the day that `today` of the holdings belongs to
-        self.given = 0  # cents that the last `Distributed` brought
+        self.given = 0  # cents that the last `Distributed` brought, or `WentEx` is to bring
+        # cents that all of the last `WentEx` is worth; None: it was heard before and moved nothing
+        self.owed: int | None = None
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -172,6 +180,7 @@ class Ledger:
                 cost = before.cost
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
+            held.ex = day_of(self._clock.now())
         self._value_anew()
         for deal in snapshot.deals:
             self.deals.note(deal)
@@ -197,6 +206,8 @@ class Ledger:
             orders,
             list(self.deals.since(day_of(begin))),
             self.prices(),
+            {symbol: held.bonus for symbol, held in self._holdings.items() if held.bonus},
+            {symbol: held.ex for symbol, held in self._holdings.items() if held.ex != date.min},
         )
 
     def prices(self) -> dict[str, float]:
@@ -220,6 +231,7 @@ class Ledger:
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
+            held.bonus, held.ex = books.bonus.get(symbol, 0), books.ex.get(symbol, date.min)
         self._value_anew()
         self.orders.clear()
         self._lately.clear()
@@ -232,10 +244,11 @@ class Ledger:
         for order in books.orders:
             self._store(order)
 
-    def settle(self, positions: Iterable[Position], cash: Decimal) -> None:
+    def settle(self, positions: Iterable[Position], cash: Decimal, *, final: bool) -> None:
         """Take over what the broker says is held, where a human or a reason stands for it.
 
         Shares that were there keep what they cost; orders and their claims stay as they are.
+        `final`: no new shares are to come any more.
         """
         self._earn(to_cents(cash) - self._cash)
         told = {position.symbol: position for position in positions}
@@ -246,6 +259,8 @@ class Ledger:
                 held.cost = to_cents(Decimal(repr(position.cost)) * position.quantity)
             elif not position.quantity:
                 held.cost = 0
+            came = max(0, position.quantity - held.quantity)
+            held.bonus = 0 if final else max(0, held.bonus - came)
             held.quantity, held.today = position.quantity, position.today
             held.price = position.price or held.price
             self._note_held(symbol, held)
@@ -343,16 +358,40 @@ class Ledger:
         What came lowers the cost: profit is the same before and after.
         """
         action = event.action
-        symbol, held = action.symbol, self._holdings.get(action.symbol)
-        self.given = 0
+        held, self.given = self._holdings.get(action.symbol), 0
         if held is None or held.quantity <= 0:
             return
-        before = self.price(symbol) or held.price
         self.given = money = to_cents(action.money(held.quantity))
         held.quantity += action.shares(held.quantity)
         held.cost -= money
         self._earn(money)
-        # what was quoted before says nothing any more
+        self._refer(held, action)
+
+    def goes_ex(self, action: CorporateAction) -> bool:
+        """Whether `WentEx` would say something new of what is held."""
+        held = self._holdings.get(action.symbol)
+        return held is not None and held.quantity > 0 and action.day > held.ex
+
+    def on_ex(self, event: WentEx) -> None:
+        """What is held has a lower price and cost, by what is to come; `owed` says how much."""
+        action, self.given, self.owed = event.action, 0, None
+        if not self.goes_ex(action):
+            return
+        held = self._holdings[action.symbol]
+        shares, self.given = action.shares(event.held), to_cents(action.money(event.held))
+        held.ex = action.day
+        if held.cost:  # else nobody knows it
+            held.cost -= self.given
+        held.bonus += shares
+        quote = self.quotes.get(action.symbol)
+        if quote is None or quote.time < midnight(action.day):
+            self._refer(held, action)
+        self.owed = self.given + cents(self.price(action.symbol) or held.price, shares)
+
+    def _refer(self, held: _Holding, action: CorporateAction) -> None:
+        """What was quoted before says nothing any more: a reference does until there is a quote."""
+        symbol = action.symbol
+        before = self.price(symbol) or held.price
         self.quotes.pop(symbol, None)
         if symbol in self._bars:
             self._bars[symbol].bar = None
@@ -404,6 +443,7 @@ class Ledger:
             InstrumentState: self.on_instrument,
             Fill: self.on_fill,
             Distributed: self.on_distributed,
+            WentEx: self.on_ex,
             OrderAdopted: self.on_adopted,
             **dict.fromkeys(REPORTS, self.apply),
         }
@@ -433,7 +473,8 @@ class Ledger:
         held = self._holdings.get(symbol)
         if held is None:
             return Position(symbol, price=self.price(symbol))
-        cost = held.cost / held.quantity / 100 if held.quantity else 0.0
+        # of new shares that are to come too: their price has fallen already
+        cost = held.cost / (held.quantity + held.bonus) / 100 if held.quantity else 0.0
         price = self.price(symbol) or held.price or cost
         return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
 

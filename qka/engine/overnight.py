@@ -15,6 +15,7 @@ from loguru import logger
 from msgspec.structs import replace
 
 from qka.clock import Clock
+from qka.engine.dues import MORNING, OPENING
 from qka.engine.guest import words
 from qka.engine.ledger import Ledger
 from qka.errors import QkaError
@@ -25,8 +26,6 @@ from qka.model.symbol import kind_of
 from qka.model.times import MINUTE, at, day_of
 
 _SHARES = frozenset({Kind.MAIN, Kind.STAR, Kind.CHINEXT, Kind.BSE})
-MORNING = "09:00"  # when the night's actions are known and nothing has traded
-OPENING = "09:15"  # until then a feed that can't say is asked again, each minute
 
 
 class Overnight:

@@ -15,7 +15,7 @@ from qka.brokers.port import AtHand, Broker
 from qka.clock import Clock
 from qka.engine import comparison
 from qka.engine.comparison import Difference
-from qka.engine.dues import Due
+from qka.engine.dues import MORNING, OPENING, Due, brought
 from qka.engine.ledger import Ledger
 from qka.engine.recovery import left_over
 from qka.engine.switch import Switch
@@ -23,12 +23,12 @@ from qka.errors import QkaError
 from qka.journal.port import Journal, Note
 from qka.model.account import AccountSnapshot
 from qka.model.actions import CorporateAction
-from qka.model.events import LinkState, OrderExpired, SessionPhase, Severity
+from qka.model.events import LinkState, OrderExpired, SessionPhase, Severity, WentEx
 from qka.model.market import Phase
 from qka.model.order import Order, OrderStatus
 from qka.model.times import SECOND, at, day_of
 
-_CLOSED = Phase.CLOSED
+_PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
 TRIES = 3  # looks at an account that moves while it is looked at
 PAUSE = 1.0  # seconds between them
 EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
@@ -57,6 +57,7 @@ class Settled(msgspec.Struct, frozen=True):
     cash: str  # CNY, as the broker has it
     accepted: bool = False  # by the operator
     compliance: dict[str, Any] = {}  # at a day's end: what programme trading is watched by
+    brought: int = 0  # cents that corporate actions brought, of what differed
 
 
 class Reconciler:
@@ -100,6 +101,7 @@ class Reconciler:
         self._found: Sequence[CorporateAction] = ()  # the answer
         self._again = 0  # ns, when the same may be asked again
         self._learnt = False  # the feed has told of all the days up to today
+        self._brought = 0  # cents, of what was examined last: see `Settled`
         self._in_vain: date | None = None  # the day on which it was told that the feed can't say
         self._figures = figures
         self._shifted = shifted
@@ -125,6 +127,8 @@ class Reconciler:
         self._since, self.dues = since, dues
         snapshot, differences, left = await self._examine()
         self._judge("start", snapshot, differences, left, accepted)
+        if self._books is None and not (self._learnt or self._switch.held):
+            await self._ask_what_goes_ex()  # while it is held the looks ask
 
     async def _examine(
         self, *, ask: bool = False
@@ -135,7 +139,7 @@ class Reconciler:
         day that nobody saw the end of is over, and may have traded. `ask` the feed also when
         nothing differs.
         """
-        self._learnt = False
+        self._learnt, self._brought = False, 0
         snapshot, differences = await self._compare()
         self._end_left_over()
         if not differences and not ask:
@@ -149,6 +153,7 @@ class Reconciler:
             return snapshot, [], dues
         today, over = day_of(self._clock.now()), self._may_have_traded()
         found, left = comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
+        self._brought = brought(dues, left, self._ledger.price)
         if silent and comparison.unexplained(found):
             self._warn_in_vain(silent, today)
         return snapshot, found, left
@@ -187,12 +192,15 @@ class Reconciler:
             logger.opt(exception=error).error("the feed could not be asked for ex-dates")
             return dues, repr(error)
         self._learnt = True
-        dues += [
+        new = [
             Due(action, ledger.held_before(action.symbol, action.day))
             for action in actions
             if (action.symbol, action.day) not in known
         ]
-        return dues, ""
+        for due in sorted(new, key=lambda due: due.action.day):
+            if due.held > 0 and ledger.goes_ex(due.action):
+                self._publish(WentEx(self._clock.now(), due.action, due.held))
+        return dues + new, ""
 
     def _warn_in_vain(self, error: str, today: date) -> None:
         """Once a day."""
@@ -243,6 +251,7 @@ class Reconciler:
                 f"{snapshot.asset.cash}",
                 agreed,
                 self._figures() if when == "end" else {},
+                0 if open_ else self._brought,
             ),
         )
         if open_ and not agreed:
@@ -261,9 +270,10 @@ class Reconciler:
                 + comparison.table(differences),
             )
             before = self._ledger.total_cents
-            self._ledger.settle(snapshot.positions, snapshot.asset.cash)
-            if agreed:  # a transfer is neither profit nor loss
-                self._shifted(self._ledger.total_cents - before)
+            self._ledger.settle(snapshot.positions, snapshot.asset.cash, final=agreed)
+            # a transfer is neither profit nor loss, nor is what was to come
+            moved = self._ledger.total_cents - before
+            self._shifted(moved if agreed else self._brought)
         self.told, self._over = "", []
         self._switch.release()
         self._checkpoint()
@@ -395,7 +405,7 @@ class Reconciler:
             await self._take_over(fingerprint)
 
     async def _take_over(self, fingerprint: str) -> None:
-        self._learnt = False
+        self._learnt, self._brought = False, 0
         snapshot, differences = await self._compare()
         found, shares = differences, comparison.holdings(self._ledger, snapshot)
         orders = self._orders(snapshot)
@@ -405,13 +415,36 @@ class Reconciler:
                 found = each
         self._judge("run", snapshot, found, self.dues, fingerprint)
 
+    # ------------------------------------------------------------ in the morning
+
+    def _ask_soon(self) -> None:
+        if self._running:
+            self._spawn(self._ask_what_goes_ex())
+
+    async def _ask_what_goes_ex(self) -> None:
+        """Before it trades; what the feed can't say it is asked again each minute until then."""
+        async with self._turn:
+            _, silent = await self._learn()
+        now = self._clock.now()
+        again, day = now + int(EVERY * SECOND), day_of(now)
+        if silent and again < at(day, OPENING):
+            self._clock.call_at(again, self._ask_soon)
+        elif silent:
+            self._alert(
+                Severity.WARNING,
+                f"the feed can't say what goes ex today ({silent}): stops and limits on losses "
+                "take a dividend or a bonus for a fall; look up the ex-dates of what you hold",
+            )
+
     # ------------------------------------------------------------ at a day's end
 
     def on_phase(self, event: SessionPhase) -> None:
         """When a day has ended it is settled, ten minutes after its last phase began."""
+        day = event.day
         if event.phase is _CLOSED:
-            day = event.day
             self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
+        elif event.phase is _PRE_OPEN and self._books is None:
+            self._clock.call_at(max(self._clock.now(), at(day, MORNING)), self._ask_soon)
 
     def settle(self, day: date, *, late: bool = False) -> None:
         """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.

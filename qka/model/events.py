@@ -264,6 +264,13 @@ class Distributed(_Event, frozen=True, gc=False, tag=True):
     action: CorporateAction
 
 
+class WentEx(_Event, frozen=True, gc=False, tag=True):
+    """Shares of a real account trade without what their company gives, which is yet to come."""
+
+    action: CorporateAction
+    held: int  # shares, over the night before the ex-date
+
+
 # ------------------------------------------------------------------ engine
 
 
@@ -335,6 +342,7 @@ Event = (
     | PositionChanged
     | AssetChanged
     | Distributed
+    | WentEx
     | EngineState
     | LinkState
     | TimerFired

@@ -16,6 +16,7 @@ from qka.model.events import (
     OrderRequested,
     OrderSubmitted,
     SessionPhase,
+    WentEx,
 )
 from qka.model.order import Order
 
@@ -33,7 +34,7 @@ _ENGINE = "engine"  # whose line it is that is no strategy's
 _STEPS = (OrderSubmitted, OrderAccepted, CancelRequested)  # on an order's way
 _ENDS = tuple(kind for kind in REPORTS if kind not in _STEPS)  # what else becomes of one
 # alerts are logged where they are made
-_OTHERS = (SessionPhase, EngineState, LinkState, OperatorCommand, Distributed)
+_OTHERS = (SessionPhase, EngineState, LinkState, OperatorCommand, Distributed, WentEx)
 
 
 class Lines:

@@ -36,11 +36,11 @@ class Player(NoRecorder):
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # async handlers, by owner
         self._playing = False  # between the engine's start and its stop
         self.ended = False  # the strategies are told to finish
-        self._differs = False  # the last comparison took over the broker's books
+        self._found: Settled | None = None  # the last comparison, if the broker's books were taken
         # of the engine
         self.report: Callable[[Any], None] = lambda event: None
         self.drain: Callable[[], None] = lambda: None
-        self.take_over: Callable[[Checkpoint], None] = lambda found: None
+        self.take_over: Callable[[Checkpoint, Settled], None] = lambda books, found: None
 
     # ------------------------------------------------------------ the start
 
@@ -118,10 +118,11 @@ class Player(NoRecorder):
         """Where the engine went on from the broker's books, the replay does too."""
         if record.kind == Note.RECONCILED:
             found = msgspec.json.decode(record.payload, type=Settled)
-            self._differs = bool(found.differences) and (found.clean or found.accepted)
-        elif record.kind == Note.SNAPSHOT and self._differs:
-            self._differs = False
-            self.take_over(msgspec.json.decode(record.payload, type=Checkpoint))
+            taken = bool(found.differences) and (found.clean or found.accepted)
+            self._found = found if taken else None
+        elif record.kind == Note.SNAPSHOT and self._found is not None:
+            self.take_over(msgspec.json.decode(record.payload, type=Checkpoint), self._found)
+            self._found = None
 
     async def _give_turn(self, row: Any, name: str) -> None:
         """The handler that waits runs, as far as it gets without the outside."""

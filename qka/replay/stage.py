@@ -8,6 +8,7 @@ import msgspec
 
 from qka.brokers.port import Sink, Wire, every_day, no_wire
 from qka.engine import engine
+from qka.engine.reconciler import Settled
 from qka.engine.recovery import Checkpoint
 from qka.feeds.port import Report
 from qka.journal.port import Mark, NoJournal, Note, Record
@@ -169,9 +170,11 @@ class ReplayedEngine(engine.Engine):
         elif event.state == "trading" and not switch.held:
             switch.trading, switch.why = event.trading, event.reason
 
-    def _take_over(self, found: Checkpoint) -> None:
-        account = _account(found)
-        self.ledger.settle(account.positions, account.asset.cash)
+    def _take_over(self, books: Checkpoint, found: Settled) -> None:
+        account, before = _account(books), self.ledger.total_cents
+        self.ledger.settle(account.positions, account.asset.cash, final=found.accepted)
+        moved = self.ledger.total_cents - before
+        self.breaker.losses.shift(moved if found.accepted else found.brought)
 
     def _keep_watch(self) -> None:
         """None: a replay holds up nobody, and an async handler's wait for its turn is no fault."""

@@ -148,7 +148,9 @@ class Account:
             share.other += cash
         self._agreed = False
         self._ledger.settle(
-            [Position(symbol, shares) for symbol, shares in theirs.items()], yuan(books.cash)
+            [Position(symbol, shares) for symbol, shares in theirs.items()],
+            yuan(books.cash),
+            final=True,
         )
 
     def _shift(self, symbol: str, change: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from decimal import Decimal
 from itertools import count
 
 import pytest
@@ -13,6 +14,7 @@ import qka
 from qka.errors import ConfigError, DataError
 from qka.journal.port import Note
 from qka.journal.store import SqliteJournal
+from qka.model.actions import CorporateAction
 from qka.model.market import Quote
 from qka.recording.frames import Packer
 from qka.recording.port import Stop
@@ -106,6 +108,45 @@ async def test_a_run_that_lived_over_a_midnight_is_the_same_again(floor, paper):
         assert outcome.divergence is None, outcome
         assert outcome.told == []
         assert outcome.counts["OrderRequested"] >= 2
+
+
+class Wary(Trader):
+    """Buys once, and sells what is a twentieth below its cost."""
+
+    def on_quote(self, quote):
+        self.seen.append(quote.last)
+        held = self.position(SYMBOL)
+        if len(self.seen) == 1:
+            self.buy(SYMBOL, 500, quote.last + 0.02)
+        elif held.sellable and quote.last < held.cost * 0.95:
+            self.sell(SYMBOL, price=quote.last)
+
+
+async def test_a_run_that_lived_over_an_ex_date_is_the_same_again(floor):
+    floor.traders = (Wary,)
+    floor.terminal.declare(CorporateAction(SYMBOL, NEXT_DAY, Decimal(1)))
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        await floor.heard(10.0)
+        await floor.ends(engine, S.FILLED)
+        for clock_time in "09:05", "09:40":
+            time = moment(clock_time, NEXT_DAY)
+            floor.terminal.advance(to=time)
+            engine.clock.follow(time, 1.0)
+            engine.clock.call_at(time, lambda: None)  # what is due is due now
+            await eventually(lambda: engine.ledger.position(SYMBOL).cost < 9.1)
+        floor.seconds = count(6, 3)
+        low = {"prev_close": 9.0, "limit_down": 8.1, "limit_up": 9.9}
+        await floor.heard(9.0, day=NEXT_DAY, **low)
+        await floor.ends(engine, S.FILLED)
+        await floor.heard(8.5, day=NEXT_DAY, **low)
+        await eventually(lambda: len(engine.ledger.orders) == 2)
+    for day in DAY, NEXT_DAY:
+        outcome = await floor.replay(day=day)
+        assert outcome.divergence is None, outcome
+        assert outcome.told == []
+        assert outcome.counts["OrderRequested"] == 2
 
 
 class Eager(Trader):
