@@ -444,7 +444,8 @@ class Reconciler:
         if event.phase is _CLOSED:
             self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
         elif event.phase is _PRE_OPEN and self._books is None:
-            self._clock.call_at(max(self._clock.now(), at(day, MORNING)), self._ask_soon)
+            # not at the full moment: there may be timers of strategies, and recordings of them
+            self._clock.call_at(at(day, MORNING) + 1, self._ask_soon)
 
     def settle(self, day: date, *, late: bool = False) -> None:
         """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.
