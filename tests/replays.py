@@ -20,6 +20,7 @@ from qka.recording.reading import beside
 from qka.recording.recorder import DiskRecorder
 from qka.replay.day import replay
 from qka.replay.stage import ReplayedEngine, SilentBroker
+from qka.risk.losses import Losses
 
 QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 
@@ -27,7 +28,8 @@ QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)
 class Floor:
     """One account at a simulated terminal; `trader()` makes its strategies, each time anew.
 
-    `speed`: of the engine's time; with `paper` its orders go to a paper broker instead.
+    `speed`: of the engine's time; with `paper` its orders go to a paper broker instead. `losses()`
+    makes their limits, none unless told.
     """
 
     def __init__(self, terminal, folder, *traders, gate=rules):
@@ -37,6 +39,7 @@ class Floor:
         self.gate = gate
         self.speed = 1.0
         self.paper = False
+        self.losses = lambda: Losses(None, None)
         self.seconds = count(6, 3)
         self.strategies = []
 
@@ -80,7 +83,15 @@ class Floor:
         )
 
     def _with(self, kind, **edges):
-        engine = kind(**edges, rules=self.gate(), fees=FEES, cash=10_000_000, account_id=ACCOUNT)
+        losses = self.losses()
+        engine = kind(
+            **edges,
+            rules=[*self.gate(), losses] if losses.limited else self.gate(),
+            losses=losses,
+            fees=FEES,
+            cash=10_000_000,
+            account_id=ACCOUNT,
+        )
         if self.paper:
             engine.listen(Quote, engine.broker.on_quote)
             engine.listen(SessionPhase, engine.broker.on_phase)

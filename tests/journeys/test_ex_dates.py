@@ -11,6 +11,7 @@ from test_living_on import lives_on, looks, settles
 from test_recovery import Desk, told
 
 from qka.errors import BrokerUnavailable
+from qka.journal.port import Note
 from qka.model.actions import CorporateAction
 from qka.model.events import TradingState, WentEx
 from qka.model.order import OrderStatus as S
@@ -98,6 +99,16 @@ async def test_what_went_ex_while_the_engine_was_away_is_known_at_the_start_and_
             await desk.sees(engine, 9.0 + number / 100)
             assert exits(engine) == []
     assert len(told_of_ex_dates(desk)) == 1
+
+
+async def test_what_stops_are_measured_from_is_written_down_with_the_ex_date(desk):
+    async with desk.engine() as engine:
+        engine.stop_at(TIGHT)
+        await desk.buys(engine)
+        engine.publish(WentEx(engine.clock.now(), DIVIDEND, 500))
+        assert engine.journal.latest(Note.RISK, "best").value == {SYMBOL: 9.0}
+        engine.publish(WentEx(engine.clock.now(), DIVIDEND, 500))
+        assert engine.leaver._best == {SYMBOL: 9.0}
 
 
 async def test_neither_what_falls_nor_what_comes_moves_the_limits_on_losses(desk):

@@ -19,6 +19,7 @@ from qka.model.market import Quote
 from qka.recording.frames import Packer
 from qka.recording.port import Stop
 from qka.recording.reading import runs
+from qka.risk.losses import Losses
 
 
 class Trader(qka.Strategy):
@@ -79,6 +80,13 @@ async def test_a_day_with_a_restart_is_the_same_again(floor):
     assert again.hash == outcome.hash
 
 
+def lives_on(floor, engine, time):
+    """It is that moment, for the terminal and for the engine."""
+    floor.terminal.advance(to=time)
+    engine.clock.follow(time, 1.0)
+    engine.clock.call_at(time, lambda: None)  # what is due is due now
+
+
 class Early(Trader):
     """Has a timer at the moment at which the feed learns the day's limits."""
 
@@ -94,9 +102,7 @@ async def test_a_run_that_lived_over_a_midnight_is_the_same_again(floor, paper):
     async with floor.engine() as engine:
         await floor.heard(10.0)
         for time, phase in (moment("00:00", NEXT_DAY) - 1, 11), (moment("09:40", NEXT_DAY), 13):
-            floor.terminal.advance(to=time)
-            engine.clock.follow(time, 1.0)
-            engine.clock.call_at(time, lambda: None)  # what is due is due now
+            lives_on(floor, engine, time)
             await eventually(
                 lambda p=phase: (engine.phase.day, engine.phase.phase) == (NEXT_DAY, p)
             )
@@ -131,10 +137,7 @@ async def test_a_run_that_lived_over_an_ex_date_is_the_same_again(floor):
         await floor.heard(10.0)
         await floor.ends(engine, S.FILLED)
         for clock_time in "09:05", "09:40":
-            time = moment(clock_time, NEXT_DAY)
-            floor.terminal.advance(to=time)
-            engine.clock.follow(time, 1.0)
-            engine.clock.call_at(time, lambda: None)  # what is due is due now
+            lives_on(floor, engine, moment(clock_time, NEXT_DAY))
             await eventually(lambda: engine.ledger.position(SYMBOL).cost < 9.1)
         floor.seconds = count(6, 3)
         low = {"prev_close": 9.0, "limit_down": 8.1, "limit_up": 9.9}
@@ -147,6 +150,37 @@ async def test_a_run_that_lived_over_an_ex_date_is_the_same_again(floor):
         assert outcome.divergence is None, outcome
         assert outcome.told == []
         assert outcome.counts["OrderRequested"] == 2
+
+
+class Steady(Trader):
+    """Buys at every quote."""
+
+    def on_quote(self, quote):
+        self.seen.append(quote.last)
+        self.buy(SYMBOL, 500, quote.last + 0.02)
+
+
+async def test_a_bonus_that_came_and_its_limits_on_losses_are_there_again(floor):
+    floor.traders, floor.losses = (Steady,), lambda: Losses(0.004, None)
+    floor.terminal.declare(CorporateAction(SYMBOL, NEXT_DAY, bonus=Decimal(1)))
+    async with floor.engine() as engine:
+        await floor.heard(10.0)
+        await floor.ends(engine, S.ACCEPTED)
+        await floor.heard(10.0)
+        await floor.ends(engine, S.FILLED, S.ACCEPTED)
+        lives_on(floor, engine, moment("09:40", NEXT_DAY))
+        for _ in range(2):
+            await engine.reconciler.look()
+        await eventually(lambda: engine.ledger.position(SYMBOL).quantity == 1000)
+        floor.seconds = count(6, 3)
+        low = {"prev_close": 5.0, "limit_down": 4.5, "limit_up": 5.5}
+        await floor.heard(5.0, day=NEXT_DAY, **low)
+        await floor.heard(4.5, day=NEXT_DAY, **low)
+        await eventually(lambda: len(engine.ledger.orders) == 4)
+        assert [o.status for o in engine.ledger.orders.values()].count(S.DENIED) == 1
+    outcome = await floor.replay(day=NEXT_DAY)
+    assert outcome.divergence is None, outcome
+    assert outcome.counts["OrderDenied"] == 1
 
 
 class Eager(Trader):
