@@ -64,7 +64,7 @@ class Breaker:
         """The account's books are right."""
         self.losses.begin(day_of(self._clock.now()), self._ledger.total_cents)
         if self.streak.most is not None:
-            self.streak.begin(self._ledger.positions())
+            self.streak.begin(self._ledger.costs())
 
     def anew(self) -> None:
         """A human has lifted what tripped: losses are measured from here."""
@@ -80,7 +80,7 @@ class Breaker:
     ) -> None:
         """From now on these limits, see `Losses` and `Streak`."""
         if self.streak.most is None and trades is not None:
-            self.streak.begin(self._ledger.positions())
+            self.streak.begin(self._ledger.costs())
         self.streak.most = trades
         self.losses.limit(daily, drawdown, warn)
         self._again()
@@ -113,17 +113,9 @@ class Breaker:
         if self.losses.limited:
             self.look()
 
-    def on_distributed(self, event: Distributed) -> None:
-        """What a company gave belongs to the trade that holds its shares."""
-        if self.streak.most is not None:
-            self.streak.earn(event.action.symbol, self._ledger.given)
-
-    def on_ex(self, event: WentEx) -> None:
-        """What is to come is no loss, and belongs to the trade that holds the shares."""
-        if self._ledger.owed is None:
-            return  # heard before
-        self.losses.shift(-self._ledger.owed)
-        if self.streak.most is not None:
+    def on_action(self, event: Distributed | WentEx) -> None:
+        """What a company gives belongs to the trade that holds its shares."""
+        if self.streak.most is not None and self._ledger.given is not None:
             self.streak.earn(event.action.symbol, self._ledger.given)
 
     def look(self) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import chain, combinations, islice, product
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import msgspec
 
 from qka.model.actions import CorporateAction
-from qka.model.money import cents, to_cents
 from qka.model.order import Order, Side
 from qka.model.times import day_of
 
@@ -31,6 +30,11 @@ class Due(msgspec.Struct, frozen=True):
     cash: bool = True
 
     @property
+    def key(self) -> tuple[str, date]:
+        """What tells one from another."""
+        return self.action.symbol, self.action.day
+
+    @property
     def bonus(self) -> int:
         """Shares still to come."""
         return self.action.shares(self.held) if self.shares else 0
@@ -42,16 +46,6 @@ class Due(msgspec.Struct, frozen=True):
     def over(self) -> "Due":
         """Nothing more comes of it."""
         return msgspec.structs.replace(self, shares=False, cash=False)
-
-
-def brought(before: Iterable[Due], left: Iterable[Due], price: Callable[[str], float]) -> int:
-    """Cents that came between the two, new shares at their `price` (CNY)."""
-    money = 0
-    for change, dues in ((1, before), (-1, left)):
-        for due in dues:
-            worth = cents(price(due.action.symbol), due.bonus)
-            money += change * (to_cents(due.money()) + worth)
-    return money
 
 
 class Way(NamedTuple):

@@ -39,9 +39,9 @@ class Keeper:
     def checkpoint(self) -> None:
         """Put down where everything stands, so that a start need not read what was before."""
         engine = self._engine
-        past, tally = engine.past, engine.tally
+        past, tally, since = engine.past, engine.tally, engine.reconciler.since
         here = Checkpoint(
-            engine.ledger.books(day_of(self._clock.now())),
+            engine.ledger.books(day_of(self._clock.now()), since),
             tally.owners(),
             tally.signal,
             engine.gate.kept(),
@@ -52,6 +52,7 @@ class Keeper:
             past.unheard,
             list(engine.reconciler.dues),
             engine.operator.asked,
+            since,
         )
         self._journal.note(Note.SNAPSHOT, here, ahead=True)
 

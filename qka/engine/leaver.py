@@ -71,9 +71,9 @@ class Leaver:
             self._changed = False
             self._journal.note(Note.RISK, self._best, KEY)
 
-    def on_distributed(self, event: Distributed | WentEx) -> None:
-        """The best price of a position is what it would have been without what was given."""
-        if type(event) is WentEx and self._ledger.owed is None:
+    def on_action(self, event: Distributed | WentEx) -> None:
+        """The best price of a position is what it would have been without what is given."""
+        if self._ledger.given is None:
             return  # heard before
         best = self._best.get(event.action.symbol)
         if best is not None:

@@ -20,6 +20,7 @@ from qka.ashare.limits import after_action
 from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.engine.deals import Deals
+from qka.engine.dues import OPENING, Due
 from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.actions import CorporateAction
 from qka.model.events import (
@@ -41,7 +42,7 @@ from qka.model.life import after
 from qka.model.market import Bar, Phase, Quote
 from qka.model.money import cents, to_cents, turnover, yuan
 from qka.model.order import BUY, FINAL, SELL, Order, OrderStatus
-from qka.model.times import day_of, midnight
+from qka.model.times import at, day_of, midnight
 
 # cents an order may still cost: at its price, and that with all fees
 Claim = tuple[int, int]
@@ -76,14 +77,15 @@ class Books(msgspec.Struct, frozen=True):
     orders: list[Order]
     deals: list[Fill]  # of these days
     prices: dict[str, float] = {}  # symbol -> CNY a share of what is held, as last known
-    bonus: dict[str, int] = {}  # symbol -> new shares that are to come
-    ex: dict[str, date] = {}  # symbol -> the last day on which what is held went ex
+    dues: list[Due] = []  # of what went ex
+    begun: date = date.min  # the account was taken over on that day
+    time: int = 0  # ns, of these books
 
 
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("bonus", "coming", "cost", "ex", "frozen", "price", "quantity", "today", "value")
+    __slots__ = ("bonus", "coming", "cost", "frozen", "owed", "price", "quantity", "today", "value")
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
@@ -93,8 +95,15 @@ class _Holding:
         self.cost = cost  # cents
         self.price = 0.0  # CNY, what the broker said it is worth before a quote came
         self.value = 0  # cents, as last weighed
-        self.bonus = 0  # new shares that are to come
-        self.ex = date.min  # the last day on which the shares went ex, so far as it was told
+        # what the shares have gone without and is to come: new shares, and cents
+        self.bonus = self.owed = 0
+
+    def resize(self, quantity: int, bonus: int) -> None:
+        """So many are held and to come, for reasons of others: those that left take their cost."""
+        before, after = self.quantity + self.bonus, quantity + bonus
+        if after < before:
+            self.cost = self.cost * max(0, after) // before
+        self.quantity, self.bonus = quantity, bonus
 
 
 class _LastBar:
@@ -162,9 +171,12 @@ class Ledger:
         # cents of shares that the last `Fill` moved; None: it was heard before and moved nothing
         self.booked: int | None = None
         self._lived = date.min  # the day that `today` of the holdings belongs to
-        self.given = 0  # cents that the last `Distributed` brought, or `WentEx` is to bring
-        # cents that all of the last `WentEx` is worth; None: it was heard before and moved nothing
-        self.owed: int | None = None
+        # cents that the last `Distributed` brought, or `WentEx` is to bring; None: that was heard
+        # before and moved nothing
+        self.given: int | None = None
+        self.begun = date.min  # the account was taken over on that day
+        self.dues: list[Due] = []  # of what went ex, also when all has come
+        self._as_of = 0  # ns, when what is not quoted had the price that it has
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -180,15 +192,17 @@ class Ledger:
                 cost = before.cost
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
-            held.ex = day_of(self._clock.now())
+        self._as_of = self._clock.now()
+        self.begun = day_of(self._as_of)
+        self.dues.clear()
         self._value_anew()
         for deal in snapshot.deals:
             self.deals.note(deal)
         for order in snapshot.orders:
             self._store(order)
 
-    def books(self, day: date) -> Books:
-        """What there is to go on from, as it stands on that day."""
+    def books(self, day: date, since: date = date.max) -> Books:
+        """What there is to go on from, as it stands on that day; its deals from `since` on too."""
         begin, orders = midnight(day), [self.orders[name] for name in self._lately]
         before = [order.time for order in orders if order.time < begin]
         if before:  # the last day that had any
@@ -204,10 +218,11 @@ class Ledger:
                 if held.quantity
             },
             orders,
-            list(self.deals.since(day_of(begin))),
+            list(self.deals.since(min(since, day_of(begin)))),
             self.prices(),
-            {symbol: held.bonus for symbol, held in self._holdings.items() if held.bonus},
-            {symbol: held.ex for symbol, held in self._holdings.items() if held.ex != date.min},
+            list(self.dues),
+            self.begun,
+            self._clock.now(),
         )
 
     def prices(self) -> dict[str, float]:
@@ -227,11 +242,14 @@ class Ledger:
         """Go on from there: all that was known before is forgotten."""
         self._cash = self.available_cents = books.cash
         self._holdings = {}
-        self._lived = books.day
+        self._lived, self.begun, self._as_of = books.day, books.begun, books.time
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
-            held.bonus, held.ex = books.bonus.get(symbol, 0), books.ex.get(symbol, date.min)
+        self.dues = list(books.dues)
+        for symbol in {due.action.symbol for due in self.dues}:
+            held = self._holdings.setdefault(symbol, _Holding())
+            held.bonus, held.owed = self._to_come(symbol)
         self._value_anew()
         self.orders.clear()
         self._lately.clear()
@@ -244,27 +262,48 @@ class Ledger:
         for order in books.orders:
             self._store(order)
 
-    def settle(self, positions: Iterable[Position], cash: Decimal, *, final: bool) -> None:
+    def settle(self, positions: Iterable[Position], cash: Decimal, dues: Iterable[Due]) -> None:
         """Take over what the broker says is held, where a human or a reason stands for it.
 
         Shares that were there keep what they cost; orders and their claims stay as they are.
-        `final`: no new shares are to come any more.
+        `dues`: what is to come after that, see `owe`.
         """
         self._earn(to_cents(cash) - self._cash)
+        self._keep_dues(dues)
         told = {position.symbol: position for position in positions}
-        for symbol in sorted(told.keys() | self.shares().keys()):
+        owing = {symbol for symbol, held in self._holdings.items() if held.bonus or held.owed}
+        for symbol in sorted(told.keys() | self.shares().keys() | owing):
             held = self._holdings.setdefault(symbol, _Holding())
             position = told.get(symbol, Position(symbol))
-            if position.quantity and not held.quantity:
+            bonus, held.owed = self._to_come(symbol)
+            if position.quantity and not held.quantity and not held.bonus:
                 held.cost = to_cents(Decimal(repr(position.cost)) * position.quantity)
-            elif not position.quantity:
-                held.cost = 0
-            came = max(0, position.quantity - held.quantity)
-            held.bonus = 0 if final else max(0, held.bonus - came)
-            held.quantity, held.today = position.quantity, position.today
-            held.price = position.price or held.price
+                held.quantity, held.bonus = position.quantity, bonus
+            else:
+                held.resize(position.quantity, bonus)
+            held.today, held.price = position.today, position.price or held.price
             self._note_held(symbol, held)
             self._moved.add(symbol)
+        self._as_of = self._clock.now()
+
+    def owe(self, dues: Iterable[Due]) -> None:
+        """What is still to come, of what went ex; the rest has come, or comes no more."""
+        before = {due.action.symbol for due in self.dues}
+        self._keep_dues(dues)
+        for symbol in before:
+            held = self._holdings[symbol]
+            bonus, held.owed = self._to_come(symbol)
+            held.resize(held.quantity, bonus)
+            self._moved.add(symbol)
+
+    def _keep_dues(self, dues: Iterable[Due]) -> None:
+        told = {due.key for due in self.dues}
+        self.dues = [due for due in dues if due.key in told]
+
+    def _to_come(self, symbol: str) -> tuple[int, int]:
+        """New shares, and cents."""
+        mine = [due for due in self.dues if due.action.symbol == symbol]
+        return sum(due.bonus for due in mine), sum(to_cents(due.money()) for due in mine)
 
     @contextmanager
     def quietly(self) -> Iterator[Callable[[Any], None]]:
@@ -358,7 +397,7 @@ class Ledger:
         What came lowers the cost: profit is the same before and after.
         """
         action = event.action
-        held, self.given = self._holdings.get(action.symbol), 0
+        held, self.given = self._holdings.get(action.symbol), None
         if held is None or held.quantity <= 0:
             return
         self.given = money = to_cents(action.money(held.quantity))
@@ -367,26 +406,26 @@ class Ledger:
         self._earn(money)
         self._refer(held, action)
 
-    def goes_ex(self, action: CorporateAction) -> bool:
-        """Whether `WentEx` would say something new of what is held."""
-        held = self._holdings.get(action.symbol)
-        return held is not None and held.quantity > 0 and action.day > held.ex
-
     def on_ex(self, event: WentEx) -> None:
-        """What is held has a lower price and cost, by what is to come; `owed` says how much."""
-        action, self.given, self.owed = event.action, 0, None
-        if not self.goes_ex(action):
+        """What is held has a lower price and cost, and is worth what is to come besides.
+
+        So what all is worth stays as it is, also when that comes.
+        """
+        action, symbol, self.given = event.action, event.action.symbol, None
+        due = Due(action, event.held)
+        if any(known.key == due.key for known in self.dues):
             return
-        held = self._holdings[action.symbol]
-        shares, self.given = action.shares(event.held), to_cents(action.money(event.held))
-        held.ex = action.day
-        if held.cost:  # else nobody knows it
-            held.cost -= self.given
-        held.bonus += shares
-        quote = self.quotes.get(action.symbol)
-        if quote is None or quote.time < midnight(action.day):
+        held = self._holdings.setdefault(symbol, _Holding())
+        self.given = to_cents(due.money())
+        if held.cost:  # else nobody knows it; what was sold since then has taken its own
+            held.cost -= to_cents(action.money(min(event.held, held.quantity)))
+        self.dues.append(due)
+        held.bonus, held.owed = self._to_come(symbol)
+        quote = self.quotes.get(symbol)
+        seen = quote.time if quote is not None else self._as_of
+        if seen < at(action.day, OPENING):
             self._refer(held, action)
-        self.owed = self.given + cents(self.price(action.symbol) or held.price, shares)
+        self._moved.add(symbol)
 
     def _refer(self, held: _Holding, action: CorporateAction) -> None:
         """What was quoted before says nothing any more: a reference does until there is a quote."""
@@ -483,6 +522,10 @@ class Ledger:
         """CNY, of which working buys may claim some."""
         return yuan(self._cash)
 
+    def costs(self) -> dict[str, int]:
+        """Symbol -> cents that what is held has cost."""
+        return {symbol: held.cost for symbol, held in self._holdings.items() if held.quantity}
+
     def shares(self) -> dict[str, int]:
         """symbol -> shares held, where there are any."""
         return {symbol: held.quantity for symbol, held in self._holdings.items() if held.quantity}
@@ -517,8 +560,10 @@ class Ledger:
     def worth(self, symbol: str) -> int:
         """Cents that the shares held are worth at their last price."""
         held = self._holdings.get(symbol)
-        self._weigh()
-        return held.value if held else 0
+        if held is None or not held.quantity:
+            return 0
+        price = self.price(symbol) or held.price
+        return cents(price, held.quantity) if price else held.cost
 
     def order(self, order_id: str) -> Order | None:
         """The order as it stands now."""
@@ -632,8 +677,9 @@ class Ledger:
                 held.today += fill.quantity
         else:
             self._earn(paid - fees)
-            if held.quantity:
-                held.cost -= held.cost * fill.quantity // held.quantity
+            there = held.quantity + held.bonus
+            if there:
+                held.cost -= held.cost * fill.quantity // there
             held.quantity -= fill.quantity
         self._note_held(fill.symbol, held)
 
@@ -661,13 +707,14 @@ class Ledger:
         moved, bars = self._moved, self._bars
         while moved:
             symbol = moved.pop()
-            held, value = self._holdings[symbol], 0
-            if held.quantity:
+            held = self._holdings[symbol]
+            shares, value = held.quantity + held.bonus, held.owed
+            if shares:
                 self._weighed.add(symbol)
                 if symbol in bars:
                     bars[symbol].weighed = True
                 price = self.price(symbol) or held.price
-                value = cents(price, held.quantity) if price else held.cost
+                value += cents(price, shares) if price else held.cost
             self._value += value - held.value
             held.value = value
 

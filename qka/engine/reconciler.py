@@ -15,7 +15,7 @@ from qka.brokers.port import AtHand, Broker
 from qka.clock import Clock
 from qka.engine import comparison
 from qka.engine.comparison import Difference
-from qka.engine.dues import MORNING, OPENING, Due, brought
+from qka.engine.dues import MORNING, OPENING, Due
 from qka.engine.ledger import Ledger
 from qka.engine.recovery import left_over
 from qka.engine.switch import Switch
@@ -57,7 +57,6 @@ class Settled(msgspec.Struct, frozen=True):
     cash: str  # CNY, as the broker has it
     accepted: bool = False  # by the operator
     compliance: dict[str, Any] = {}  # at a day's end: what programme trading is watched by
-    brought: int = 0  # cents that corporate actions brought, of what differed
 
 
 class Reconciler:
@@ -101,7 +100,6 @@ class Reconciler:
         self._found: Sequence[CorporateAction] = ()  # the answer
         self._again = 0  # ns, when the same may be asked again
         self._learnt = False  # the feed has told of all the days up to today
-        self._brought = 0  # cents, of what was examined last: see `Settled`
         self._in_vain: date | None = None  # the day on which it was told that the feed can't say
         self._figures = figures
         self._shifted = shifted
@@ -115,6 +113,12 @@ class Reconciler:
         self._turn = asyncio.Lock()  # one comparison at a time
         self._running = False  # in the world's time
         self._closed = False
+
+    @property
+    def since(self) -> date:
+        """The feed has told of all the days before; a simulated account asks about none."""
+        today = day_of(self._clock.now())
+        return today if self._books is not None else self._since or today
 
     # ------------------------------------------------------------ at the start
 
@@ -139,7 +143,7 @@ class Reconciler:
         day that nobody saw the end of is over, and may have traded. `ask` the feed also when
         nothing differs.
         """
-        self._learnt, self._brought = False, 0
+        self._learnt = False
         snapshot, differences = await self._compare()
         self._end_left_over()
         if not differences and not ask:
@@ -153,7 +157,6 @@ class Reconciler:
             return snapshot, [], dues
         today, over = day_of(self._clock.now()), self._may_have_traded()
         found, left = comparison.by_actions(differences, self._ledger, snapshot, over, dues, today)
-        self._brought = brought(dues, left, self._ledger.price)
         if silent and comparison.unexplained(found):
             self._warn_in_vain(silent, today)
         return snapshot, found, left
@@ -192,15 +195,32 @@ class Reconciler:
             logger.opt(exception=error).error("the feed could not be asked for ex-dates")
             return dues, repr(error)
         self._learnt = True
-        new = [
+        dues += [
             Due(action, ledger.held_before(action.symbol, action.day))
             for action in actions
             if (action.symbol, action.day) not in known
         ]
-        for due in sorted(new, key=lambda due: due.action.day):
-            if due.held > 0 and ledger.goes_ex(due.action):
+        return self._tell_ex(dues), ""
+
+    def _tell_ex(self, dues: Sequence[Due]) -> list[Due]:
+        """What went ex is told, once, where shares were held over the night before it.
+
+        Returns them as they are known now. A simulated account is given at once: `Overnight`.
+        """
+        if self._books is not None:
+            return list(dues)
+        ledger, known = self._ledger, []
+        told = {due.key for due in ledger.dues}
+        for due in sorted(dues, key=lambda due: due.action.day):
+            if due.held <= 0:  # there may be shares that nobody knew of
+                held = ledger.held_before(due.action.symbol, due.action.day)
+                due = msgspec.structs.replace(due, held=held)
+            known.append(due)
+            is_open = due.held > 0 and (due.shares or due.cash)
+            if is_open and due.key not in told and due.action.day > ledger.begun:
                 self._publish(WentEx(self._clock.now(), due.action, due.held))
-        return dues + new, ""
+        ledger.owe(known)
+        return known
 
     def _warn_in_vain(self, error: str, today: date) -> None:
         """Once a day."""
@@ -251,7 +271,6 @@ class Reconciler:
                 f"{snapshot.asset.cash}",
                 agreed,
                 self._figures() if when == "end" else {},
-                0 if open_ else self._brought,
             ),
         )
         if open_ and not agreed:
@@ -270,10 +289,12 @@ class Reconciler:
                 + comparison.table(differences),
             )
             before = self._ledger.total_cents
-            self._ledger.settle(snapshot.positions, snapshot.asset.cash, final=agreed)
-            # a transfer is neither profit nor loss, nor is what was to come
-            moved = self._ledger.total_cents - before
-            self._shifted(moved if agreed else self._brought)
+            self._ledger.settle(snapshot.positions, snapshot.asset.cash, self.dues)
+            if agreed:  # a transfer is neither profit nor loss
+                self._shifted(self._ledger.total_cents - before)
+            self.dues = self._tell_ex(self.dues)  # also of what was bought unseen
+        else:
+            self._ledger.owe(self.dues)
         self.told, self._over = "", []
         self._switch.release()
         self._checkpoint()
@@ -405,7 +426,7 @@ class Reconciler:
             await self._take_over(fingerprint)
 
     async def _take_over(self, fingerprint: str) -> None:
-        self._learnt, self._brought = False, 0
+        self._learnt = False
         snapshot, differences = await self._compare()
         found, shares = differences, comparison.holdings(self._ledger, snapshot)
         orders = self._orders(snapshot)
@@ -424,12 +445,14 @@ class Reconciler:
     async def _ask_what_goes_ex(self) -> None:
         """Before it trades; what the feed can't say it is asked again each minute until then."""
         async with self._turn:
-            _, silent = await self._learn()
+            self._again = 0  # an answer of before may be an old one
+            self.dues, silent = await self._learn()
         now = self._clock.now()
-        again, day = now + int(EVERY * SECOND), day_of(now)
-        if silent and again < at(day, OPENING):
+        if not silent:
+            self._since = day_of(now)
+        elif (again := now + int(EVERY * SECOND)) < at(day_of(now), OPENING):
             self._clock.call_at(again, self._ask_soon)
-        elif silent:
+        else:
             self._alert(
                 Severity.WARNING,
                 f"the feed can't say what goes ex today ({silent}): stops and limits on losses "

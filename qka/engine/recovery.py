@@ -51,6 +51,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unheard: list[Fill] = []  # what they are to be told of
     dues: list[Due] = []  # of corporate actions
     asked: list[OperatorCommand] = []  # of this run by humans, of what takes its time
+    since: date | None = None  # the feed has told of all corporate actions before that day
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class Past:
         self._journal = journal
         self.known = False
         self.day = date.min  # of the last record
-        self.since = date.min  # of the last checkpoint: the deals since then are known
+        self.since = date.min  # see `Checkpoint`: the deals since then are known
         self.dues: list[Due] = []  # of corporate actions, then
         self.away = (0, 0)  # no engine ran from then to then (ns)
         self.timers: dict[str, int] = {}
@@ -87,7 +88,8 @@ class Past:
         gate.remember(begin.rates)
         tally.remember(begin.owners, begin.signal)
         self.timers = dict(begin.timers)
-        self.day = self.since = day_of(last.ts)
+        self.day = day_of(last.ts)
+        self.since = begin.since or self.day
         self.away, self.dues = (last.ts, last.ts), list(begin.dues)
         self.memory, self.memories = begin.memory, dict(begin.memories)
         opening, self.unheard = begin.opening, list(begin.unheard)

@@ -40,7 +40,7 @@ class Player(NoRecorder):
         # of the engine
         self.report: Callable[[Any], None] = lambda event: None
         self.drain: Callable[[], None] = lambda: None
-        self.take_over: Callable[[Checkpoint, Settled], None] = lambda books, found: None
+        self.take_over: Callable[[Checkpoint, Settled | None], None] = lambda books, found: None
 
     # ------------------------------------------------------------ the start
 
@@ -120,7 +120,7 @@ class Player(NoRecorder):
             found = msgspec.json.decode(record.payload, type=Settled)
             taken = bool(found.differences) and (found.clean or found.accepted)
             self._found = found if taken else None
-        elif record.kind == Note.SNAPSHOT and self._found is not None:
+        elif record.kind == Note.SNAPSHOT:
             self.take_over(msgspec.json.decode(record.payload, type=Checkpoint), self._found)
             self._found = None
 

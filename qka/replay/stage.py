@@ -170,11 +170,15 @@ class ReplayedEngine(engine.Engine):
         elif event.state == "trading" and not switch.held:
             switch.trading, switch.why = event.trading, event.reason
 
-    def _take_over(self, books: Checkpoint, found: Settled) -> None:
-        account, before = _account(books), self.ledger.total_cents
-        self.ledger.settle(account.positions, account.asset.cash, final=found.accepted)
-        moved = self.ledger.total_cents - before
-        self.breaker.losses.shift(moved if found.accepted else found.brought)
+    def _take_over(self, there: Checkpoint, found: Settled | None) -> None:
+        """The broker's books, where a comparison `found` another account than ours."""
+        if found is None:
+            self.ledger.owe(there.books.dues)
+            return
+        account, before = _account(there), self.ledger.total_cents
+        self.ledger.settle(account.positions, account.asset.cash, there.books.dues)
+        if found.accepted:
+            self.breaker.losses.shift(self.ledger.total_cents - before)
 
     def _keep_watch(self) -> None:
         """None: a replay holds up nobody, and an async handler's wait for its turn is no fault."""

@@ -119,7 +119,7 @@ class Account:
         symbol, held = action.symbol, self.lots.held(action.symbol)
         if held > 0:
             new = self._ledger.position(symbol).quantity - held
-            self.lots.give(action, new, self._ledger.given)
+            self.lots.give(action, new, self._ledger.given or 0)
         if price := self.prices.get(symbol):
             self.prices[symbol] = after_action(action, price)
 
@@ -150,7 +150,7 @@ class Account:
         self._ledger.settle(
             [Position(symbol, shares) for symbol, shares in theirs.items()],
             yuan(books.cash),
-            final=True,
+            (),
         )
 
     def _shift(self, symbol: str, change: int) -> None:

@@ -4,11 +4,10 @@ A symbol's money, fees included, is added up until nothing of it is held. A trad
 nothing is no loss. What the account held before we knew it counts from what it had cost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import msgspec
 
-from qka.model.account import Position
 from qka.model.money import to_cents
 from qka.model.order import BUY, Fill
 from qka.risk.verdicts import Denial
@@ -28,10 +27,10 @@ class Streak:
         self.most = most
         self.run = Run(0, {})
 
-    def begin(self, positions: Iterable[Position]) -> None:
-        """What is held and was not bought before our eyes."""
-        held = {p.symbol: -to_cents(p.cost * p.quantity) for p in positions}
-        self.run = Run(self.run.losses, {s: self.run.open.get(s, cost) for s, cost in held.items()})
+    def begin(self, costs: Mapping[str, int]) -> None:
+        """Symbol -> cents that what is held has cost, where it was not bought before our eyes."""
+        open_ = {symbol: self.run.open.get(symbol, -cost) for symbol, cost in costs.items()}
+        self.run = Run(self.run.losses, open_)
 
     def earn(self, symbol: str, money: int) -> None:
         """So many cents came to the trade that is open in a symbol, without an order."""

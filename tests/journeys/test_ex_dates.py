@@ -7,13 +7,14 @@ import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, moment
 from qmt import a_terminal, eventually
 from stage import journalled
-from test_living_on import lives_on, looks, settles
+from test_living_on import THIRD_DAY, grants, lives_on, looks, settles
 from test_recovery import Desk, told
 
 from qka.errors import BrokerUnavailable
 from qka.journal.port import Note
 from qka.model.actions import CorporateAction
 from qka.model.events import TradingState, WentEx
+from qka.model.money import yuan
 from qka.model.order import OrderStatus as S
 from qka.risk.losses import Losses
 from qka.risk.stops import Stops
@@ -31,13 +32,23 @@ class Holder(Desk):
         order_id = await self.placed(engine)
         self.quote()
         await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
-        engine.leaver.on_price(engine.ledger.quotes[SYMBOL])
+        quote = await eventually(lambda: engine.ledger.quotes.get(SYMBOL))
+        engine.leaver.on_price(quote)
 
     async def sees(self, engine, last, day=NEXT_DAY, **changes):
         """A quote of the ex-date, worked whole."""
         near = {"prev_close": 9.0, "limit_up": 9.9, "limit_down": 4.0, "bid_lots": [0] * 5}
         self.quote(last, day=day, **{**near, **changes})
         await eventually(lambda: self.last(engine) == last)
+
+    async def sells(self, engine, quantity, price, **changes):
+        """At the best bid, filled."""
+        order = self.strategy.sell(SYMBOL, quantity, price)
+        on_its_way = (S.SUBMITTING, S.SUBMITTED)
+        await eventually(lambda: engine.ledger.order(order.id).status not in on_its_way)
+        assert engine.ledger.order(order.id).status is S.ACCEPTED, engine.ledger.order(order.id)
+        await self.sees(engine, price + 0.02, **{"bid_lots": [50] * 5, **changes})
+        await eventually(lambda: engine.ledger.order(order.id).status is S.FILLED)
 
     def last(self, engine):
         quote = engine.ledger.quotes.get(SYMBOL)
@@ -52,6 +63,19 @@ def desk(tmp_path):
 
 def exits(engine):
     return [order for order in engine.ledger.orders.values() if order.strategy == "stops"]
+
+
+def silent(engine):
+    """The feed can't say what goes ex, until what is returned is cleared."""
+    asked, away = engine.reconciler._actions, [True]
+
+    async def actions(*question):
+        if away:
+            raise BrokerUnavailable("there is no connection")
+        return await asked(*question)
+
+    engine.reconciler._actions = actions
+    return away
 
 
 def told_of_ex_dates(desk):
@@ -116,20 +140,27 @@ async def test_neither_what_falls_nor_what_comes_moves_the_limits_on_losses(desk
     async with desk.engine(losses=Losses(0.003, 0.003), streak=Streak(1)) as engine:
         await desk.buys(engine)
         engine.breaker.look()
-        paid = engine.breaker.streak.run.open[SYMBOL]
+        paid, total = engine.breaker.streak.run.open[SYMBOL], engine.ledger.total_cents
         await opens(desk, engine)
-        marks, total = engine.breaker.losses.marks, engine.ledger.total_cents
         await desk.sees(engine, 9.0)
         engine.breaker.look()
         assert engine.ledger.trading is TradingState.ACTIVE
+        assert engine.ledger.total_cents == total
         await settles(engine, NEXT_DAY)  # the money is there
-        assert engine.ledger.total_cents == total + 50_000
-        assert engine.breaker.losses.marks.opening == marks.opening + 50_000
-        assert engine.breaker.losses.marks.peak == marks.peak + 50_000
+        assert engine.ledger.total_cents == total
+        assert engine.ledger.asset.total == yuan(total)
         assert engine.breaker.streak.run.open[SYMBOL] == paid + 50_000
         await desk.sees(engine, 8.2)
         engine.breaker.look()
         assert engine.ledger.trading is TradingState.REDUCING
+
+
+@pytest.fixture
+def late(tmp_path):
+    """The same account; its bonus shares come a session after the ex-date."""
+    with a_terminal(id_cooldown=0.0, shares_late=True) as terminal:
+        terminal.declare(BONUS)
+        yield Holder(terminal, tmp_path)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -160,14 +191,7 @@ async def test_a_feed_that_cannot_say_is_asked_each_minute_until_the_auction_and
     desk.terminal.declare(DIVIDEND)
     async with desk.engine() as engine:
         await desk.buys(engine)
-        asked, away = engine.reconciler._actions, [True]
-
-        async def actions(*question):
-            if away:
-                raise BrokerUnavailable("there is no connection")
-            return await asked(*question)
-
-        engine.reconciler._actions = actions
+        away = silent(engine)
         lives_on(desk, engine, NEXT_DAY, "09:13:59")
         await eventually(lambda: engine.clock.now() > moment("09:15", NEXT_DAY))
         (alert,) = await eventually(lambda: told(engine))
@@ -185,3 +209,148 @@ async def test_an_account_that_is_taken_over_on_an_ex_date_has_it_behind_it(desk
     async with desk.engine() as engine:
         await settles(engine, DAY)
     assert told_of_ex_dates(desk) == []
+
+
+# ------------------------------------------------------------ what is to come
+
+
+async def test_what_is_to_come_is_part_of_the_account_until_it_has_come(late):
+    async with late.engine(losses=Losses(None, 0.3), streak=Streak(2)) as engine:
+        await late.buys(engine)
+        engine.breaker.look()
+        paid, peak = engine.breaker.streak.run.open, engine.breaker.losses.marks.peak
+        await opens(late, engine)
+        await late.sees(engine, 5.0, prev_close=5.0)
+        total = engine.ledger.total_cents
+        engine.breaker.anew()
+        assert engine.breaker.streak.run.open[SYMBOL] == paid[SYMBOL]
+        assert (peak, engine.breaker.losses.marks.peak) == (10_000_000, total)
+    late.terminal.advance(to=moment("08:50", THIRD_DAY))
+    async with late.engine(losses=Losses(None, 0.3)) as engine:
+        assert engine.ledger.position(SYMBOL).quantity == 1000
+        assert engine.ledger.total_cents == total
+
+
+async def test_who_sells_before_the_bonus_has_come_keeps_the_cost_a_share(late):
+    async with late.engine() as engine:
+        await late.buys(engine)
+        await opens(late, engine)
+        cost = engine.ledger.position(SYMBOL).cost
+        lives_on(late, engine, NEXT_DAY, "10:00")
+        await late.sees(engine, 5.0, prev_close=5.0)
+        await late.sells(engine, 300, 4.99, prev_close=5.0)
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost, rel=1e-4)
+
+
+async def test_so_does_who_sold_while_the_engine_was_away_and_the_bonus_came(late):
+    async with late.engine() as engine:
+        await late.buys(engine)
+        await opens(late, engine)
+        cost = engine.ledger.position(SYMBOL).cost
+        lives_on(late, engine, NEXT_DAY, "10:00")
+        await late.sees(engine, 5.0, prev_close=5.0)
+        order = late.strategy.sell(SYMBOL, 300, 5.1)
+        await eventually(lambda: engine.ledger.order(order.id).status is S.ACCEPTED)
+    late.quote(5.12, day=NEXT_DAY, prev_close=5.0, limit_up=5.5, limit_down=4.5)
+    late.terminal.advance(to=moment("09:20", THIRD_DAY))
+    async with late.engine() as engine:
+        assert engine.ledger.trading is TradingState.ACTIVE
+        assert engine.ledger.position(SYMBOL).quantity == 700
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost, rel=1e-4)
+
+
+async def test_what_a_human_accepts_while_a_bonus_is_to_come_raises_no_cost(late):
+    async with late.engine() as engine:
+        engine.stop_at(TIGHT)
+        await late.buys(engine)
+        await opens(late, engine)
+        cost = engine.ledger.position(SYMBOL).cost
+        lives_on(late, engine, NEXT_DAY, "10:00")
+        await late.sees(engine, 5.0, prev_close=5.0)
+        grants(late, "000001.SZ", 0, 100_000)  # a transfer
+        await settles(engine, NEXT_DAY)
+        engine.reconciler.accept(engine.reconciler.told)
+        await eventually(lambda: engine.ledger.trading is TradingState.ACTIVE)
+        await late.sees(engine, 5.01, prev_close=5.0)
+        assert exits(engine) == []
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost, rel=1e-4)
+
+
+async def test_what_was_sold_on_its_ex_date_and_bought_again_goes_ex_no_second_time(desk):
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        desk.terminal.advance(to=moment("09:04", NEXT_DAY))
+        desk.terminal.declare(DIVIDEND)  # its cash is yet to come
+        await opens(desk, engine)
+        lives_on(desk, engine, NEXT_DAY, "10:00")
+        await desk.sees(engine, 9.0)
+        await desk.sells(engine, 500, 8.97)
+    async with desk.engine() as engine:
+        order_id = await desk.placed(engine, 100, 9.05)
+        await desk.sees(engine, 9.0)
+        await eventually(lambda: engine.ledger.order(order_id).status is S.FILLED)
+        cost = engine.ledger.position(SYMBOL).cost
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.position(SYMBOL).cost == cost
+    assert len(told_of_ex_dates(desk)) == 1
+
+
+# ------------------------------------------------------------ told late
+
+
+async def test_what_was_sold_before_the_feed_could_say_took_its_own_cost(desk):
+    desk.terminal.declare(DIVIDEND)
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        away, cost = silent(engine), engine.ledger.position(SYMBOL).cost
+        for clock_time in "09:05", "10:00":
+            lives_on(desk, engine, NEXT_DAY, clock_time)
+            await eventually(lambda: engine.ledger.position(SYMBOL).today == 0)
+        desk.seconds = count(6, 3)
+        await desk.sees(engine, 9.0)
+        await desk.sells(engine, 400, 8.97)
+        away.clear()
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost - 1)
+
+
+async def test_a_price_that_has_fallen_already_falls_no_second_time(desk):
+    desk.terminal.declare(DIVIDEND)
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        silent(engine)
+        lives_on(desk, engine, NEXT_DAY, "10:00")
+        desk.seconds = count(6, 3)
+        await desk.sees(engine, 9.0)
+    desk.terminal.advance(to=moment("10:30", NEXT_DAY))
+    async with desk.engine() as engine:
+        assert engine.ledger.position(SYMBOL).price == 9.0
+    assert len(told_of_ex_dates(desk)) == 1
+
+
+async def test_a_start_that_the_feed_did_not_answer_is_made_up_for_by_the_next(desk):
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        cost = engine.ledger.position(SYMBOL).cost
+    desk.terminal.advance(to=moment("09:20", THIRD_DAY))
+    desk.terminal.declare(DIVIDEND)  # its cash is yet to come
+    engine = desk.engine()
+    silent(engine)
+    async with engine:
+        assert "can't say what goes ex today" in told(engine)[-1]
+    async with desk.engine() as engine:
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost - 1)
+
+
+async def test_what_was_bought_unseen_before_its_ex_date_goes_ex_too(desk):
+    async with desk.engine() as engine:
+        await desk.placed(engine)
+    desk.quote()
+    desk.terminal.advance(to=moment("09:20", NEXT_DAY))
+    desk.terminal.declare(DIVIDEND)
+    desk.seconds = count(6, 3)
+    async with desk.engine() as engine:
+        engine.stop_at(TIGHT)
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(9.0201)
+        await desk.sees(engine, 9.0)
+        assert exits(engine) == []

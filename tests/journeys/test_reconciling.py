@@ -205,7 +205,7 @@ def test_books_given_and_taken_back_are_the_same_books(tmp_path):
     built = engine(quotes([10.0] * 9), Once(), held={"000001.SZ": 500})
     built.run()
     books = built.ledger.books(DAY)
-    other = Ledger(ManualClock(moment()), FEES, 0)
+    other = Ledger(built.clock, FEES, 0)
     other.restore(books)
     assert other.books(DAY) == books
     assert (other.asset.cash, other.asset.frozen) == (

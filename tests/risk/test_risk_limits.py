@@ -728,7 +728,7 @@ def test_a_trade_is_judged_when_nothing_is_held_any_more():
 
 def test_what_was_held_before_counts_from_what_it_had_cost():
     streak = Streak(1)
-    streak.begin(books(held={SYMBOL: 100}).positions())
+    streak.begin(books(held={SYMBOL: 100}).costs())
     assert streak.on_fill(a_fill(100, 9.99, side=Side.SELL), 99_900, 0) is not None
 
 
