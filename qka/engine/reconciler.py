@@ -28,7 +28,7 @@ from qka.model.market import Phase
 from qka.model.order import Order, OrderStatus
 from qka.model.times import SECOND, at, day_of
 
-_PRE_OPEN, _CLOSED = Phase.PRE_OPEN, Phase.CLOSED
+_CLOSED = Phase.CLOSED
 TRIES = 3  # looks at an account that moves while it is looked at
 PAUSE = 1.0  # seconds between them
 EVERY = 60.0  # seconds between two looks while the engine runs in the world's time
@@ -100,6 +100,7 @@ class Reconciler:
         self._found: Sequence[CorporateAction] = ()  # the answer
         self._again = 0  # ns, when the same may be asked again
         self._learnt = False  # the feed has told of all the days up to today
+        self._day = date.min  # whose morning was thought of
         self._in_vain: date | None = None  # the day on which it was told that the feed can't say
         self._figures = figures
         self._shifted = shifted
@@ -219,8 +220,15 @@ class Reconciler:
             is_open = due.held > 0 and (due.shares or due.cash)
             if is_open and due.key not in told and due.action.day > ledger.begun:
                 self._publish(WentEx(self._clock.now(), due.action, due.held))
-        ledger.owe(known)
+        self._owe(known)
         return known
+
+    def _owe(self, dues: Sequence[Due]) -> None:
+        """What comes no more, after so many days, is no loss of the day that gives it up."""
+        if self._ledger.dues:
+            before = self._ledger.total_cents
+            self._ledger.owe(dues)
+            self._shifted(self._ledger.total_cents - before)
 
     def _warn_in_vain(self, error: str, today: date) -> None:
         """Once a day."""
@@ -294,7 +302,7 @@ class Reconciler:
                 self._shifted(self._ledger.total_cents - before)
             self.dues = self._tell_ex(self.dues)  # also of what was bought unseen
         else:
-            self._ledger.owe(self.dues)
+            self._owe(self.dues)
         self.told, self._over = "", []
         self._switch.release()
         self._checkpoint()
@@ -466,7 +474,8 @@ class Reconciler:
         day = event.day
         if event.phase is _CLOSED:
             self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
-        elif event.phase is _PRE_OPEN and self._books is None:
+        if self._books is None and day != self._day:
+            self._day = day
             # not at the full moment: there may be timers of strategies, and recordings of them
             self._clock.call_at(at(day, MORNING) + 1, self._ask_soon)
 

@@ -172,12 +172,12 @@ class ReplayedEngine(engine.Engine):
 
     def _take_over(self, there: Checkpoint, found: Settled | None) -> None:
         """The broker's books, where a comparison `found` another account than ours."""
+        account, before = _account(there), self.ledger.total_cents
         if found is None:
             self.ledger.owe(there.books.dues)
-            return
-        account, before = _account(there), self.ledger.total_cents
-        self.ledger.settle(account.positions, account.asset.cash, there.books.dues)
-        if found.accepted:
+        else:
+            self.ledger.settle(account.positions, account.asset.cash, there.books.dues)
+        if found is None or found.accepted:
             self.breaker.losses.shift(self.ledger.total_cents - before)
 
     def _keep_watch(self) -> None:

@@ -1,5 +1,6 @@
 """A real account over an ex-date: what falls by a dividend or a bonus is no loss."""
 
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -7,7 +8,7 @@ import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, moment
 from qmt import a_terminal, eventually
 from stage import journalled
-from test_living_on import THIRD_DAY, grants, lives_on, looks, settles
+from test_living_on import THIRD_DAY, grants, lives_on, looks, pays, settles
 from test_recovery import Desk, told
 
 from qka.errors import BrokerUnavailable
@@ -274,6 +275,22 @@ async def test_what_a_human_accepts_while_a_bonus_is_to_come_raises_no_cost(late
         await late.sees(engine, 5.01, prev_close=5.0)
         assert exits(engine) == []
         assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost, rel=1e-4)
+
+
+async def test_what_has_not_come_after_weeks_is_given_up_and_is_no_loss_of_that_day(desk):
+    desk.terminal.declare(DIVIDEND)
+    async with desk.engine(losses=Losses(0.003, 0.003)) as engine:
+        await desk.buys(engine)
+        await opens(desk, engine)
+        pays(desk, -50_000, SYMBOL)  # not yet
+        assert (await settles(engine, NEXT_DAY))["clean"] is True
+        total, later = engine.ledger.total_cents, NEXT_DAY + timedelta(20)
+        lives_on(desk, engine, later)
+        await eventually(lambda: engine.reconciler.since == later)  # it was asked that morning
+        assert (await settles(engine, later))["clean"] is True
+        assert engine.ledger.total_cents == total - 50_000
+        engine.breaker.look()
+        assert engine.ledger.trading is TradingState.ACTIVE
 
 
 async def test_what_was_sold_on_its_ex_date_and_bought_again_goes_ex_no_second_time(desk):
