@@ -349,7 +349,11 @@ class Reconciler:
 
     def start(self) -> None:
         """Look at the account every now and then; only the world's time moves it unseen."""
-        self._since = self._since or day_of(self._clock.now())  # the first run begins with it
+        now = self._clock.now()
+        today = day_of(now)
+        self._since = self._since or today  # the first run begins with it
+        if now > at(today, MORNING):
+            self._day = today  # it has been asked
         if not self._clock.waits:
             self._running = True
             self._every_now_and_then()

@@ -48,7 +48,9 @@ async def settles(engine, day):
         last = engine.journal.latest(Note.RECONCILED)
         return last if last and last.seq > seen and last.value["when"] == "end" else None
 
-    return (await eventually(settled)).value
+    found = (await eventually(settled)).value
+    await eventually(lambda: not engine.bus.waiting())  # its alerts are heard
+    return found
 
 
 def grants(desk, symbol, shares, cents):
@@ -129,7 +131,7 @@ async def test_such_an_order_explains_itself_once_however_often_the_broker_did_n
         await eventually(lambda: engine.broker._up)
         await looks(engine)
         assert engine.ledger.trading is TradingState.HALTED
-        assert f"{SYMBOL} 0 shares 1000 shares nothing" in told(engine)[-1]
+        assert f"{SYMBOL} 0 shares 1000 shares nothing" in " ".join(told(engine))
 
 
 async def test_what_came_of_an_action_comes_no_second_time_however_long_the_engine_was_away(desk):
