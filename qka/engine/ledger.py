@@ -78,14 +78,25 @@ class Books(msgspec.Struct, frozen=True):
     deals: list[Fill]  # of these days
     prices: dict[str, float] = {}  # symbol -> CNY a share of what is held, as last known
     dues: list[Due] = []  # of what went ex
-    begun: date = date.min  # the account was taken over on that day
-    time: int = 0  # ns, of these books
+    begun: date = date.min  # the account was taken over on that day: no ex-date up to it counts
+    seen: dict[str, int] = {}  # symbol -> ns, when it had the price that it has here
 
 
 class _Holding:
     """Shares of one symbol and what they cost in all."""
 
-    __slots__ = ("bonus", "coming", "cost", "frozen", "owed", "price", "quantity", "today", "value")
+    __slots__ = (
+        "bonus",
+        "coming",
+        "cost",
+        "frozen",
+        "owed",
+        "price",
+        "quantity",
+        "seen",
+        "today",
+        "value",
+    )
 
     def __init__(self, quantity: int = 0, cost: int = 0) -> None:
         self.quantity = quantity
@@ -94,6 +105,7 @@ class _Holding:
         self.coming = 0  # cents that working and unknown buys could still cost, fees aside
         self.cost = cost  # cents
         self.price = 0.0  # CNY, what the broker said it is worth before a quote came
+        self.seen = 0  # ns, when it was
         self.value = 0  # cents, as last weighed
         # what the shares have gone without and is to come: new shares, and cents
         self.bonus = self.owed = 0
@@ -174,9 +186,8 @@ class Ledger:
         # cents that the last `Distributed` brought, or `WentEx` is to bring; None: that was heard
         # before and moved nothing
         self.given: int | None = None
-        self.begun = date.min  # the account was taken over on that day
+        self.begun = date.min  # see `Books`
         self.dues: list[Due] = []  # of what went ex, also when all has come
-        self._as_of = 0  # ns, when what is not quoted had the price that it has
 
     def adopt(self, snapshot: AccountSnapshot) -> None:
         """Begin with what the broker says is true: cash, shares, today's orders and deals.
@@ -192,8 +203,8 @@ class Ledger:
                 cost = before.cost
             held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
-        self._as_of = self._clock.now()
-        self.begun = day_of(self._as_of)
+            held.seen = self._clock.now()
+        self.begun = day_of(self._clock.now())
         self.dues.clear()
         self._value_anew()
         for deal in snapshot.deals:
@@ -215,14 +226,18 @@ class Ledger:
             {
                 symbol: (held.quantity, held.today, held.cost)
                 for symbol, held in sorted(self._holdings.items())
-                if held.quantity
+                if held.quantity or held.bonus
             },
             orders,
             list(self.deals.since(min(since, day_of(begin)))),
             self.prices(),
             list(self.dues),
             self.begun,
-            self._clock.now(),
+            {
+                symbol: self._seen(symbol)
+                for symbol, held in self._holdings.items()
+                if held.quantity
+            },
         )
 
     def prices(self) -> dict[str, float]:
@@ -230,7 +245,7 @@ class Ledger:
         return {
             symbol: price
             for symbol, held in sorted(self._holdings.items())
-            if held.quantity and (price := self.price(symbol) or held.price)
+            if (held.quantity or held.bonus) and (price := self.price(symbol) or held.price)
         }
 
     def held_before(self, symbol: str, day: date) -> int:
@@ -242,10 +257,11 @@ class Ledger:
         """Go on from there: all that was known before is forgotten."""
         self._cash = self.available_cents = books.cash
         self._holdings = {}
-        self._lived, self.begun, self._as_of = books.day, books.begun, books.time
+        self._lived, self.begun = books.day, books.begun
         for symbol, (quantity, today, cost) in books.positions.items():
             held = self._holdings[symbol] = _Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
+            held.seen = books.seen.get(symbol, 0)
         self.dues = list(books.dues)
         for symbol in {due.action.symbol for due in self.dues}:
             held = self._holdings.setdefault(symbol, _Holding())
@@ -281,10 +297,11 @@ class Ledger:
                 held.quantity, held.bonus = position.quantity, bonus
             else:
                 held.resize(position.quantity, bonus)
-            held.today, held.price = position.today, position.price or held.price
+            held.today = position.today
+            if position.price:
+                held.price, held.seen = position.price, self._clock.now()
             self._note_held(symbol, held)
             self._moved.add(symbol)
-        self._as_of = self._clock.now()
 
     def owe(self, dues: Iterable[Due]) -> None:
         """What is still to come, of what went ex; the rest has come, or comes no more."""
@@ -418,14 +435,25 @@ class Ledger:
         held = self._holdings.setdefault(symbol, _Holding())
         self.given = to_cents(due.money())
         if held.cost:  # else nobody knows it; what was sold since then has taken its own
-            held.cost -= to_cents(action.money(min(event.held, held.quantity)))
+            rest = min(event.held, held.quantity)
+            held.cost -= to_cents(action.money(rest))
+            there = held.quantity + held.bonus
+            held.cost = held.cost * (there + due.bonus) // max(1, there + action.shares(rest))
         self.dues.append(due)
         held.bonus, held.owed = self._to_come(symbol)
-        quote = self.quotes.get(symbol)
-        seen = quote.time if quote is not None else self._as_of
-        if seen < at(action.day, OPENING):
+        if self._seen(symbol) < at(action.day, OPENING):
             self._refer(held, action)
         self._moved.add(symbol)
+
+    def _seen(self, symbol: str) -> int:
+        """When a symbol had the price that it has (ns), as if all of a day's quotes were traded.
+
+        Before the first auction they have the reference of the day.
+        """
+        quote, last = self.quotes.get(symbol), self._bars.get(symbol)
+        if quote is not None:
+            return max(quote.time, at(day_of(quote.time), OPENING))
+        return last.bar.time if last is not None and last.bar else self._holdings[symbol].seen
 
     def _refer(self, held: _Holding, action: CorporateAction) -> None:
         """What was quoted before says nothing any more: a reference does until there is a quote."""
@@ -695,7 +723,8 @@ class Ledger:
 
     def _value_anew(self) -> None:
         """All holdings are others: nothing was weighed."""
-        self._value, self.invested = 0, set(self._holdings)
+        self._value = 0
+        self.invested = {s for s, held in self._holdings.items() if held.quantity or held.coming}
         self._moved.clear()
         self._moved.update(self._holdings)
         self._weighed.clear()

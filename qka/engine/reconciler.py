@@ -129,7 +129,10 @@ class Reconciler:
         `accepted`: the fingerprint of what the operator takes over, "" for nothing. `since`: the
         day on which the books were good, and `dues` what corporate actions were to bring then.
         """
-        self._since, self.dues = since, dues
+        known = {due.key for due in dues}
+        # what went ex after the last checkpoint was told, and is in the journal
+        self._since = since
+        self.dues = [*dues, *(due for due in self._ledger.dues if due.key not in known)]
         snapshot, differences, left = await self._examine()
         self._judge("start", snapshot, differences, left, accepted)
         if self._books is None and not (self._learnt or self._switch.held):
@@ -201,7 +204,8 @@ class Reconciler:
             for action in actions
             if (action.symbol, action.day) not in known
         ]
-        return self._tell_ex(dues), ""
+        self.dues = self._tell_ex(dues)
+        return self.dues, ""
 
     def _tell_ex(self, dues: Sequence[Due]) -> list[Due]:
         """What went ex is told, once, where shares were held over the night before it.
@@ -298,8 +302,9 @@ class Reconciler:
             )
             before = self._ledger.total_cents
             self._ledger.settle(snapshot.positions, snapshot.asset.cash, self.dues)
-            if agreed:  # a transfer is neither profit nor loss
+            if agreed:  # a transfer is neither profit nor loss, and nothing of before is to come
                 self._shifted(self._ledger.total_cents - before)
+                self._ledger.begun = day
             self.dues = self._tell_ex(self.dues)  # also of what was bought unseen
         else:
             self._owe(self.dues)
@@ -458,7 +463,7 @@ class Reconciler:
         """Before it trades; what the feed can't say it is asked again each minute until then."""
         async with self._turn:
             self._again = 0  # an answer of before may be an old one
-            self.dues, silent = await self._learn()
+            _, silent = await self._learn()
         now = self._clock.now()
         if not silent:
             self._since = day_of(now)

@@ -177,6 +177,7 @@ class ReplayedEngine(engine.Engine):
             self.ledger.owe(there.books.dues)
         else:
             self.ledger.settle(account.positions, account.asset.cash, there.books.dues)
+        self.ledger.begun = there.books.begun
         if found is None or found.accepted:
             self.breaker.losses.shift(self.ledger.total_cents - before)
 
@@ -220,6 +221,7 @@ def _account(found: Checkpoint) -> AccountSnapshot:
     positions = tuple(
         Position(symbol, quantity, today, 0, cost / quantity / 100, books.prices.get(symbol, 0.0))
         for symbol, (quantity, today, cost) in books.positions.items()
+        if quantity
     )
     return AccountSnapshot(
         Asset(yuan(books.cash), yuan(0), yuan(0)),

@@ -135,7 +135,7 @@ class Account:
                 self._hold(symbol, shares, cost, found.owners.get(symbol, {}))
             return
         ours = {held.symbol: held.quantity for held in self._ledger.positions()}
-        theirs = {symbol: shares for symbol, (shares, _, _) in books.positions.items()}
+        theirs = {symbol: shares for symbol, (shares, _, _) in books.positions.items() if shares}
         cash = books.cash - self.cash
         if ours == theirs and not cash:
             return

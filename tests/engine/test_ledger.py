@@ -16,7 +16,7 @@ from builders import (
     an_order,
     moment,
 )
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
@@ -37,6 +37,7 @@ from qka.model.events import (
     OrderSubmitted,
     OrderUnknown,
     SessionPhase,
+    WentEx,
 )
 from qka.model.market import Phase
 from qka.model.money import to_cents, yuan
@@ -363,6 +364,59 @@ def test_what_a_bar_said_before_an_ex_date_prices_nothing_after_it():
     ledger.bars_of(SYMBOL)(a_bar(10.2, time=moment("10:31")))
     assert ledger.asset.total == 111_200
     assert ledger.latest([SYMBOL])[SYMBOL].close == 10.2
+
+
+@given(
+    held=st.integers(1, 50).map(lambda lots: lots * 100),
+    sold=st.integers(0, 50).map(lambda lots: lots * 100),
+    price=st.integers(500, 5000),
+    cash=st.integers(0, 300),
+    bonus=st.integers(0, 20),
+)
+def test_what_went_ex_leaves_the_total_as_it_is_until_and_when_it_comes(
+    held, sold, price, cash, bonus
+):
+    ledger, _ = a_ledger(held={SYMBOL: held})
+    ledger.on_quote(a_quote(price / 100, time=moment("14:59")))
+    total, sold = ledger.total_cents, min(sold, held)
+    action = CorporateAction(SYMBOL, NEXT_DAY, Decimal(cash) / 1000, Decimal(bonus) / 10)
+    ledger.on_ex(WentEx(1, action, held))
+    shares, money = action.shares(held), to_cents(action.money(held))
+    # of the reference, half a tick a share, and of new shares the part that is none
+    rounding = (held + shares) // 2 + price + 1
+    assert abs(ledger.total_cents - total) <= rounding
+    now, reference = ledger.total_cents, ledger.price(SYMBOL)
+    if sold:
+        ledger.on_fill(a_fill(sold, reference, side=Side.SELL, order_id="nobody's"))
+    assert ledger.total_cents == now
+    cost = ledger.position(SYMBOL).cost
+    other, _ = a_ledger()
+    other.restore(ledger.books(DAY))
+    for books in (ledger, other):
+        assert books.total_cents == now
+        left = held - sold + shares
+        came = [Position(SYMBOL, left)] if left else []
+        books.settle(came, books.cash + yuan(money), [due.over() for due in books.dues])
+        assert books.total_cents == now
+        assert books.shares().get(SYMBOL, 0) == left
+        if held > sold:
+            assert books.position(SYMBOL).cost == pytest.approx(cost, abs=0.01)
+
+
+def test_a_quote_before_the_auction_has_the_reference_already():
+    ledger, _ = a_ledger(held={SYMBOL: 500})
+    ledger.on_quote(a_quote(0.0, prev_close=9.0, time=moment("09:04", NEXT_DAY)))
+    ledger.on_ex(WentEx(1, CorporateAction(SYMBOL, NEXT_DAY, Decimal(1)), 500))
+    assert ledger.price(SYMBOL) == 9.0
+
+
+def test_a_bonus_told_after_a_sale_is_for_what_was_sold_too_and_not_at_the_others_cost():
+    ledger, _ = a_ledger(held={SYMBOL: 500})
+    ledger.on_quote(a_quote(5.0, time=moment("10:00", NEXT_DAY)))
+    ledger.on_fill(a_fill(400, 5.0, side=Side.SELL, order_id="nobody's"))
+    ledger.on_ex(WentEx(1, CorporateAction(SYMBOL, NEXT_DAY, bonus=Decimal(1)), 500))
+    assert ledger.position(SYMBOL).cost == pytest.approx(5.0)
+    assert ledger.total_cents == 10_000_000 + 200_000 + 300_000
 
 
 def test_books_name_the_orders_of_two_days_and_older_ones_that_are_open():

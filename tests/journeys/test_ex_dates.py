@@ -371,3 +371,87 @@ async def test_what_was_bought_unseen_before_its_ex_date_goes_ex_too(desk):
         assert engine.ledger.position(SYMBOL).cost == pytest.approx(9.0201)
         await desk.sees(engine, 9.0)
         assert exits(engine) == []
+
+
+# ------------------------------------------------------------ crashes, holds, and a human's word
+
+
+async def test_what_was_told_before_a_crash_is_known_after_it(late):
+    async with late.engine() as engine:
+        await late.buys(engine)
+        await opens(late, engine)
+        await late.sees(engine, 5.0, prev_close=5.0)
+        cost = engine.ledger.position(SYMBOL).cost
+        engine.keeper.checkpoint = lambda: None  # it dies without a last one
+    async with late.engine() as engine:
+        assert engine.ledger.position(SYMBOL).cost == cost
+        assert [due.bonus for due in engine.ledger.dues] == [500]
+    assert len(told_of_ex_dates(late)) == 1
+
+
+@pytest.mark.parametrize("how", ["accepted", "gone"])
+async def test_what_went_ex_while_the_start_was_held_goes_ex_once(desk, how):
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        cost = engine.ledger.position(SYMBOL).cost
+    desk.terminal.advance(to=moment("09:20", NEXT_DAY))
+    desk.terminal.declare(DIVIDEND)  # its cash is yet to come
+    grants(desk, "000001.SZ", 0, 100_000)  # a transfer
+    async with desk.engine() as engine:
+        assert engine.ledger.trading is TradingState.HALTED
+        if how == "accepted":
+            engine.reconciler.accept(engine.reconciler.told)
+        else:
+            grants(desk, "000001.SZ", 0, -100_000)
+            await looks(engine)
+        await eventually(lambda: engine.ledger.trading is TradingState.ACTIVE)
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost - 1)
+    assert len(told_of_ex_dates(desk)) == 1
+
+
+async def test_what_a_human_took_over_is_owed_no_second_time_when_the_feed_can_tell(desk):
+    desk.terminal.declare(BONUS)
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        away = silent(engine)
+        lives_on(desk, engine, NEXT_DAY, "10:00")
+        await looks(engine)
+        await eventually(lambda: engine.ledger.trading is TradingState.HALTED)
+        engine.reconciler.accept(engine.reconciler.told)
+        await eventually(lambda: engine.ledger.trading is TradingState.ACTIVE)
+        desk.seconds = count(6, 3)
+        await desk.sees(engine, 5.0, prev_close=5.0)
+        total = engine.ledger.total_cents
+        away.clear()
+        await settles(engine, NEXT_DAY)
+        assert engine.ledger.total_cents == total
+        assert engine.ledger.position(SYMBOL).quantity == 1000
+
+
+async def test_a_bonus_of_shares_that_were_sold_is_kept_over_a_restart(late):
+    async with late.engine() as engine:
+        await late.buys(engine)
+        await opens(late, engine)
+        lives_on(late, engine, NEXT_DAY, "10:00")
+        await late.sees(engine, 5.0, prev_close=5.0)
+        await late.sells(engine, 500, 4.99, prev_close=5.0)
+        total = engine.ledger.total_cents
+    async with late.engine() as engine:
+        assert engine.ledger.total_cents == total
+        assert engine.ledger.position(SYMBOL).quantity == 0
+        assert SYMBOL not in engine.ledger.invested
+
+
+async def test_a_price_of_before_the_ex_date_falls_however_late_it_is_told(desk):
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+        total = engine.ledger.total_cents
+    desk.terminal.advance(to=moment("09:20", THIRD_DAY))
+    desk.terminal.declare(DIVIDEND)
+    engine = desk.engine()
+    silent(engine)
+    async with engine:
+        pass
+    async with desk.engine() as engine:
+        assert engine.ledger.total_cents == total
