@@ -3,9 +3,9 @@
 A broker's numbers come again on later days, so a deal is told apart by its day as well.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ class Deals:
 
     def __init__(self) -> None:
         # day -> (order id, deal id) -> booked: a deal id is unique within its order and day
-        self._days: defaultdict[date, dict[tuple[str, str], Fill]] = defaultdict(dict)
+        self._days: dict[date, dict[tuple[str, str], Fill]] = {}
         self._said: dict[str, Fill] = {}  # order id -> a human's word, as far as nothing proved it
 
     def of(self, day: date) -> list[Fill]:
@@ -33,7 +33,8 @@ class Deals:
 
     def since(self, day: date) -> Iterator[Fill]:
         """Those from a day on."""
-        return (deal for of, deals in self._days.items() if of >= day for deal in deals.values())
+        days = [*takewhile(day.__le__, reversed(self._days))]
+        return (deal for of in reversed(days) for deal in self._days[of].values())
 
     def moved(self, symbol: str, since: date) -> int:
         """Shares of a symbol that came by them from a day on; below zero: that went."""
@@ -47,7 +48,7 @@ class Deals:
         """Remember it; False when it was known."""
         day, key = day_of(deal.time), (deal.order_id, deal.deal_id)
         if day not in self._days:
-            self._forget(day - _KEPT)
+            self._begin(day)
         of = self._days[day]
         if key in of:
             return False
@@ -71,6 +72,14 @@ class Deals:
         else:
             del of[key], self._said[name]
         return True
+
+    def _begin(self, day: date) -> None:
+        """The days stay in order, also when one of yesterday is told of late."""
+        late = bool(self._days) and day < next(reversed(self._days))
+        self._days[day] = {}
+        if late:
+            self._days = dict(sorted(self._days.items()))
+        self._forget(day - _KEPT)
 
     def _forget(self, before: date) -> None:
         for day in [day for day in self._days if day < before]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -220,33 +221,28 @@ class Ledger:
             begin = midnight(day_of(max(before)))
         orders = [order for order in orders if _matters(order, begin)]
         self._lately = {order.id: None for order in orders}  # others are not asked for again
+        positions, seen = {}, {}
+        for symbol, held in self._held():
+            positions[symbol] = (held.quantity, held.today, held.cost)
+            seen[symbol] = self._seen(symbol)
+        deals = list(self.deals.since(min(since, day_of(begin))))
+        dues = list(self.dues)
         return Books(
-            day,
-            self._cash,
-            {
-                symbol: (held.quantity, held.today, held.cost)
-                for symbol, held in sorted(self._holdings.items())
-                if held.quantity or held.bonus
-            },
-            orders,
-            list(self.deals.since(min(since, day_of(begin)))),
-            self.prices(),
-            list(self.dues),
-            self.begun,
-            {
-                symbol: self._seen(symbol)
-                for symbol, held in self._holdings.items()
-                if held.quantity
-            },
+            day, self._cash, positions, orders, deals, self.prices(), dues, self.begun, seen
         )
 
     def prices(self) -> dict[str, float]:
         """Symbol -> CNY a share of what is held, as last known."""
         return {
             symbol: price
-            for symbol, held in sorted(self._holdings.items())
-            if (held.quantity or held.bonus) and (price := self.price(symbol) or held.price)
+            for symbol, held in self._held()
+            if (price := self.price(symbol) or held.price)
         }
+
+    def _held(self) -> list[tuple[str, _Holding]]:
+        """By symbol, what is held or to come."""
+        there = [item for item in self._holdings.items() if item[1].quantity or item[1].bonus]
+        return sorted(there, key=itemgetter(0))
 
     def held_before(self, symbol: str, day: date) -> int:
         """Shares held over the night before a day, where the deals since then are known."""

@@ -29,6 +29,13 @@ def test_shares_that_moved_since_a_day_are_those_of_its_symbol_bought_less_sold(
     assert [kept.moved(SYMBOL, day) for day in (DAY, NEXT_DAY)] == [200, -300]
 
 
+def test_deals_of_yesterday_that_are_told_of_late_are_yesterdays():
+    today, late = a_fill(time=moment(day=NEXT_DAY)), a_fill(200)
+    kept = noted(today, late)
+    assert list(kept.since(DAY)) == [late, today]
+    assert list(kept.since(NEXT_DAY)) == [today]
+
+
 def test_a_deal_proves_as_much_of_a_humans_word_as_it_has_shares():
     kept = noted(a_fill(300, deal_id="operator-300"))
     one, two, three = (a_fill(n, deal_id=str(n)) for n in (100, 200, 50))
