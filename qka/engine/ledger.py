@@ -22,6 +22,7 @@ from qka.ashare.rules import turnaround_same_day
 from qka.clock import Clock
 from qka.engine.deals import Deals
 from qka.engine.dues import OPENING, Due
+from qka.engine.holding import Holding, LastBar
 from qka.model.account import AccountSnapshot, Asset, Position
 from qka.model.actions import CorporateAction
 from qka.model.events import (
@@ -83,64 +84,6 @@ class Books(msgspec.Struct, frozen=True):
     seen: dict[str, int] = {}  # symbol -> ns, when it had the price that it has here
 
 
-class _Holding:
-    """Shares of one symbol and what they cost in all."""
-
-    __slots__ = (
-        "bonus",
-        "coming",
-        "cost",
-        "frozen",
-        "owed",
-        "price",
-        "quantity",
-        "seen",
-        "today",
-        "value",
-    )
-
-    def __init__(self, quantity: int = 0, cost: int = 0) -> None:
-        self.quantity = quantity
-        self.today = 0
-        self.frozen = 0  # what working and unknown sells could still take
-        self.coming = 0  # cents that working and unknown buys could still cost, fees aside
-        self.cost = cost  # cents
-        self.price = 0.0  # CNY, what the broker said it is worth before a quote came
-        self.seen = 0  # ns, when it was
-        self.value = 0  # cents, as last weighed
-        # what the shares have gone without and is to come: new shares, and cents
-        self.bonus = self.owed = 0
-
-    def resize(self, quantity: int, bonus: int) -> None:
-        """So many are held and to come, for reasons of others: those that left take their cost."""
-        before, after = self.quantity + self.bonus, quantity + bonus
-        if after < before:
-            self.cost = self.cost * max(0, after) // before
-        self.quantity, self.bonus = quantity, bonus
-
-
-class _LastBar:
-    """The last bar of a symbol; where there are quotes, they say more."""
-
-    __slots__ = ("_moved", "_symbol", "_time", "bar", "weighed")
-
-    def __init__(self, symbol: str, moved: set[str], *, weighed: bool) -> None:
-        self.bar: Bar | None = None
-        self.weighed = weighed  # shares of it were: the next bar is to tell `moved`
-        self._time = 0  # ns, of the bar
-        self._symbol = symbol
-        self._moved = moved
-
-    def hear(self, bar: Bar) -> None:
-        """Remember it."""
-        if bar.time < self._time:
-            return  # a longer bar that is told after the shorter ones of the next period
-        self.bar, self._time = bar, bar.time
-        if self.weighed:
-            self.weighed = False
-            self._moved.add(self._symbol)
-
-
 class Ledger:
     """The account's books; itself the read-only `View` that rules and strategies are given."""
 
@@ -172,12 +115,12 @@ class Ledger:
         self._claim = _NO_CLAIM
         self._cash = cash
         self.available_cents = cash  # less what buys claim with their fees
-        self._holdings = {s: _Holding(*held) for s, held in (positions or {}).items()}
+        self._holdings = {s: Holding(*held) for s, held in (positions or {}).items()}
         self._value = 0  # cents, of all holdings as last weighed
         self.invested = set(self._holdings)  # symbols with shares, or with buys that work
         self._moved = set(self._holdings)  # symbols to weigh again: their price or shares changed
         self._weighed: set[str] = set()  # symbols with shares whose next price is to be weighed
-        self._bars: dict[str, _LastBar] = {}  # of symbols that had one
+        self._bars: dict[str, LastBar] = {}  # of symbols that had one
         # symbol -> CNY a share on its ex-date, until it is quoted
         self._references: dict[str, float] = {}
         self.deals = Deals()
@@ -202,7 +145,7 @@ class Ledger:
             before = known.get(position.symbol)
             if not cost and before is not None and before.quantity == position.quantity:
                 cost = before.cost
-            held = self._holdings[position.symbol] = _Holding(position.quantity, cost)
+            held = self._holdings[position.symbol] = Holding(position.quantity, cost)
             held.today, held.price = position.today, position.price
             held.seen = self._clock.now()
         self.begun = day_of(self._clock.now())
@@ -239,7 +182,7 @@ class Ledger:
             if (price := self.price(symbol) or held.price)
         }
 
-    def _held(self) -> list[tuple[str, _Holding]]:
+    def _held(self) -> list[tuple[str, Holding]]:
         """By symbol, what is held or to come."""
         there = [item for item in self._holdings.items() if item[1].quantity or item[1].bonus]
         return sorted(there, key=itemgetter(0))
@@ -255,12 +198,12 @@ class Ledger:
         self._holdings = {}
         self._lived, self.begun = books.day, books.begun
         for symbol, (quantity, today, cost) in books.positions.items():
-            held = self._holdings[symbol] = _Holding(quantity, cost)
+            held = self._holdings[symbol] = Holding(quantity, cost)
             held.today, held.price = today, books.prices.get(symbol, 0.0)
             held.seen = books.seen.get(symbol, 0)
         self.dues = list(books.dues)
         for symbol in {due.action.symbol for due in self.dues}:
-            held = self._holdings.setdefault(symbol, _Holding())
+            held = self._holdings.setdefault(symbol, Holding())
             held.bonus, held.owed = self._to_come(symbol)
         self._value_anew()
         self.orders.clear()
@@ -285,7 +228,7 @@ class Ledger:
         told = {position.symbol: position for position in positions}
         owing = {symbol for symbol, held in self._holdings.items() if held.bonus or held.owed}
         for symbol in sorted(told.keys() | self.shares().keys() | owing):
-            held = self._holdings.setdefault(symbol, _Holding())
+            held = self._holdings.setdefault(symbol, Holding())
             position = told.get(symbol, Position(symbol))
             bonus, held.owed = self._to_come(symbol)
             if position.quantity and not held.quantity and not held.bonus:
@@ -353,7 +296,7 @@ class Ledger:
         self._lately[name] = None
         held = self._holdings.get(symbol)
         if held is None:
-            held = self._holdings[symbol] = _Holding()
+            held = self._holdings[symbol] = Holding()
         if order.side is SELL:
             held.frozen += order.quantity
             self._working[symbol][name] = _NO_CLAIM
@@ -428,13 +371,9 @@ class Ledger:
         due = Due(action, event.held)
         if any(known.key == due.key for known in self.dues):
             return
-        held = self._holdings.setdefault(symbol, _Holding())
+        held = self._holdings.setdefault(symbol, Holding())
         self.given = to_cents(due.money())
-        if held.cost:  # else nobody knows it; what was sold since then has taken its own
-            rest = min(event.held, held.quantity)
-            held.cost -= to_cents(action.money(rest))
-            there = held.quantity + held.bonus
-            held.cost = held.cost * (there + due.bonus) // max(1, there + action.shares(rest))
+        held.go_ex(action, event.held)
         self.dues.append(due)
         held.bonus, held.owed = self._to_come(symbol)
         if self._seen(symbol) < at(action.day, OPENING):
@@ -451,7 +390,7 @@ class Ledger:
             return max(quote.time, at(day_of(quote.time), OPENING))
         return last.bar.time if last is not None and last.bar else self._holdings[symbol].seen
 
-    def _refer(self, held: _Holding, action: CorporateAction) -> None:
+    def _refer(self, held: Holding, action: CorporateAction) -> None:
         """What was quoted before says nothing any more: a reference does until there is a quote."""
         symbol = action.symbol
         before = self.price(symbol) or held.price
@@ -474,7 +413,7 @@ class Ledger:
     def bars_of(self, symbol: str) -> Callable[[Bar], None]:
         """What remembers a symbol's last bar."""
         weighed = symbol in self._weighed
-        return self._bars.setdefault(symbol, _LastBar(symbol, self._moved, weighed=weighed)).hear
+        return self._bars.setdefault(symbol, LastBar(symbol, self._moved, weighed=weighed)).hear
 
     def on_instrument(self, event: InstrumentState) -> None:
         """Remember what the terminal says of a symbol."""
@@ -536,8 +475,7 @@ class Ledger:
         held = self._holdings.get(symbol)
         if held is None:
             return Position(symbol, price=self.price(symbol))
-        # of new shares that are to come too: their price has fallen already
-        cost = held.cost / (held.quantity + held.bonus) / 100 if held.quantity else 0.0
+        cost = held.cost / held.shares / 100 if held.quantity else 0.0
         price = self.price(symbol) or held.price or cost
         return Position(symbol, held.quantity, held.today, held.frozen, cost, price)
 
@@ -660,7 +598,7 @@ class Ledger:
             return  # it claims what it claimed
         held = self._holdings.get(symbol)
         if held is None:
-            held = self._holdings[symbol] = _Holding()
+            held = self._holdings[symbol] = Holding()
         mine = self._working[symbol]
         was, claim = mine.get(name, _NO_CLAIM), _NO_CLAIM
         if order.side is SELL:
@@ -690,7 +628,7 @@ class Ledger:
         """Shares one way, `paid` cents and the fees the other."""
         fees = to_cents(fill.fees)
         self.booked = paid
-        held = self._holdings.setdefault(fill.symbol, _Holding())
+        held = self._holdings.setdefault(fill.symbol, Holding())
         self._moved.add(fill.symbol)
         if fill.side is BUY:
             self._earn(-paid - fees)
@@ -701,13 +639,10 @@ class Ledger:
                 held.today += fill.quantity
         else:
             self._earn(paid - fees)
-            there = held.quantity + held.bonus
-            if there:
-                held.cost -= held.cost * fill.quantity // there
-            held.quantity -= fill.quantity
+            held.sell(fill.quantity)
         self._note_held(fill.symbol, held)
 
-    def _note_held(self, symbol: str, held: _Holding) -> None:
+    def _note_held(self, symbol: str, held: Holding) -> None:
         """Whether there are shares of a symbol, or shares to come."""
         there = held.quantity or held.coming
         (self.invested.add if there else self.invested.discard)(symbol)
@@ -733,7 +668,7 @@ class Ledger:
         while moved:
             symbol = moved.pop()
             held = self._holdings[symbol]
-            shares, value = held.quantity + held.bonus, held.owed
+            shares, value = held.shares, held.owed
             if shares:
                 self._weighed.add(symbol)
                 if symbol in bars:
