@@ -22,7 +22,7 @@ from qka.replay.day import replay
 from qka.replay.stage import ReplayedEngine, SilentBroker
 from qka.risk.losses import Losses
 
-QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
+QUICK = {"deadline": 3.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 
 
 class Floor:

@@ -16,7 +16,7 @@ from qka.journal.port import NoJournal
 from qka.model.money import to_cents
 from qka.model.order import OrderStatus
 
-QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
+QUICK = {"deadline": 3.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 
 
 class BuysCheap(qka.Strategy):

@@ -36,7 +36,7 @@ from qka.risk.sizes import DailyNotional
 from qka.risk.stops import Stops
 from qka.risk.streak import Run, Streak
 
-QUICK = {"deadline": 1.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
+QUICK = {"deadline": 3.0, "probe": 0.5, "pause": 0.01, "sessions": range(1, 100)}
 S = OrderStatus
 
 
