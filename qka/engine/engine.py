@@ -304,6 +304,8 @@ class Engine:
         self.bus.subscribe_each(Bar, self.ledger.bars_of, self)
         self.bus.subscribe(SessionPhase, self._on_phase, self)
         self.bus.subscribe(SessionPhase, self.reconciler.on_phase, self)
+        if self.reconciler.asks:
+            self.bus.subscribe(SessionPhase, self.reconciler.on_morning, self)
         self.bus.subscribe(LinkState, self.past.linked, self)
         self.bus.subscribe(LinkState, self.reconciler.on_link, self)
         for kind in (OrderDenied, OperatorCommand, EngineState):

@@ -156,19 +156,21 @@ class Ledger:
         for order in snapshot.orders:
             self._store(order)
 
-    def books(self, day: date, since: date = date.max) -> Books:
-        """What there is to go on from, as it stands on that day; its deals from `since` on too."""
+    def books(self, day: date, since: date | None = None) -> Books:
+        """What there is to go on from, as it stands on that day.
+
+        `since`: what went ex from then on is yet to be told, and wants the deals since then.
+        """
         begin, orders = midnight(day), [self.orders[name] for name in self._lately]
         before = [order.time for order in orders if order.time < begin]
         if before:  # the last day that had any
             begin = midnight(day_of(max(before)))
         orders = [order for order in orders if _matters(order, begin)]
         self._lately = {order.id: None for order in orders}  # others are not asked for again
-        positions, seen = {}, {}
-        for symbol, held in self._held():
-            positions[symbol] = (held.quantity, held.today, held.cost)
-            seen[symbol] = self._seen(symbol)
-        deals = list(self.deals.since(min(since, day_of(begin))))
+        positions = {s: (held.quantity, held.today, held.cost) for s, held in self._held()}
+        seen = {symbol: self._seen(symbol) for symbol in positions} if since else {}
+        first = day_of(begin)
+        deals = list(self.deals.since(min(since, first) if since else first))
         dues = list(self.dues)
         return Books(
             day, self._cash, positions, orders, deals, self.prices(), dues, self.begun, seen
@@ -668,7 +670,7 @@ class Ledger:
         while moved:
             symbol = moved.pop()
             held = self._holdings[symbol]
-            shares, value = held.shares, held.owed
+            shares, value = held.quantity + held.bonus, held.owed
             if shares:
                 self._weighed.add(symbol)
                 if symbol in bars:

@@ -116,10 +116,9 @@ class Reconciler:
         self._closed = False
 
     @property
-    def since(self) -> date:
-        """The feed has told of all the days before; a simulated account asks about none."""
-        today = day_of(self._clock.now())
-        return today if self._books is not None else self._since or today
+    def since(self) -> date | None:
+        """The feed has told of all the days before; None where nobody asks."""
+        return (self._since or day_of(self._clock.now())) if self.asks else None
 
     # ------------------------------------------------------------ at the start
 
@@ -135,7 +134,7 @@ class Reconciler:
         self.dues = [*dues, *(due for due in self._ledger.dues if due.key not in known)]
         snapshot, differences, left = await self._examine()
         self._judge("start", snapshot, differences, left, accepted)
-        if self._books is None and not (self._learnt or self._switch.held):
+        if self.asks and not (self._learnt or self._switch.held):
             await self._ask_what_goes_ex()  # while it is held the looks ask
 
     async def _examine(
@@ -210,9 +209,9 @@ class Reconciler:
     def _tell_ex(self, dues: Sequence[Due]) -> list[Due]:
         """What went ex is told, once, where shares were held over the night before it.
 
-        Returns them as they are known now. A simulated account is given at once: `Overnight`.
+        Returns them as they are known now.
         """
-        if self._books is not None:
+        if not self.asks:
             return list(dues)
         ledger, known = self._ledger, []
         told = {due.key for due in ledger.dues}
@@ -455,6 +454,18 @@ class Reconciler:
 
     # ------------------------------------------------------------ in the morning
 
+    @property
+    def asks(self) -> bool:
+        """Whether what goes ex must be asked for; a simulated account is given it: `Overnight`."""
+        return self._books is None
+
+    def on_morning(self, event: SessionPhase) -> None:
+        """Of each day that begins while it runs."""
+        if event.day != self._day:
+            self._day = event.day
+            # not at the full moment: there may be timers of strategies, and recordings of them
+            self._clock.call_at(at(event.day, MORNING) + 1, self._ask_soon)
+
     def _ask_soon(self) -> None:
         if self._running:
             self._spawn(self._ask_what_goes_ex())
@@ -480,13 +491,9 @@ class Reconciler:
 
     def on_phase(self, event: SessionPhase) -> None:
         """When a day has ended it is settled, ten minutes after its last phase began."""
-        day = event.day
         if event.phase is _CLOSED:
+            day = event.day
             self._clock.call_at(at(day, "15:40"), lambda: self.settle(day))
-        if self._books is None and day != self._day:
-            self._day = day
-            # not at the full moment: there may be timers of strategies, and recordings of them
-            self._clock.call_at(at(day, MORNING) + 1, self._ask_soon)
 
     def settle(self, day: date, *, late: bool = False) -> None:
         """Orders, deals, shares, cash and fees of a day against the broker's, to the cent.
