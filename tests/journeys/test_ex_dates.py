@@ -8,10 +8,9 @@ import pytest
 from builders import DAY, NEXT_DAY, SYMBOL, moment
 from qmt import a_terminal, eventually
 from stage import journalled
-from test_living_on import THIRD_DAY, grants, lives_on, looks, pays, settles
+from test_living_on import THIRD_DAY, grants, lives_on, looks, pays, settles, silent
 from test_recovery import Desk, told
 
-from qka.errors import BrokerUnavailable
 from qka.journal.port import Note
 from qka.model.actions import CorporateAction
 from qka.model.events import TradingState, WentEx
@@ -64,19 +63,6 @@ def desk(tmp_path):
 
 def exits(engine):
     return [order for order in engine.ledger.orders.values() if order.strategy == "stops"]
-
-
-def silent(engine):
-    """The feed can't say what goes ex, until what is returned is cleared."""
-    asked, away = engine.reconciler._actions, [True]
-
-    async def actions(*question):
-        if away:
-            raise BrokerUnavailable("there is no connection")
-        return await asked(*question)
-
-    engine.reconciler._actions = actions
-    return away
 
 
 def told_of_ex_dates(desk):
@@ -164,9 +150,9 @@ def late(tmp_path):
         yield Holder(terminal, tmp_path)
 
 
-@pytest.mark.parametrize("late", [False, True])
-async def test_bonus_shares_lower_the_cost_a_share_before_they_have_come(tmp_path, late):
-    with a_terminal(id_cooldown=0.0, shares_late=late) as terminal:
+@pytest.mark.parametrize("shares_late", [False, True])
+async def test_bonus_shares_lower_the_cost_a_share_before_they_have_come(tmp_path, shares_late):
+    with a_terminal(id_cooldown=0.0, shares_late=shares_late) as terminal:
         desk = Holder(terminal, tmp_path)
         terminal.declare(BONUS)
         async with desk.engine(losses=Losses(0.003, None)) as engine:
@@ -175,7 +161,7 @@ async def test_bonus_shares_lower_the_cost_a_share_before_they_have_come(tmp_pat
             before = engine.ledger.position(SYMBOL).cost
             await opens(desk, engine)
             await looks(engine)
-            held = 500 if late else 1000
+            held = 500 if shares_late else 1000
             await eventually(lambda: engine.ledger.position(SYMBOL).quantity == held)
             await desk.sees(engine, 5.0, prev_close=5.0)
             assert engine.ledger.position(SYMBOL).cost == pytest.approx(before / 2)
@@ -205,6 +191,17 @@ async def test_a_feed_that_cannot_say_is_asked_each_minute_until_the_auction_and
         assert engine.ledger.position(SYMBOL).price == 9.1
 
 
+async def test_what_the_feed_learns_after_a_start_is_asked_for_at_nine(desk):
+    async with desk.engine() as engine:
+        await desk.buys(engine)
+    desk.terminal.advance(to=moment("08:55", NEXT_DAY))
+    async with desk.engine() as engine:
+        cost = engine.ledger.position(SYMBOL).cost
+        desk.terminal.declare(DIVIDEND)
+        lives_on(desk, engine, NEXT_DAY, "09:00:30")
+        await eventually(lambda: engine.ledger.position(SYMBOL).cost == pytest.approx(cost - 1))
+
+
 async def test_an_account_that_is_taken_over_on_an_ex_date_has_it_behind_it(desk):
     desk.terminal.declare(CorporateAction("000001.SZ", DAY, Decimal(1)))
     async with desk.engine() as engine:
@@ -213,6 +210,15 @@ async def test_an_account_that_is_taken_over_on_an_ex_date_has_it_behind_it(desk
 
 
 # ------------------------------------------------------------ what is to come
+
+
+async def owed_a_bonus(late, engine):
+    """Holds what went ex and trades without its bonus; CNY that a share has cost."""
+    await late.buys(engine)
+    await opens(late, engine)
+    lives_on(late, engine, NEXT_DAY, "10:00")
+    await late.sees(engine, 5.0, prev_close=5.0)
+    return engine.ledger.position(SYMBOL).cost
 
 
 async def test_what_is_to_come_is_part_of_the_account_until_it_has_come(late):
@@ -234,22 +240,14 @@ async def test_what_is_to_come_is_part_of_the_account_until_it_has_come(late):
 
 async def test_who_sells_before_the_bonus_has_come_keeps_the_cost_a_share(late):
     async with late.engine() as engine:
-        await late.buys(engine)
-        await opens(late, engine)
-        cost = engine.ledger.position(SYMBOL).cost
-        lives_on(late, engine, NEXT_DAY, "10:00")
-        await late.sees(engine, 5.0, prev_close=5.0)
+        cost = await owed_a_bonus(late, engine)
         await late.sells(engine, 300, 4.99, prev_close=5.0)
         assert engine.ledger.position(SYMBOL).cost == pytest.approx(cost, rel=1e-4)
 
 
 async def test_so_does_who_sold_while_the_engine_was_away_and_the_bonus_came(late):
     async with late.engine() as engine:
-        await late.buys(engine)
-        await opens(late, engine)
-        cost = engine.ledger.position(SYMBOL).cost
-        lives_on(late, engine, NEXT_DAY, "10:00")
-        await late.sees(engine, 5.0, prev_close=5.0)
+        cost = await owed_a_bonus(late, engine)
         order = late.strategy.sell(SYMBOL, 300, 5.1)
         await eventually(lambda: engine.ledger.order(order.id).status is S.ACCEPTED)
     late.quote(5.12, day=NEXT_DAY, prev_close=5.0, limit_up=5.5, limit_down=4.5)
@@ -263,11 +261,7 @@ async def test_so_does_who_sold_while_the_engine_was_away_and_the_bonus_came(lat
 async def test_what_a_human_accepts_while_a_bonus_is_to_come_raises_no_cost(late):
     async with late.engine() as engine:
         engine.stop_at(TIGHT)
-        await late.buys(engine)
-        await opens(late, engine)
-        cost = engine.ledger.position(SYMBOL).cost
-        lives_on(late, engine, NEXT_DAY, "10:00")
-        await late.sees(engine, 5.0, prev_close=5.0)
+        cost = await owed_a_bonus(late, engine)
         grants(late, "000001.SZ", 0, 100_000)  # a transfer
         await settles(engine, NEXT_DAY)
         engine.reconciler.accept(engine.reconciler.told)

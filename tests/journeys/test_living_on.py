@@ -53,6 +53,19 @@ async def settles(engine, day):
     return found
 
 
+def silent(engine):
+    """The feed can't say what goes ex, until what is returned is cleared."""
+    asked, away = engine.reconciler._actions, [True]
+
+    async def actions(*question):
+        if away:
+            raise BrokerUnavailable("there is no connection")
+        return await asked(*question)
+
+    engine.reconciler._actions = actions
+    return away
+
+
 def grants(desk, symbol, shares, cents):
     """Shares and cash move in the terminal's account, and no order tells of it."""
     desk.terminal._accounts[ACCOUNT]._exchange.grant(symbol, shares, cents)
@@ -93,14 +106,7 @@ async def test_an_order_that_traded_while_the_link_was_away_until_the_next_day_i
 async def test_such_an_order_still_explains_what_it_did_when_the_feed_can_tell_the_rest(desk):
     desk.terminal.declare(GIVEN)
     async with desk.engine() as engine:
-        asked, away = engine.reconciler._actions, [True]
-
-        async def actions(*question):
-            if away:
-                raise BrokerUnavailable("there is no connection")
-            return await asked(*question)
-
-        engine.reconciler._actions = actions
+        away = silent(engine)
         await desk.placed(engine)
         desk.terminal.stop()
         await eventually(lambda: not engine.broker._up)
